@@ -1,0 +1,281 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/mailbox"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// Options describe how an actor deals with its messages. The zero value is the
+// default of each field.
+type Options struct {
+	// Mailbox is the queue: capacity, overflow, drain, and whether it is kept
+	// across restarts.
+	Mailbox mailbox.Options
+
+	// Retries is how often a message whose handler crashed is handed to the
+	// next incarnation before it becomes a dead letter; 0 means never. Requests
+	// of a Call are never retried: their callers hear of the crash at once.
+	Retries int
+
+	// ParkAfter gives the actor's goroutine back when no message came for this
+	// long; the next message starts a new one, which costs it about a
+	// microsecond, more if its handlers need a deep stack. 0 means the
+	// goroutine is kept. The state stays in either case. Not for a Loop.
+	ParkAfter time.Duration
+}
+
+func (o Options) check() error {
+	var faults []error
+	if err := o.Mailbox.Check(); err != nil {
+		faults = append(faults, fmt.Errorf("Mailbox: %w", err))
+	}
+	if o.Retries < 0 {
+		faults = append(faults, fmt.Errorf("Retries: %d is negative", o.Retries))
+	}
+	if o.ParkAfter < 0 {
+		faults = append(faults, fmt.Errorf("ParkAfter: %v is negative", o.ParkAfter))
+	}
+	return errors.Join(faults...)
+}
+
+// Behavior is what one incarnation of an actor does: functions over the state
+// that open has made for it. Exactly one of Receive and Loop must be set.
+type Behavior[M any] struct {
+	// Receive handles one message. Its ctx ends when the shutdown time is over,
+	// not when the stop is asked, so that the message can be finished.
+	//
+	// An error is a crash: the supervisor decides what follows, and the message
+	// goes the way of [Options.Retries]. An [exit.Reason] ends the actor on
+	// purpose; then the message counts as handled.
+	Receive func(ctx context.Context, message M) error
+
+	// Loop is the whole life of the incarnation: it selects on in.C beside
+	// channels of its own and gives each envelope to in.Open. Its ctx ends when
+	// the stop is asked; then it is to return, after draining in.Rest if it
+	// wants to. What it returns is read as with Receive.
+	Loop func(ctx context.Context, in *mailbox.Inbox[M]) error
+
+	// Close, if set, cleans up when the incarnation ends, whatever the reason:
+	// after a crash, an ordered stop, an end on purpose (S152). It is not
+	// called if open failed, nor for an incarnation that was abandoned. Its ctx
+	// is like that of Receive. An error or a panic replaces the reason (S153).
+	Close func(ctx context.Context, reason exit.Reason) error
+
+	// ended is told last, when nothing that the incarnation does counts any
+	// more: after Close, with orderly telling that it did not fail, or when the
+	// incarnation is abandoned.
+	ended func(reason exit.Reason, orderly bool)
+
+	handler any // what Defer finds
+}
+
+func (b Behavior[M]) check(o Options) error {
+	switch {
+	case (b.Receive == nil) == (b.Loop == nil):
+		return errors.New("Behavior: exactly one of Receive and Loop must be set")
+	case b.Loop != nil && o.Retries > 0:
+		return errors.New("Retries: a Loop takes its messages itself and cannot be given one again")
+	case b.Loop != nil && o.ParkAfter > 0:
+		return errors.New("ParkAfter: a Loop keeps its goroutine")
+	}
+	return nil
+}
+
+// Actor is a goroutine with a typed mailbox. It is a child for a supervisor,
+// and its own address: messages can be sent to it from anywhere, for as long as
+// it lives, whichever incarnation is running.
+//
+// All methods may be called concurrently.
+type Actor[M any] struct {
+	name    string
+	open    func(context.Context) (Behavior[M], error)
+	options Options
+	faults  error
+
+	box   *mailbox.Mailbox[M]
+	scope atomic.Pointer[incarnation.Scope] // nil while the actor is not part of a tree
+	life  atomic.Pointer[tracing.Life]
+
+	self any // what handlers find with Self
+
+	// request sees a message as the request it is, again makes a message of it
+	// that can be sent once more; both nil for an actor whose messages are just
+	// messages.
+	request func(M) request
+	again   func(M) M
+}
+
+// New makes an actor. open makes the behavior of each incarnation, fresh: what
+// it allocates is the incarnation's state. It runs on the actor's goroutine
+// while the supervisor waits; an error means that the actor could not start.
+//
+// At most one options value may be given. Nothing is checked here: the
+// supervisor reports all faults before it starts anything.
+func New[M any](name string, open func(context.Context) (Behavior[M], error), options ...Options) *Actor[M] {
+	a := &Actor[M]{name: name, open: open}
+	a.self = a
+	a.init(options)
+	return a
+}
+
+func (a *Actor[M]) init(options []Options) {
+	if len(options) > 1 {
+		a.faults = fmt.Errorf("options: %d values, at most one is taken", len(options))
+	}
+	if len(options) > 0 {
+		a.options = options[0]
+	}
+	a.box = mailbox.New(a.options.Mailbox, a.deadLetter)
+}
+
+// Name is the name given to New.
+func (a *Actor[M]) Name() string { return a.name }
+
+// Path is the actor's path in its tree, such as bank/accounts/alice, or just
+// its name while it is not part of one.
+func (a *Actor[M]) Path() string {
+	if scope := a.scope.Load(); scope != nil {
+		return scope.Path()
+	}
+	return a.name
+}
+
+// String is the path.
+func (a *Actor[M]) String() string { return a.Path() }
+
+// Check says what is wrong with the actor's construction, all of it. It is nil
+// if the actor can be started. Supervisors call it.
+func (a *Actor[M]) Check() error {
+	faults := []error{a.faults, a.options.check()}
+	if a.open == nil {
+		faults = append(faults, errors.New("open: nil"))
+	}
+	return errors.Join(faults...)
+}
+
+// Start begins an incarnation. It is called by supervisors; with a context that
+// does not come from one it fails with [ErrUnsupervised].
+func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
+	cell := incarnation.From(ctx)
+	if cell == nil {
+		return nil, ErrUnsupervised
+	}
+	if err := a.enter(ctx, cell.Scope()); err != nil {
+		return nil, err
+	}
+	if a.options.Mailbox.Fresh && cell.Number() > 1 {
+		a.box.Renew()
+	} else {
+		a.box.Open()
+	}
+	behavior, err := a.open(ctx)
+	if err == Ignore {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := behavior.check(a.options); err != nil {
+		return nil, err
+	}
+	r := &running[M]{actor: a, cell: cell, behavior: behavior, in: a.box.Receive(behavior.Loop == nil)}
+	cell.Attach(r.hooks())
+	return r.serve, nil
+}
+
+// enter ties the actor to the child's life in a tree: one at a time.
+func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
+	if a.scope.CompareAndSwap(nil, scope) {
+		a.life.Store(tracing.From(ctx))
+		scope.AfterGone(func(exit.Reason) {
+			a.box.Close()
+			a.scope.Store(nil)
+		})
+		return nil
+	}
+	if owner := a.scope.Load(); owner != scope && owner != nil {
+		return fmt.Errorf("%w as %s", ErrAlreadyStarted, owner.Path())
+	}
+	return nil
+}
+
+// Send puts a message into the actor's mailbox. nil means that it was accepted:
+// it will be handled, or become a dead letter that can be seen and sent again.
+// It does not mean that it has been handled, or ever will be.
+//
+// Send fails with [ErrNoProc] when the actor is not started or gone, with
+// [mailbox.ErrFull] by its overflow policy, and with what ctx says if that has
+// ended. With the default policy it waits for room until ctx ends. While the
+// actor restarts, messages are accepted and wait for the next incarnation.
+// Messages of one goroutine arrive in order.
+//
+// Pass a handler its own ctx: so a trace follows the message, and an
+// incarnation that was abandoned can send nothing more.
+func (a *Actor[M]) Send(ctx context.Context, message M) error {
+	if !a.life.Load().Traces() {
+		return a.post(ctx, message, nil)
+	}
+	ctx, sent := a.life.Load().Sending(ctx, tracing.Send, message)
+	err := a.post(ctx, message, &mailbox.Note{Trace: sent.Carrier()})
+	sent.End(err)
+	return err
+}
+
+func (a *Actor[M]) post(ctx context.Context, message M, note *mailbox.Note) error {
+	return a.refusal(a.box.Send(ctx, message, note))
+}
+
+// refusal says whose mailbox refused.
+func (a *Actor[M]) refusal(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, mailbox.ErrClosed):
+		return &SendError{Path: a.Path(), Err: ErrNoProc}
+	}
+	return &SendError{Path: a.Path(), Err: err}
+}
+
+// Stats is an account of the messages that the actor has accepted since it was
+// first started.
+func (a *Actor[M]) Stats() mailbox.Stats { return a.box.Stats() }
+
+// deadLetter is told of every message that will not be handled.
+func (a *Actor[M]) deadLetter(message M, _ *mailbox.Note, why mailbox.Why) {
+	if a.request != nil && why != mailbox.CallerGone {
+		a.request(message).fail(a.Path(), failures[why])
+	}
+	life := a.life.Load()
+	if life == nil {
+		return
+	}
+	life.Emit(tracing.DeadLetter{
+		Head:    tracing.Head{Time: time.Now(), Path: a.Path()},
+		Message: a.payload(message),
+		Why:     why.String(),
+		Resend:  func(ctx context.Context) error { return a.resend(ctx, message) },
+	})
+}
+
+func (a *Actor[M]) resend(ctx context.Context, message M) error {
+	if a.again != nil {
+		message = a.again(message)
+	}
+	return a.post(ctx, message, nil)
+}
+
+// payload is the message as the user knows it.
+func (a *Actor[M]) payload(message M) any {
+	if a.request != nil {
+		return a.request(message).payload()
+	}
+	return message
+}

@@ -1,0 +1,75 @@
+package actor
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/mailbox"
+)
+
+var (
+	// ErrNoProc says that there is nobody to receive: the actor has not been
+	// started, or is gone for good (S146).
+	ErrNoProc = errors.New("no such process")
+
+	// ErrEnded says that the callee ended before it answered; [SendError] has
+	// its reason. The call may or may not have had an effect.
+	ErrEnded = errors.New("callee ended before it replied")
+
+	// ErrSelfCall refuses a call of an actor to itself, which could never be
+	// answered (S146).
+	ErrSelfCall = errors.New("an actor cannot call itself")
+
+	// ErrAlreadyStarted refuses to start an actor that is part of a tree
+	// already: one child value has one place.
+	ErrAlreadyStarted = errors.New("already started")
+
+	// Ignore, returned by open, says that the actor declines to start: that is
+	// no failure, the supervisor carries on without it (S14).
+	Ignore = errors.New("ignore")
+
+	// ErrUnsupervised refuses to start an actor without a supervisor.
+	ErrUnsupervised = errors.New("an actor is started by a supervisor")
+)
+
+// SendError is the error of a Send, Cast or Call that did not succeed. An error
+// that a handler returned to its caller is not wrapped in it.
+type SendError struct {
+	Path string // of the receiver
+
+	// Err is ErrNoProc, ErrEnded, ErrSelfCall, [mailbox.ErrFull], or wraps what
+	// the sender's own context said.
+	Err error
+
+	// Reason is why the callee ended; nil unless Err is ErrEnded. It is not
+	// part of the error's chain: a caller whose callee was shut down in order
+	// has not been shut down itself.
+	Reason exit.Reason
+}
+
+// Error names the receiver and what went wrong.
+func (e *SendError) Error() string {
+	if e.Reason != nil {
+		return fmt.Sprintf("%s: %v: %v", e.Path, e.Err, e.Reason)
+	}
+	return fmt.Sprintf("%s: %v", e.Path, e.Err)
+}
+
+// Unwrap gives Err.
+func (e *SendError) Unwrap() error { return e.Err }
+
+// failure is what a caller hears who gets no answer.
+type failure struct {
+	err    error
+	reason exit.Reason // of the callee, if err is ErrEnded
+}
+
+// failures are what the caller hears when its request becomes a dead letter. A
+// crash has told its reason before.
+var failures = map[mailbox.Why]failure{
+	mailbox.Overflowed:  {err: mailbox.ErrFull},
+	mailbox.Discarded:   {err: ErrNoProc},
+	mailbox.Crashed:     {err: ErrEnded},
+	mailbox.Interrupted: {err: ErrEnded, reason: exit.Killed},
+}

@@ -1,0 +1,224 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/mailbox"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// running is one incarnation of an actor. Its fields belong to the goroutine of the
+// incarnation, but for stuck.
+type running[M any] struct {
+	actor    *Actor[M]
+	cell     *incarnation.Cell
+	behavior Behavior[M]
+	in       *mailbox.Inbox[M]
+
+	busy    bool               // a handler is running, or did not return
+	request request            // what it handles, if that is a request
+	span    *tracing.Processed // around the handler, if there is a tracer
+	parked  bool               // the loop ended only to give the goroutine back
+
+	mu    sync.Mutex
+	stuck string // type of the message in hand when the incarnation was abandoned
+}
+
+func (r *running[M]) hooks() incarnation.Hooks {
+	return incarnation.Hooks{
+		Self:    r.actor.self,
+		Handler: r.behavior.handler,
+		Stop:    r.stop,
+		Kill:    func() { r.in.Stop(false) },
+		Abandon: r.abandon,
+		Holding: r.holding,
+	}
+}
+
+func (r *running[M]) stop(final bool) {
+	if !final {
+		r.in.Stop(false)
+		return
+	}
+	drain := r.actor.options.Mailbox.Drain
+	r.actor.box.Seal()
+	if drain == mailbox.Discard {
+		r.cell.Interrupt()
+	}
+	r.in.Stop(drain == mailbox.DrainAll)
+}
+
+// serve is the run function of the incarnation.
+func (r *running[M]) serve() (err error) {
+	r.parked = false
+	r.cell.Protect(r.loop, func(reason exit.Reason) {
+		if r.parked {
+			err = parking[M]{r}
+			return
+		}
+		err = r.finish(reason)
+	})
+	return err
+}
+
+func (r *running[M]) loop() error {
+	if r.behavior.Loop != nil {
+		return r.runLoop()
+	}
+	ctx := r.cell.Work()
+	for {
+		e, got := r.in.Next(r.actor.options.ParkAfter)
+		switch got {
+		case mailbox.Stopped:
+			return context.Cause(r.cell)
+		case mailbox.Idle:
+			r.parked = true
+			return nil
+		}
+		if err := r.receive(ctx, e); err != nil {
+			return err
+		}
+	}
+}
+
+// runLoop counts what the loop has opened last as lost unless it ends in order.
+func (r *running[M]) runLoop() error {
+	r.busy = true
+	err := r.behavior.Loop(r.cell, r.in)
+	_, chosen := err.(exit.Reason)
+	r.busy = err != nil && !chosen && !r.cell.Asked()
+	return err
+}
+
+// receive hands one message to the handler. An error leaves the run busy, and
+// the message in hand, unless it is a reason that the handler chose.
+func (r *running[M]) receive(ctx context.Context, e mailbox.Envelope[M]) error {
+	operation := tracing.Send
+	if r.actor.request != nil {
+		r.request = r.actor.request(e.Message())
+		if r.request.gone() {
+			r.in.Skip(mailbox.CallerGone)
+			return nil
+		}
+		operation = r.request.operation()
+	}
+	r.busy = true
+	if r.actor.life.Load().Traces() {
+		ctx = r.trace(ctx, operation, e)
+	}
+	err := r.behavior.Receive(ctx, e.Message())
+	reason, chosen := err.(exit.Reason)
+	if err != nil && !chosen {
+		return err
+	}
+	r.busy = false
+	if r.span != nil {
+		r.endSpan()
+	}
+	if chosen && r.request != nil {
+		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
+	}
+	return err
+}
+
+func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, e mailbox.Envelope[M]) context.Context {
+	var carrier *tracing.Carrier
+	if note := e.Note(); note != nil {
+		carrier, _ = note.Trace.(*tracing.Carrier)
+	}
+	ctx, span := r.actor.life.Load().Processing(ctx, operation, carrier, r.actor.payload(e.Message()))
+	r.span = &span
+	return ctx
+}
+
+func (r *running[M]) endSpan() {
+	var outcome error
+	if r.request != nil {
+		outcome = r.request.outcome()
+	}
+	r.span.End(outcome)
+	r.span = nil
+}
+
+// finish ends the incarnation: it settles what is in hand, cleans up, and says
+// what the reason is in the end. It runs on the incarnation's goroutine, also
+// when that is on its way out through Goexit.
+func (r *running[M]) finish(reason exit.Reason) error {
+	if r.busy {
+		r.crashed(reason)
+	} else {
+		r.in.Finish()
+	}
+	if r.behavior.Close == nil || r.cell.Abandoned() {
+		r.ended(reason, true)
+		return reason
+	}
+	r.cell.Protect(func() error {
+		return r.behavior.Close(r.cell.Work(), reason)
+	}, func(closed exit.Reason) {
+		if closed != exit.Normal {
+			reason = closed
+		}
+		r.ended(reason, closed == exit.Normal)
+	})
+	return reason
+}
+
+// crashed settles the message in hand after a crash. Its caller, if it has one,
+// hears at once.
+func (r *running[M]) crashed(reason exit.Reason) {
+	retries := r.actor.options.Retries
+	if r.request != nil {
+		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
+		if r.request.operation() == tracing.Call {
+			retries = 0
+		}
+	}
+	r.in.Crash(retries)
+	if r.span != nil {
+		r.span.Crashed(reason)
+	}
+}
+
+func (r *running[M]) ended(reason exit.Reason, orderly bool) {
+	if r.behavior.ended != nil {
+		r.behavior.ended(reason, orderly)
+	}
+}
+
+// abandon cuts off the effects of an incarnation that did not end in time. It
+// runs on the supervisor's goroutine.
+func (r *running[M]) abandon() {
+	if e, inHand := r.in.Freeze(); inHand {
+		r.mu.Lock()
+		r.stuck = fmt.Sprintf("%T", r.actor.payload(e.Message()))
+		r.mu.Unlock()
+	}
+	r.actor.box.Move()
+	r.ended(exit.Killed, false)
+}
+
+func (r *running[M]) holding() incarnation.Hand {
+	begun, busy := r.in.Begun()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return incarnation.Hand{
+		Message: r.stuck,
+		Busy:    busy || r.stuck != "",
+		Begun:   begun,
+		Depth:   r.actor.box.Depth(),
+	}
+}
+
+// parking is what the run function returns to give its goroutine back. It is no
+// reason: the supervisor asks Park and calls the run function again later.
+type parking[M any] struct{ run *running[M] }
+
+func (parking[M]) Error() string { return "parked" }
+
+// Park arms wake. It is false if there is work already.
+func (p parking[M]) Park(wake func()) bool { return p.run.in.Park(wake) }

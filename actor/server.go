@@ -1,0 +1,112 @@
+package actor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/mailbox"
+)
+
+// Message is a message to a server with state S, which is answered with an R:
+// a value that carries the code which runs inside the server.
+//
+// Handle runs on the server's goroutine and may use the state freely. Its ctx
+// ends when the caller's does, when the server's shutdown time is over, and
+// when Handle has returned.
+//
+// A value and a nil error are the answer. An error is the answer as well: the
+// caller of a [Call] gets it as it is, for a [Cast] it is reported as an event,
+// and the server lives on either way. An [exit.Reason] as the error ends the
+// server on purpose, without an answer; [AfterReply] gives the answer first. A
+// panic is a crash.
+type Message[S, R any] interface {
+	Handle(ctx context.Context, state *S) (R, error)
+}
+
+// Target is what messages for a server with state S can be sent to. Only this
+// package implements it; today that is *[Server].
+type Target[S any] interface {
+	// Path is where the target stands in its tree.
+	Path() string
+
+	server() *Server[S]
+}
+
+// ServerOptions describe a server. The zero value is the default of each field.
+type ServerOptions[S any] struct {
+	Options
+
+	// Close, if set, cleans up when an incarnation ends, as
+	// [Behavior.Close] does, with the state it leaves behind. After a crash the
+	// state is as the crash left it.
+	Close func(ctx context.Context, state *S, reason exit.Reason) error
+}
+
+// Server is an actor with a state that messages carrying their own handlers
+// work on, one after the other: OTP's gen_server, typed both ways. Use [Call]
+// and [Cast] to talk to it. It is a child for a supervisor, and its own address.
+//
+// All methods may be called concurrently.
+type Server[S any] struct {
+	actor Actor[job[S]]
+}
+
+// NewServer makes a server. open makes the state of each incarnation, fresh. It
+// runs on the server's goroutine while the supervisor waits; an error means
+// that the server could not start.
+//
+// At most one options value may be given. Nothing is checked here: the
+// supervisor reports all faults before it starts anything.
+func NewServer[S any](name string, open func(context.Context) (*S, error), options ...ServerOptions[S]) *Server[S] {
+	var close func(context.Context, *S, exit.Reason) error
+	plain := make([]Options, len(options))
+	for i, o := range options {
+		plain[i], close = o.Options, o.Close
+	}
+	s := new(Server[S])
+	s.actor.name = name
+	s.actor.self = s
+	s.actor.request = func(j job[S]) request { return j }
+	s.actor.again = job[S].again
+	s.actor.init(plain)
+	if open != nil {
+		s.actor.open = func(ctx context.Context) (Behavior[job[S]], error) {
+			state, err := open(ctx)
+			if err == nil && state == nil {
+				err = errors.New("open: neither a state nor an error")
+			}
+			if err != nil {
+				return Behavior[job[S]]{}, err
+			}
+			return (&serving[S]{server: s, state: state, close: close}).behavior(), nil
+		}
+	}
+	return s
+}
+
+// Name is the name given to NewServer.
+func (s *Server[S]) Name() string { return s.actor.name }
+
+// Path is the server's path in its tree, such as bank/accounts/alice, or just
+// its name while it is not part of one.
+func (s *Server[S]) Path() string { return s.actor.Path() }
+
+// String is the path.
+func (s *Server[S]) String() string { return s.Path() }
+
+// Check says what is wrong with the server's construction, all of it. It is nil
+// if the server can be started. Supervisors call it.
+func (s *Server[S]) Check() error { return s.actor.Check() }
+
+// Start begins an incarnation. It is called by supervisors; with a context that
+// does not come from one it fails with [ErrUnsupervised].
+func (s *Server[S]) Start(ctx context.Context) (run func() error, err error) {
+	return s.actor.Start(ctx)
+}
+
+// Stats is an account of the messages that the server has accepted since it was
+// first started.
+func (s *Server[S]) Stats() mailbox.Stats { return s.actor.Stats() }
+
+func (s *Server[S]) server() *Server[S] { return s }

@@ -1,0 +1,140 @@
+package actor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// request is what the actor wants to know of a message that somebody may be
+// waiting for.
+type request interface {
+	operation() tracing.Operation
+	payload() any                // the message as the user knows it
+	gone() bool                  // the caller has left: nobody wants the answer
+	fail(path string, f failure) // answers with a failure, unless there is an answer
+	outcome() error              // the error that the handler ended with
+}
+
+// job is a message to a server with state S, its types erased.
+type job[S any] interface {
+	request
+	// serve runs the handler. A non-nil end is the reason to end the server.
+	serve(ctx context.Context, sv *serving[S]) (end error)
+	// again is the message once more, for nobody to wait for.
+	again() job[S]
+}
+
+// serving is the state of one incarnation of a server.
+type serving[S any] struct {
+	server *Server[S]
+	state  *S
+	close  func(context.Context, *S, exit.Reason) error
+
+	// The call being handled. These belong to the handler's goroutine.
+	handling bool
+	call     any     // the *answer[R] that the handler is to give; nil for a cast
+	later    waiting // the call, once its answer was deferred
+
+	mu      sync.Mutex
+	waiting map[waiting]struct{} // calls to be answered after their handler has returned
+}
+
+// waiting is a call whose handler has returned without answering it.
+type waiting interface {
+	fail(path string, f failure)
+	// end answers a call that was to be answered after the cleanup (S150).
+	end()
+}
+
+// answerLater adds a call to those that are answered at the end at the latest.
+// It is false if the incarnation has ended, as an abandoned one has.
+func (sv *serving[S]) answerLater(call waiting) bool {
+	sv.mu.Lock()
+	defer sv.mu.Unlock()
+	if sv.waiting == nil {
+		return false
+	}
+	sv.waiting[call] = struct{}{}
+	return true
+}
+
+func (sv *serving[S]) answered(call waiting) {
+	sv.mu.Lock()
+	delete(sv.waiting, call)
+	sv.mu.Unlock()
+}
+
+// begin and done surround a handler.
+func (sv *serving[S]) begin(call any) {
+	sv.call, sv.later, sv.handling = call, nil, true
+}
+
+func (sv *serving[S]) done() { sv.call, sv.handling = nil, false }
+
+func (sv *serving[S]) behavior() Behavior[job[S]] {
+	sv.waiting = make(map[waiting]struct{})
+	b := Behavior[job[S]]{
+		Receive: func(ctx context.Context, j job[S]) error { return j.serve(ctx, sv) },
+		ended:   sv.ended,
+		handler: sv,
+	}
+	if sv.close != nil {
+		b.Close = func(ctx context.Context, reason exit.Reason) error { return sv.close(ctx, sv.state, reason) }
+	}
+	return b
+}
+
+// ended answers those who are still waiting.
+func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
+	sv.mu.Lock()
+	left := sv.waiting
+	sv.waiting = nil
+	sv.mu.Unlock()
+	for call := range left {
+		if orderly {
+			call.end()
+		}
+		call.fail(sv.server.Path(), failure{ErrEnded, reason})
+	}
+}
+
+// castFailed reports an error that nobody waits for.
+func (sv *serving[S]) castFailed(message any, err error) {
+	life := sv.server.actor.life.Load()
+	if life == nil {
+		return
+	}
+	life.Emit(tracing.CastFailed{
+		Head:    tracing.Head{Time: time.Now(), Path: sv.server.Path()},
+		Message: message,
+		Err:     err,
+	})
+}
+
+// AfterReply, returned as the error of a handler, gives the caller the value
+// and a nil error, but only after the server's cleanup, and ends the server
+// with the given reason (S150). A nil reason means [exit.Normal].
+func AfterReply(reason exit.Reason) error {
+	if reason == nil {
+		reason = exit.Normal
+	}
+	return afterReply{reason}
+}
+
+type afterReply struct{ reason exit.Reason }
+
+func (a afterReply) Error() string { return "after the reply: " + a.reason.Error() }
+
+// chosenEnd tells whether a handler's error is the end of the server, and
+// whether the caller gets the value first.
+func chosenEnd(err error) (reason exit.Reason, reply bool) {
+	if after, ok := err.(afterReply); ok {
+		return after.reason, true
+	}
+	reason, _ = err.(exit.Reason)
+	return reason, false
+}

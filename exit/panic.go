@@ -1,0 +1,88 @@
+package exit
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// maxFrames bounds how much of a panicking stack is kept. A stack overflow
+// cannot be recovered anyway, so deeper stacks are rare and their top matters.
+const maxFrames = 64
+
+// Panic is the end of a child that panicked, whatever value it panicked with
+// (S3). It is abnormal.
+type Panic struct {
+	Value any // what was passed to panic; a *runtime.PanicNilError for nil
+
+	// pcs are symbolised only when somebody reads the stack: doing it at every
+	// crash is the largest part of a restart in other runtimes.
+	pcs []uintptr
+}
+
+// Recovered is the reason for a panic whose value recover has just returned.
+// Call it in the deferred function that recovers, while the stack of the panic
+// is still there.
+func Recovered(value any) *Panic {
+	var pcs [maxFrames]uintptr
+	n := runtime.Callers(2, pcs[:])
+	return &Panic{Value: value, pcs: slices.Clone(pcs[:n])}
+}
+
+// Error is "panic: " and the value.
+func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// Clean is false.
+func (p *Panic) Clean() bool { return false }
+
+// Unwrap gives the value if it is an error. A Reason used as a panic value is
+// not shown: a panic is a crash, whatever it says of itself.
+func (p *Panic) Unwrap() error {
+	if _, reason := p.Value.(Reason); reason {
+		return nil
+	}
+	err, _ := p.Value.(error)
+	return err
+}
+
+// Stack is the stack of the goroutine at the panic, innermost call first, in
+// the layout of a Go traceback: a function's name, then its file and line. It
+// begins with the function that panicked: the frames of the recovery, and those
+// of the runtime that found a nil pointer or an index out of range, are left
+// out. At most 64 frames are kept. It is empty for a Panic that does not come
+// from [Recovered].
+func (p *Panic) Stack() string {
+	var text strings.Builder
+	for _, frame := range p.frames() {
+		fmt.Fprintf(&text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+	}
+	return text.String()
+}
+
+func (p *Panic) frames() []runtime.Frame {
+	if len(p.pcs) == 0 {
+		return nil
+	}
+	var all []runtime.Frame
+	for frames, more := runtime.CallersFrames(p.pcs), true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		all = append(all, frame)
+	}
+	// The innermost gopanic is the panic that was recovered; an outer one is of
+	// a panic during which it happened, and belongs to its story.
+	at := slices.IndexFunc(all, func(f runtime.Frame) bool { return f.Function == "runtime.gopanic" })
+	if at < 0 {
+		return all
+	}
+	found := all[at+1:]
+	own := slices.IndexFunc(found, func(f runtime.Frame) bool { return !ofRuntime(f) })
+	return found[max(own, 0):]
+}
+
+func ofRuntime(f runtime.Frame) bool {
+	return strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "internal/runtime/")
+}
+
+func (*Panic) sealed() {}

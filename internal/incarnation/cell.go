@@ -1,0 +1,263 @@
+// Package incarnation is where the runtime's two halves meet: what a supervisor
+// hands to a child's Start in its context, and what the child hangs into it.
+//
+// A [Scope] is the child's life, a [Cell] one incarnation of it. The cell is
+// the context itself, found again with [From] in every context derived from it.
+package incarnation
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// Cell is one incarnation of a child and the context that its Start receives.
+// That context ends when the incarnation is asked to stop; [Cell.Work] is the
+// one that ends only when it is killed.
+type Cell struct {
+	Lazy
+	work   workContext
+	scope  *Scope
+	number int
+	crash  bool
+
+	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
+	asked atomic.Bool   // hooks.Stop has been or will be called
+
+	mu     sync.Mutex // guards what follows; never held while a hook runs
+	hooks  Hooks
+	final  bool
+	killed bool
+}
+
+const (
+	live uint32 = iota
+	ended
+	abandoned
+)
+
+// Hooks are what an incarnation that does not live by its context alone wants
+// to be told. They run on the supervisor's goroutine and must not wait. A nil
+// function is not called.
+type Hooks struct {
+	// Self is the child as its handlers know it, Handler what serves them in
+	// this incarnation.
+	Self, Handler any
+
+	// Stop is called when the incarnation is asked to stop, once, or at once
+	// by Attach if that has happened before. final says that no incarnation
+	// will follow.
+	Stop func(final bool)
+
+	// Kill is called when the contexts of the incarnation have been ended
+	// because its time is over.
+	Kill func()
+
+	// Abandon is called when the incarnation has been given up while it still
+	// runs: from now on nothing that it does may have an effect.
+	Abandon func()
+
+	// Holding says what the incarnation has in hand.
+	Holding func() Hand
+}
+
+// Hand is what an incarnation has in hand at some moment.
+type Hand struct {
+	Message string // type of the message in hand; empty if there is none or it cannot be known safely
+	Busy    bool   // a message is in hand
+	Begun   uint64 // messages begun by this incarnation; equal at two moments means the same message
+	Depth   int    // messages waiting
+}
+
+type workContext struct {
+	Lazy
+	cell *Cell
+}
+
+type key struct{}
+
+// New makes the cell of the child's incarnation with the given number. Its
+// contexts descend from parent, which gives the values and, when it ends, kills
+// the incarnation. With crash set, panics are not recovered by [Cell.Protect].
+func New(scope *Scope, number int, parent context.Context, crash bool) *Cell {
+	c := &Cell{scope: scope, number: number, crash: crash}
+	c.Init(parent)
+	c.work.Init(parent)
+	c.work.cell = c
+	return c
+}
+
+// From gives the incarnation whose context ctx is or descends from, nil if
+// there is none.
+func From(ctx context.Context) *Cell {
+	c, _ := ctx.Value(key{}).(*Cell)
+	return c
+}
+
+// Value finds the cell itself, then what Lazy finds.
+func (c *Cell) Value(k any) any {
+	if k == (key{}) {
+		return c
+	}
+	return c.Lazy.Value(k)
+}
+
+func (w *workContext) Value(k any) any {
+	if k == (key{}) {
+		return w.cell
+	}
+	return w.Lazy.Value(k)
+}
+
+// Work is the context for the work of the incarnation: it ends at the end of
+// the shutdown time or when the incarnation is killed, not when it is asked to
+// stop, so that messages can still be handled during an orderly stop.
+func (c *Cell) Work() context.Context { return &c.work }
+
+// Scope is the life of the child that c is an incarnation of.
+func (c *Cell) Scope() *Scope { return c.scope }
+
+// Number is 1 for the first incarnation of the child, 2 for the next.
+func (c *Cell) Number() int { return c.number }
+
+// CrashOnPanic says whether panics are left to end the program. The cells of a
+// supervisor's children inherit it.
+func (c *Cell) CrashOnPanic() bool { return c.crash }
+
+// Attach hangs the hooks into the cell, once, during Start. What has happened
+// before is made up for at once.
+func (c *Cell) Attach(hooks Hooks) {
+	c.mu.Lock()
+	c.hooks = hooks
+	asked, final, killed, abandoned := c.asked.Load(), c.final, c.killed, c.Abandoned()
+	c.mu.Unlock()
+	if asked && hooks.Stop != nil {
+		hooks.Stop(final)
+	}
+	if killed && hooks.Kill != nil {
+		hooks.Kill()
+	}
+	if abandoned && hooks.Abandon != nil {
+		hooks.Abandon()
+	}
+}
+
+// Self is what the incarnation said of itself in Attach, nil if nothing.
+func (c *Cell) Self() any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hooks.Self
+}
+
+// Handler is what the incarnation said of its handlers in Attach.
+func (c *Cell) Handler() any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hooks.Handler
+}
+
+// Stop asks the incarnation to stop, with the reason that its context will give
+// as cause. Only the first call counts. final says that no incarnation will
+// follow this one.
+func (c *Cell) Stop(cause exit.Reason, final bool) {
+	c.Cancel(cause)
+	c.mu.Lock()
+	first := c.asked.CompareAndSwap(false, true)
+	if first {
+		c.final = final
+	}
+	stop := c.hooks.Stop
+	c.mu.Unlock()
+	if first && stop != nil {
+		stop(final)
+	}
+}
+
+// Kill ends the contexts of the incarnation, that for its work included.
+func (c *Cell) Kill(cause exit.Reason) {
+	c.work.Cancel(cause)
+	c.Stop(cause, false)
+	c.mu.Lock()
+	first := !c.killed
+	c.killed = true
+	kill := c.hooks.Kill
+	c.mu.Unlock()
+	if first && kill != nil {
+		kill()
+	}
+}
+
+// Interrupt ends the context for the work of an incarnation that was asked to
+// stop, because its drain policy says so.
+func (c *Cell) Interrupt() { c.work.Cancel(exit.Shutdown) }
+
+// Asked says whether the incarnation was asked to stop.
+func (c *Cell) Asked() bool { return c.asked.Load() }
+
+// End claims the end of the incarnation for its own goroutine. It is false if
+// the supervisor has abandoned the incarnation before.
+func (c *Cell) End() bool { return c.fate.CompareAndSwap(live, ended) }
+
+// Abandon kills the incarnation and cuts its effects off. It is false if the
+// incarnation has ended before.
+func (c *Cell) Abandon() bool {
+	c.Kill(exit.Killed)
+	c.mu.Lock()
+	given := c.fate.CompareAndSwap(live, abandoned)
+	abandon := c.hooks.Abandon
+	c.mu.Unlock()
+	if !given {
+		return false
+	}
+	if abandon != nil {
+		abandon()
+	}
+	return true
+}
+
+// Abandoned says whether the incarnation has been given up.
+func (c *Cell) Abandoned() bool { return c.fate.Load() == abandoned }
+
+// Holding says what the incarnation has in hand, as far as it tells.
+func (c *Cell) Holding() Hand {
+	c.mu.Lock()
+	holding := c.hooks.Holding
+	c.mu.Unlock()
+	if holding == nil {
+		return Hand{}
+	}
+	return holding()
+}
+
+// Reason is the reason that belongs to what the incarnation returned, given
+// whether it was asked to stop (S3, S4).
+func (c *Cell) Reason(err error) exit.Reason {
+	if c.Err() == nil {
+		return exit.Of(err)
+	}
+	cause, ok := context.Cause(c).(exit.Reason)
+	if !ok { // only contexts of ours are above; they end with reasons
+		cause = exit.Killed
+	}
+	return exit.OfStopped(err, cause)
+}
+
+// Protect runs f and calls end once with the reason for its end: what it
+// returned, the panic that left it, or Goexit. In the last case the goroutine
+// ends when end has returned. This is the one place where code of users is
+// recovered from.
+func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
+	reason := exit.Goexit
+	defer func() {
+		if value := recover(); value != nil {
+			if c.crash {
+				panic(value) // who must crash, crashes here, with the stack below
+			}
+			reason = exit.Recovered(value)
+		}
+		end(reason)
+	}()
+	reason = c.Reason(f())
+}

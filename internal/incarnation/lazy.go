@@ -1,0 +1,90 @@
+package incarnation
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Lazy is a context that costs 32 bytes until somebody needs more of it.
+//
+// Most incarnations never look at their context's channel: an actor is told to
+// stop by a flag. A Lazy therefore makes a real cancel context inside only when
+// somebody asks for Done, derives from it, or asks anything after its end. From
+// then on its Value delegates to the real one, so that the standard library
+// recognises that one as ours: causes and children work, and no goroutine is
+// needed to tie them together.
+//
+// A Lazy must not be copied after its first use.
+type Lazy struct {
+	parent context.Context // gives values; its end is ours
+	cause  atomic.Pointer[error]
+	real   atomic.Pointer[realContext]
+}
+
+type realContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+}
+
+// Init makes l a descendant of parent.
+func (l *Lazy) Init(parent context.Context) { l.parent = parent }
+
+// Cancel ends l with cause. Only the first cause counts.
+func (l *Lazy) Cancel(cause error) {
+	if !l.cause.CompareAndSwap(nil, &cause) {
+		return
+	}
+	if real := l.real.Load(); real != nil {
+		real.cancel(cause)
+	}
+}
+
+// Deadline is the parent's.
+func (l *Lazy) Deadline() (time.Time, bool) { return l.parent.Deadline() }
+
+// Done makes the real context.
+func (l *Lazy) Done() <-chan struct{} { return l.materialize().Done() }
+
+// Err is [context.Canceled] from the end on, like that of any cancel context.
+func (l *Lazy) Err() error {
+	if l.cause.Load() != nil {
+		return context.Canceled
+	}
+	if real := l.real.Load(); real != nil {
+		return real.Err()
+	}
+	return l.parent.Err()
+}
+
+// Value is how context.Cause and derived contexts find the real context.
+func (l *Lazy) Value(key any) any {
+	real := l.real.Load()
+	if real == nil || l.cause.Load() != nil {
+		if l.Err() == nil {
+			return l.parent.Value(key)
+		}
+		real = l.materialize()
+	}
+	return real.Value(key)
+}
+
+func (l *Lazy) materialize() *realContext {
+	real := l.real.Load()
+	if real == nil {
+		made := new(realContext)
+		made.Context, made.cancel = context.WithCancelCause(l.parent)
+		if l.real.CompareAndSwap(nil, made) {
+			real = made
+		} else {
+			made.cancel(nil)
+			real = l.real.Load()
+		}
+	}
+	// Cancel may have come between its two steps and ours: whoever sees the
+	// real context also sees it ended.
+	if cause := l.cause.Load(); cause != nil {
+		real.cancel(*cause)
+	}
+	return real
+}

@@ -1,0 +1,56 @@
+package incarnation
+
+import (
+	"sync"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// Scope is the life of a child, from its start until it is gone for good:
+// removed, ended without a restart to come, or left behind by a supervisor that
+// is gone for good itself. It spans all incarnations in between; a mailbox
+// belongs to it. A child that is started again by hand gets a new one.
+type Scope struct {
+	path string
+
+	mu    sync.Mutex
+	cause exit.Reason // nil while the child is there
+	after []func(cause exit.Reason)
+}
+
+// NewScope begins the life of the child with the given path.
+func NewScope(path string) *Scope { return &Scope{path: path} }
+
+// Path is the child's path from the root, its own name last.
+func (s *Scope) Path() string { return s.path }
+
+// AfterGone calls f once when the child is gone, at once if it is already. The
+// functions run in the order in which they were given, on the goroutine that
+// ends the scope; they must not wait.
+func (s *Scope) AfterGone(f func(cause exit.Reason)) {
+	s.mu.Lock()
+	cause := s.cause
+	if cause == nil {
+		s.after = append(s.after, f)
+	}
+	s.mu.Unlock()
+	if cause != nil {
+		f(cause)
+	}
+}
+
+// End ends the scope. Only the first call counts.
+func (s *Scope) End(cause exit.Reason) {
+	s.mu.Lock()
+	if s.cause != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.cause = cause
+	after := s.after
+	s.after = nil
+	s.mu.Unlock()
+	for _, f := range after {
+		f(cause)
+	}
+}

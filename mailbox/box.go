@@ -1,0 +1,207 @@
+package mailbox
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Envelope is a message on its way: what the channel of a mailbox carries.
+type Envelope[M any] struct {
+	message M
+	note    *Note
+}
+
+// Message is the message inside.
+func (e Envelope[M]) Message() M { return e.message }
+
+// Note is the note of the runtime that travels with the message, nil for most.
+func (e Envelope[M]) Note() *Note { return e.note }
+
+// Note is what the runtime writes on an envelope.
+type Note struct {
+	Trace   any // the sender's trace, as the room of tracing knows it
+	Crashes int // how often a handler of this message has crashed
+}
+
+// poke is the note of the envelope that wakes a waiting receiver so that it
+// looks at its flags. It is no message and is counted nowhere.
+var poke = new(Note)
+
+// A box is one channel and its state. It goes from open over sealed to closed
+// and never back; an actor that is started again gets a new one.
+//
+// The rule that loses nothing: a sender looks for "not open" before it puts its
+// message into the channel and for "closed" after. Sealed means that senders
+// are refused while the receiver still drains. Only in a closed box, whose
+// receiver is gone, may a sender empty the channel.
+type box[M any] struct {
+	channel chan Envelope[M]
+	state   atomic.Uint32
+	mailbox *Mailbox[M]
+	pokes   atomic.Int32 // pokes in the channel
+
+	gate  atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
+	moved chan struct{}                 // closed when the successor can be found; set before the state says moving
+	wake  func()                        // starts the parked receiver; set before the state says parked
+}
+
+// The bits of a box's state. None of them is taken back, save parked.
+const (
+	sealed uint32 = 1 << iota
+	closed
+	moving // a successor takes what waits here over
+	parked // the receiver has given its goroutine back
+)
+
+func newBox[M any](m *Mailbox[M]) *box[M] {
+	return &box[M]{channel: make(chan Envelope[M], m.options.capacity()), mailbox: m}
+}
+
+// deliver puts e into an open box by the overflow policy. It is errNotOpen if
+// the box was sealed meanwhile.
+func (b *box[M]) deliver(ctx context.Context, e Envelope[M]) error {
+	select {
+	case b.channel <- e:
+		b.delivered()
+		return nil
+	default:
+	}
+	switch b.mailbox.options.Overflow {
+	case Reject:
+		return ErrFull
+	case DropNewest:
+		b.mailbox.bury(e, Overflowed)
+		return nil
+	case DropOldest:
+		b.replaceOldest(e)
+		return nil
+	}
+	return b.waitForRoom(ctx, e)
+}
+
+func (b *box[M]) replaceOldest(e Envelope[M]) {
+	for {
+		select {
+		case oldest := <-b.channel:
+			if !b.poked(oldest) { // a poke may go: the message that takes its place wakes as well
+				b.mailbox.bury(oldest, Overflowed)
+			}
+		default:
+		}
+		select {
+		case b.channel <- e:
+			b.delivered()
+			return
+		default: // another sender was faster
+		}
+	}
+}
+
+func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
+	gate := b.gate.Load()
+	if gate == nil {
+		made := make(chan struct{})
+		b.gate.CompareAndSwap(nil, &made)
+		gate = b.gate.Load()
+	}
+	if b.state.Load()&sealed != 0 { // seal may not have seen the gate
+		return errNotOpen
+	}
+	select {
+	case b.channel <- e:
+		b.delivered()
+		return nil
+	case <-ctx.Done():
+		return refused(ctx)
+	case <-*gate:
+		return errNotOpen
+	}
+}
+
+// delivered is the second look of a sender.
+func (b *box[M]) delivered() {
+	state := b.state.Load()
+	if state == 0 {
+		return
+	}
+	if state&parked != 0 {
+		b.unpark()
+	}
+	if state&closed != 0 {
+		b.empty(Discarded)
+	}
+}
+
+// seal refuses senders, those that wait included, and says so in the state.
+func (b *box[M]) seal(with uint32) {
+	before := b.state.Or(sealed | with)
+	if before&sealed != 0 {
+		return
+	}
+	if gate := b.gate.Load(); gate != nil {
+		close(*gate)
+	}
+}
+
+// empty takes out what is there: over to the successor if there is one, else
+// into dead letters.
+func (b *box[M]) empty(why Why) {
+	for {
+		select {
+		case e := <-b.channel:
+			if !b.poked(e) {
+				b.mailbox.passOn(b, e, why)
+			}
+		default:
+			return
+		}
+	}
+}
+
+// poke wakes the receiver. If the channel is full there is no need: the
+// receiver will come to look.
+func (b *box[M]) poke() {
+	b.unpark()
+	b.pokes.Add(1)
+	select {
+	case b.channel <- Envelope[M]{note: poke}:
+	default:
+		b.pokes.Add(-1)
+	}
+}
+
+// poked tells a poke that was taken out of the channel from a message.
+func (b *box[M]) poked(e Envelope[M]) bool {
+	if e.note != poke {
+		return false
+	}
+	b.pokes.Add(-1)
+	return true
+}
+
+func (b *box[M]) unpark() {
+	if b.state.And(^parked)&parked != 0 {
+		b.wake()
+	}
+}
+
+// pourInto moves what waits into next, which nobody else knows yet. It gives
+// back what did not fit: senders that waited for room may have come in after
+// the seal.
+func (b *box[M]) pourInto(next *box[M]) (lost []Envelope[M]) {
+	for {
+		select {
+		case e := <-b.channel:
+			if b.poked(e) {
+				continue
+			}
+			select {
+			case next.channel <- e:
+			default:
+				lost = append(lost, e)
+			}
+		default:
+			return lost
+		}
+	}
+}

@@ -1,0 +1,299 @@
+package mailbox
+
+import (
+	"iter"
+	"sync/atomic"
+	"time"
+)
+
+// Inbox is the end of a mailbox at which one incarnation receives.
+//
+// Its methods belong to the goroutine of that incarnation, except Stop, Freeze and
+// Begun, which anybody may call.
+type Inbox[M any] struct {
+	// C is the channel itself, for a loop that selects on it beside other
+	// channels. Give each envelope to Open before you use it.
+	C <-chan Envelope[M]
+
+	mailbox *Mailbox[M]
+	box     *box[M]
+	pokes   bool // the receiver waits in Next, where a poke wakes it
+
+	// word is the one thing that is stored for every message: the number of
+	// messages begun, above the flags. hand[n&1] is written before the word
+	// says n, and written again only after the word has said n+1, so whoever
+	// has frozen the word can read the message in hand.
+	word atomic.Uint64
+	last uint64 // what the owner stored there last
+	hand [2]Envelope[M]
+
+	stop    atomic.Uint32
+	stopped chan struct{} // only for an unbuffered mailbox, into which a poke cannot be put
+}
+
+const (
+	idle   uint64 = 1 << iota // nothing is in hand
+	frozen                    // the incarnation is abandoned: nothing is begun any more
+	one                       // one message in the count
+)
+
+const (
+	stopAsked uint32 = 1 << iota // take nothing more
+	stopDrain                    // take what is there
+)
+
+// Receive gives the next incarnation its end of the mailbox. With pokes it
+// waits in Next; otherwise it selects on C, and must end when its context does.
+func (m *Mailbox[M]) Receive(pokes bool) *Inbox[M] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.inbox != nil {
+		n, _ := m.inbox.Begun()
+		m.begun += n
+	}
+	b := m.current.Load()
+	in := &Inbox[M]{C: b.channel, mailbox: m, box: b, pokes: pokes, last: idle}
+	in.word.Store(idle)
+	if m.options.capacity() == 0 {
+		in.stopped = make(chan struct{})
+	}
+	m.inbox = in
+	return in
+}
+
+// Got says what Next came back with.
+type Got uint8
+
+// What Next comes back with.
+const (
+	Message Got = iota // an envelope, whose message is now in hand
+	Stopped            // nothing: the incarnation is to end
+	Idle               // nothing: no message came for the given time
+)
+
+// Next waits for a message and takes it in hand; what was in hand counts as
+// handled. With patience above 0 it comes back idle after that time.
+func (in *Inbox[M]) Next(patience time.Duration) (Envelope[M], Got) {
+	if e, ok := in.takeHeld(); ok {
+		return in.begin(e)
+	}
+	for {
+		if stop := in.stop.Load(); stop != 0 {
+			return in.drain(stop)
+		}
+		select {
+		case e := <-in.C:
+			if !in.box.poked(e) {
+				return in.begin(e)
+			}
+			continue
+		default:
+		}
+		// Nothing is there. After rest a stop sends a poke; before it, the stop
+		// is seen here.
+		if !in.rest() || in.stop.Load() != 0 {
+			continue
+		}
+		e, got := in.wait(patience)
+		if got == Idle {
+			return e, Idle
+		}
+		if got == Message && !in.box.poked(e) {
+			return in.begin(e)
+		}
+	}
+}
+
+func (in *Inbox[M]) wait(patience time.Duration) (e Envelope[M], got Got) {
+	if patience <= 0 && in.stopped == nil {
+		return <-in.C, Message
+	}
+	var expired <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case e = <-in.C:
+		return e, Message
+	case <-in.stopped:
+		return e, Stopped
+	case <-expired:
+		return e, Idle
+	}
+}
+
+// rest says that nothing is in hand, and forgets the last messages so that they
+// can be collected. It is false if the incarnation is abandoned.
+func (in *Inbox[M]) rest() bool {
+	if in.last&idle != 0 {
+		return true
+	}
+	if !in.word.CompareAndSwap(in.last, in.last|idle) {
+		return false
+	}
+	in.last |= idle
+	in.hand = [2]Envelope[M]{}
+	return true
+}
+
+func (in *Inbox[M]) drain(stop uint32) (Envelope[M], Got) {
+	for stop&stopDrain != 0 {
+		select {
+		case e := <-in.C:
+			if !in.box.poked(e) {
+				return in.begin(e)
+			}
+		default:
+			stop = 0
+		}
+	}
+	in.rest()
+	return Envelope[M]{}, Stopped
+}
+
+// begin takes a message in hand. A message that an abandoned incarnation got
+// hold of goes to its successor.
+func (in *Inbox[M]) begin(e Envelope[M]) (Envelope[M], Got) {
+	next := (in.last &^ idle) + one
+	in.hand[next/one&1] = e
+	if !in.word.CompareAndSwap(in.last, next) {
+		in.mailbox.passOn(in.box, e, Interrupted)
+		return Envelope[M]{}, Stopped
+	}
+	in.last = next
+	return e, Message
+}
+
+// Open takes the message of an envelope from C in hand; what was in hand before
+// counts as handled. It is false if there is nothing to do, because the
+// incarnation has been abandoned: the message goes to its successor.
+func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
+	e, got := in.begin(e)
+	return e.message, got == Message
+}
+
+// Rest gives the messages that are waiting, each taken in hand in turn, and
+// ends when none is left. It does not wait: it is for a loop that has seen its
+// context end and drains.
+func (in *Inbox[M]) Rest() iter.Seq[M] {
+	return func(yield func(M) bool) {
+		for {
+			e, got := in.drain(stopDrain)
+			if got != Message || !yield(e.message) {
+				return
+			}
+		}
+	}
+}
+
+// Stop makes Next end: after what is waiting if drain is set, else at once. A
+// later call without drain ends a drain.
+func (in *Inbox[M]) Stop(drain bool) {
+	stop := stopAsked
+	if drain {
+		stop |= stopDrain
+	}
+	if before := in.stop.Swap(stop); before != 0 {
+		return
+	}
+	if in.stopped != nil {
+		close(in.stopped)
+	}
+	if in.pokes && in.word.Load()&idle != 0 {
+		in.box.poke()
+	}
+}
+
+// Park lets the goroutine of an idle incarnation go: wake will be called once,
+// on the goroutine of whoever brings work or a stop. It is false, and wake will
+// not be called, if there is work already.
+func (in *Inbox[M]) Park(wake func()) bool {
+	b := in.box
+	b.wake = wake
+	if !b.state.CompareAndSwap(0, parked) {
+		return false
+	}
+	if len(b.channel) == 0 && in.stop.Load() == 0 {
+		return true
+	}
+	return b.state.And(^parked)&parked == 0
+}
+
+// Freeze ends the effects of an abandoned incarnation: it begins nothing any
+// more. It gives the envelope in hand, if there is one, which becomes a dead
+// letter.
+func (in *Inbox[M]) Freeze() (e Envelope[M], inHand bool) {
+	word := in.word.Or(frozen)
+	if word&(idle|frozen) != 0 {
+		return e, false
+	}
+	e = in.hand[word/one&1]
+	in.spoil(e, Interrupted)
+	return e, true
+}
+
+// Crash settles the message in hand after a crash of its handler: with retries
+// left it waits for the next incarnation, as its first message; otherwise it
+// becomes a dead letter. It is false if nothing was in hand.
+func (in *Inbox[M]) Crash(retries int) (e Envelope[M], inHand bool) {
+	word := in.word.Or(frozen)
+	if word&(idle|frozen) != 0 {
+		return e, false
+	}
+	e = in.hand[word/one&1]
+	note := Note{}
+	if e.note != nil {
+		note = *e.note
+	}
+	if note.Crashes >= retries {
+		in.spoil(e, Crashed)
+		return e, true
+	}
+	note.Crashes++
+	m := in.mailbox
+	m.unhandled.Add(1)
+	m.mu.Lock()
+	m.held = &Envelope[M]{e.message, &note}
+	m.mu.Unlock()
+	return e, true
+}
+
+// spoil makes a dead letter of a message that was begun.
+func (in *Inbox[M]) spoil(e Envelope[M], why Why) {
+	in.mailbox.unhandled.Add(1)
+	in.mailbox.bury(e, why)
+}
+
+// Skip makes a dead letter of the message that Next has just given.
+func (in *Inbox[M]) Skip(why Why) {
+	e := in.hand[in.last/one&1]
+	if in.rest() {
+		in.spoil(e, why)
+	}
+}
+
+// Finish says that the message in hand is handled and no other will be begun.
+func (in *Inbox[M]) Finish() { in.rest() }
+
+func (in *Inbox[M]) takeHeld() (e Envelope[M], ok bool) {
+	m := in.mailbox
+	if in.last != idle { // only before the first message
+		return e, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held == nil {
+		return e, false
+	}
+	e, m.held = *m.held, nil
+	return e, true
+}
+
+// Begun is the number of messages that this incarnation has begun, and whether
+// the last of them is in hand.
+func (in *Inbox[M]) Begun() (n uint64, busy bool) {
+	word := in.word.Load()
+	return word / one, word&(idle|frozen) == 0
+}

@@ -1,0 +1,56 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+)
+
+// request is an administration call: the loop does it when its turn comes.
+type request struct {
+	do    func() error
+	reply chan error // has room for the one reply
+}
+
+// ask has the running incarnation do something and waits for it.
+func (n *node) ask(ctx context.Context, do func(*loop) error) error {
+	l := n.loop.Load()
+	if l == nil {
+		return &ChildError{Path: n.path(), Err: ErrNotRunning}
+	}
+	r := &request{do: func() error { return do(l) }, reply: make(chan error, 1)}
+	if !l.queue.push(r) {
+		return &ChildError{Path: n.path(), Err: ErrNotRunning}
+	}
+	select {
+	case err := <-r.reply:
+		return err
+	case <-ctx.Done():
+		return &ChildError{Path: n.path(), Err: fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))}
+	}
+}
+
+// idle finds a child without a process for an act that needs one.
+func (l *loop) idle(op, name string) (*member, error) {
+	m := l.byName[name]
+	switch {
+	case m == nil:
+		return nil, l.unknown(op, name)
+	case m.current != nil:
+		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRunning}
+	case m.state == Restarting:
+		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRestarting}
+	}
+	return m, nil
+}
+
+func (l *loop) unknown(op, name string) error {
+	return &ChildError{Path: l.path + "/" + name, Op: op, Err: ErrNotFound}
+}
+
+// childError gives the error of a launch to whoever asked for it.
+func (l *loop) childError(m *member, op string, err error) error {
+	if err == errStopping {
+		return &ChildError{Path: m.path, Op: op, Err: ErrNotRunning}
+	}
+	return err
+}

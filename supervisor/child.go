@@ -1,0 +1,155 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coppice-go/coppice/strategy"
+)
+
+// Child is what a supervisor looks after: an actor, a function, another
+// supervisor, or a type of the user's.
+type Child interface {
+	// Name is the child's name among its siblings: not empty, without a slash,
+	// and always the same.
+	Name() string
+
+	// Start begins one incarnation: it acquires what the incarnation needs and
+	// returns when that is ready. It runs on the incarnation's own goroutine
+	// while the supervisor waits, so children start one after the other.
+	//
+	// run is the incarnation as a closure; what it returns is the reason for
+	// the incarnation's end (see [exit.Of]). It is called once, on the same
+	// goroutine, also if the stop was asked for meanwhile: what Start has
+	// acquired is released by run. An error means that the child could not
+	// start; then run is not called. A nil run and a nil error mean that the
+	// child declines: it has no process, and that is no failure (S14).
+	//
+	// ctx ends when the incarnation is asked to stop, and context.Cause tells
+	// why: an [exit.Reason]. It carries the values of the tree's context.
+	Start(ctx context.Context) (run func() error, err error)
+}
+
+// Spec is a child together with how it is to be looked after. It is a Child
+// itself, so it stands wherever a child does. A child without a Spec is looked
+// after by the zero values.
+type Spec struct {
+	// Child is the child itself; a Spec is refused here.
+	Child Child
+
+	// Restart says after which ends the child is started again; the zero value
+	// is strategy.Permanent: after every one.
+	Restart strategy.Restart
+
+	// Shutdown says how long a stop may take. The zero value means 5 seconds,
+	// for a supervisor [Infinity].
+	Shutdown Shutdown
+
+	// Backoff makes the delays before this child's restarts; nil means the
+	// supervisor's.
+	Backoff strategy.Backoff
+}
+
+// Name is the name of the child.
+func (s Spec) Name() string { return s.Child.Name() }
+
+// Start is the child's Start.
+func (s Spec) Start(ctx context.Context) (run func() error, err error) { return s.Child.Start(ctx) }
+
+// DefaultShutdown is how long the stop of a child may take whose spec does not
+// say, unless it is a supervisor (S20).
+const DefaultShutdown = 5 * time.Second
+
+// Shutdown says how long the stop of a child may take (S78). The zero value is
+// the default of the kind of child.
+//
+// A goroutine cannot be killed. A child that is not done when its time is over
+// is abandoned: it counts as dead, nothing that it does has an effect on the
+// tree any more, and it is listed in the report of the stop.
+type Shutdown struct {
+	mode shutdownMode
+	time time.Duration
+}
+
+type shutdownMode uint8
+
+const (
+	byKind shutdownMode = iota
+	timeout
+	infinity
+	brutalKill
+)
+
+var (
+	// Infinity waits for the child without a limit, until the whole stop is cut
+	// short. It is the default of a supervisor, whose children have limits of
+	// their own.
+	Infinity = Shutdown{mode: infinity}
+
+	// BrutalKill ends all contexts of the child at once, without asking.
+	BrutalKill = Shutdown{mode: brutalKill}
+)
+
+// Timeout asks the child to stop and gives it d in all. The last tenth of d, at
+// most a second, is the grace: when it begins, the contexts that were still
+// alive for the work in hand end too. Timeout(0) asks, and kills at once (S80).
+//
+// Giving a supervisor a timeout may cut the orderly stop of its children short
+// (S28).
+func Timeout(d time.Duration) Shutdown { return Shutdown{mode: timeout, time: d} }
+
+// String is infinity, brutal kill, default, or the time.
+func (s Shutdown) String() string {
+	switch s.mode {
+	case infinity:
+		return "infinity"
+	case brutalKill:
+		return "brutal kill"
+	case timeout:
+		return s.time.String()
+	}
+	return "default"
+}
+
+func (s Shutdown) check() error {
+	if s.mode == timeout && s.time < 0 {
+		return fmt.Errorf("Shutdown: %v is negative", s.time)
+	}
+	return nil
+}
+
+// resolve fills in the defaults of a child's spec.
+func resolve(child Child) Spec {
+	spec, ok := child.(Spec)
+	if !ok {
+		spec = Spec{Child: child}
+	}
+	if spec.Shutdown.mode == byKind {
+		spec.Shutdown = Timeout(DefaultShutdown)
+		if nodeOf(spec.Child) != nil {
+			spec.Shutdown = Infinity
+		}
+	}
+	return spec
+}
+
+// check says what is wrong with a spec, all of it.
+func (s Spec) check() error {
+	var faults []error
+	if _, nested := s.Child.(Spec); nested {
+		faults = append(faults, errors.New("Child: a Spec in a Spec"))
+	}
+	if !s.Restart.Valid() {
+		faults = append(faults, fmt.Errorf("Restart: %v", s.Restart))
+	}
+	faults = append(faults, s.Shutdown.check())
+	if err := s.Backoff.Check(); err != nil {
+		faults = append(faults, fmt.Errorf("Backoff: %w", err))
+	}
+	if c, ok := s.Child.(interface{ Check() error }); ok {
+		faults = append(faults, c.Check())
+	}
+	return errors.Join(faults...)
+}

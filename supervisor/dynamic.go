@@ -1,0 +1,99 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// Dynamic is a supervisor whose children come and go while it runs: Elixir's
+// DynamicSupervisor (S122-S129). It starts without any. The children know no
+// order: each is restarted by itself, and all are stopped at the same moment. A
+// child that has ended for good is forgotten.
+//
+// Children with the same name are fine: each gets a number of its own. All
+// methods may be called concurrently.
+type Dynamic struct {
+	node
+	started uint64 // children, for their numbers; belongs to the loop
+}
+
+// NewDynamic makes a supervisor without children. Nothing is checked and
+// nothing starts here: Start, Run and Check report all faults.
+func NewDynamic(name string, policy Policy) *Dynamic {
+	return &Dynamic{node: node{name: name, policy: policy, dynamic: true}}
+}
+
+// StartChild adds a child and starts it; it returns when the child is up. The
+// name given back, such as user#17, tells the child from others of its kind; it
+// is the last part of its path. It is empty if the child declined to start,
+// which is no error. A child that fails or declines is forgotten. With
+// MaxChildren children it is refused with [ErrMaxChildren], and nothing is
+// started (S123).
+//
+// For when ctx ends and when the supervisor is not running see
+// [Supervisor.StartChild].
+func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err error) {
+	kind, err := checkChild(child)
+	if err != nil {
+		return "", &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: err}
+	}
+	var given string // read only after ask has returned without an error
+	err = d.ask(ctx, func(l *loop) error {
+		if most := d.policy.MaxChildren; most > 0 && len(l.members) >= most {
+			return &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: ErrMaxChildren}
+		}
+		d.started++
+		m := l.newMember(child, fmt.Sprintf("%s#%d", kind, d.started), false)
+		l.add(m)
+		declines, err := l.launch(m, tracing.ActStart)
+		if err != nil || declines {
+			l.remove(m, exit.Shutdown)
+			return l.childError(m, "start", err)
+		}
+		given = m.name
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return given, nil
+}
+
+// TerminateChild stops a child, or calls its restart off, and forgets it. It
+// returns when the child is stopped or abandoned. A child that is gone already
+// is [ErrNotFound] (S125).
+//
+// For when ctx ends and when the supervisor is not running see
+// [Supervisor.StartChild].
+func (d *Dynamic) TerminateChild(ctx context.Context, name string) error {
+	return d.ask(ctx, func(l *loop) error {
+		m := l.byName[name]
+		if m == nil {
+			return l.unknown("terminate", name)
+		}
+		l.stopMember(m, exit.Shutdown, true)
+		l.remove(m, exit.Shutdown)
+		return nil
+	})
+}
+
+// Children are the names of the children, those that wait for their restart
+// included, sorted. It does not wait for the supervisor's turn.
+func (d *Dynamic) Children() []string {
+	l := d.loop.Load()
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	names := make([]string, len(l.members))
+	for i, m := range l.members {
+		names[i] = m.name
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,38 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What an administration call can be refused for (S100-S112). A [*ChildError]
+// wraps one of these and names the child.
+var (
+	ErrNotFound       = errors.New("no such child")                           // the supervisor has no child of that name
+	ErrAlreadyStarted = errors.New("already started")                         // a child of that name is running; or the supervisor itself is part of a tree already
+	ErrAlreadyPresent = errors.New("present, but not running")                // a child of that name is there without a process
+	ErrRunning        = errors.New("running")                                 // the child has a process
+	ErrRestarting     = errors.New("waiting for its restart")                 // the child has no process, but will get one
+	ErrMaxChildren    = errors.New("the supervisor has MaxChildren children") // a Dynamic is full (S123)
+	ErrNotRunning     = errors.New("the supervisor is not running")           // there is nobody to ask, or it ended before it could answer
+	ErrNested         = errors.New("a nested supervisor is stopped by the one above it")
+)
+
+// ChildError is the error of something that was asked of a supervisor for one
+// of its children, or a failed start.
+type ChildError struct {
+	Path string // of the child, or of the supervisor if it could not be asked
+	Op   string // start, stop, restart, terminate, delete; may be empty
+	Err  error  // one of the errors above, or the reason why the child did not start
+}
+
+// Error names the act and the child and says what went wrong.
+func (e *ChildError) Error() string {
+	if e.Op == "" {
+		return fmt.Sprintf("%s: %v", e.Path, e.Err)
+	}
+	return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err)
+}
+
+// Unwrap gives Err.
+func (e *ChildError) Unwrap() error { return e.Err }

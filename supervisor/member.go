@@ -1,0 +1,64 @@
+package supervisor
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// State is what a child is doing, as a snapshot shows it.
+type State string
+
+// The states of a child. docs/lifecycle.md draws how they follow each other.
+const (
+	Stopped    State = "stopped"    // it has no process: ended for good, declined, stopped by hand, or not started yet
+	Starting   State = "starting"   // its Start is running
+	Running    State = "running"    // it is up
+	Stopping   State = "stopping"   // it was asked to stop
+	Restarting State = "restarting" // it has no process; a restart is to come
+)
+
+// Restart is one entry of a child's history.
+type Restart struct {
+	At      time.Time     // when the restart was decided
+	Reason  exit.Reason   // why the child ended, or failed to start
+	Attempt int           // counts the restarts in a row without a healthy time between them
+	Delay   time.Duration // the backoff before it
+}
+
+// historyLength is how many restarts a child's history keeps.
+const historyLength = 8
+
+// member is a child and what has become of it. It belongs to the loop; fields
+// that a snapshot reads are written under the loop's mutex.
+type member struct {
+	spec  Spec
+	name  string
+	path  string
+	fixed bool // named by the supervisor's constructor, not added while it runs
+	index int  // among the members
+
+	life    *tracing.Life
+	scope   atomic.Pointer[incarnation.Scope] // nil while the child is gone
+	current *runner                           // nil while there is no process
+	state   State
+	number  int // of the latest incarnation
+	history []Restart
+
+	delays  strategy.Delays
+	attempt int
+	pending int         // counts the restarts that were planned; a plan with an older number is void
+	reason  exit.Reason // why the last incarnation ended, or would not start
+}
+
+// gone ends the child's life: its mailbox closes, and whoever waits for it
+// hears.
+func (m *member) gone(reason exit.Reason) {
+	if scope := m.scope.Swap(nil); scope != nil {
+		scope.End(reason)
+	}
+}

@@ -1,0 +1,55 @@
+package supervisor
+
+import "sync"
+
+// queue is where a supervisor's loop hears of everything that it has to deal
+// with, in the order of arrival. It has no bound, so that neither an ending
+// child nor a stop ever waits for the loop (S160).
+type queue struct {
+	wake chan struct{} // a token means: look again
+
+	mu     sync.Mutex
+	items  []any
+	closed bool
+}
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+// push adds an item. It is false if the loop has ended.
+func (q *queue) push(item any) bool {
+	q.mu.Lock()
+	open := !q.closed
+	if open {
+		q.items = append(q.items, item)
+	}
+	q.mu.Unlock()
+	q.nudge()
+	return open
+}
+
+// nudge makes the loop look again, at the queue and at what it is waiting for.
+func (q *queue) nudge() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take gives everything that has come.
+func (q *queue) take() []any {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = nil
+	return items
+}
+
+// close refuses all further items and gives those that were not dealt with.
+func (q *queue) close() []any {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	items := q.items
+	q.items = nil
+	return items
+}

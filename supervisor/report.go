@@ -1,0 +1,124 @@
+package supervisor
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// StopError lists what did not end when a tree was stopped, over the whole tree.
+// The goroutines are still there; what they do has no effect on the tree any
+// more, except through contexts that do not come from it.
+type StopError struct {
+	Stuck []Stuck // by path
+}
+
+// Stuck is an incarnation that would not end.
+type Stuck struct {
+	Path        string
+	Incarnation int
+	InStart     bool          // its Start has not returned
+	Message     string        // type of the message in hand; empty if there is none, or the child is no actor
+	Waiting     int           // messages that waited behind it
+	Since       time.Duration // it has been busy with the same thing for at least this long before it was abandoned
+	Stack       string        // of its goroutine; empty if there were too many goroutines to look (200,000)
+}
+
+// Error names everything that is stuck, with the stacks.
+func (e *StopError) Error() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d did not stop:", len(e.Stuck))
+	for _, s := range e.Stuck {
+		fmt.Fprintf(&text, "\n%v", s)
+		if s.Stack != "" {
+			text.WriteString("\n\t" + strings.ReplaceAll(strings.TrimRight(s.Stack, "\n"), "\n", "\n\t"))
+		}
+	}
+	return text.String()
+}
+
+// String is one line without the stack.
+func (s Stuck) String() string {
+	text := fmt.Sprintf("%s (incarnation %d)", s.Path, s.Incarnation)
+	switch {
+	case s.InStart:
+		text += ", stuck in Start"
+	case s.Message != "":
+		text += ", stuck in a " + s.Message
+	default:
+		text += ", stuck"
+	}
+	if s.Since > 0 {
+		text += fmt.Sprintf(" for at least %v", s.Since)
+	}
+	if s.Waiting > 0 {
+		text += fmt.Sprintf(", %d messages waiting", s.Waiting)
+	}
+	return text
+}
+
+// mostStacks is above how many goroutines no stacks are taken: a profile of a
+// million takes ten seconds.
+const mostStacks = 200_000
+
+// report says what of a tree is still there. It takes at most one profile.
+func report(t *tree) error {
+	var stuck []Stuck
+	for _, r := range t.lost() {
+		stuck = appendStuck(stuck, r)
+	}
+	if len(stuck) == 0 {
+		return nil
+	}
+	if runtime.NumGoroutine() <= mostStacks {
+		stacks := goroutineStacks(t.id)
+		for i, s := range stuck {
+			stuck[i].Stack = stacks[incarnationKey{s.Path, s.Incarnation}]
+		}
+	}
+	slices.SortFunc(stuck, func(a, b Stuck) int {
+		if c := strings.Compare(a.Path, b.Path); c != 0 {
+			return c
+		}
+		return a.Incarnation - b.Incarnation
+	})
+	return &StopError{Stuck: stuck}
+}
+
+// appendStuck adds an incarnation, and if it is a supervisor that could not see
+// to its own children, those as well.
+func appendStuck(stuck []Stuck, r *runner) []Stuck {
+	s := Stuck{
+		Path:        r.cell.Scope().Path(),
+		Incarnation: r.cell.Number(),
+		InStart:     r.phase.Load() == starting,
+		Message:     r.cell.Holding().Message,
+		Waiting:     r.stop.at.Depth,
+	}
+	if before, at := r.stop.before, r.stop.at; before.Begun == at.Begun && before.Busy == at.Busy {
+		s.Since = r.stop.waited
+	}
+	stuck = append(stuck, s)
+	if n := nodeOf(r.child); n != nil {
+		if l := n.loop.Load(); l != nil {
+			for _, below := range l.running() {
+				stuck = appendStuck(stuck, below)
+			}
+		}
+	}
+	return stuck
+}
+
+// running are the incarnations of the children that have not ended.
+func (l *loop) running() (runners []*runner) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.members {
+		if m.current != nil && !m.current.dead() {
+			runners = append(runners, m.current)
+		}
+	}
+	return runners
+}

@@ -1,0 +1,147 @@
+package supervisor
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// exited deals with the end of an incarnation (otp-semantics, section 4).
+func (l *loop) exited(r *runner) {
+	m := r.member
+	if m.current != r {
+		return // stopped meanwhile: absorbed (S42, S7)
+	}
+	l.set(m, Stopped, nil)
+	m.reason = r.reason
+	lived := time.Since(r.began)
+	m.life.Emit(tracing.Exited{Head: m.head(), Reason: r.reason, Lived: lived})
+	if !m.spec.Restart.Restarts(r.reason) {
+		l.over(m, r.reason)
+		return
+	}
+	l.restart(m, lived)
+}
+
+// over deals with a child that has ended and is not to be restarted: its spec
+// stays, unless it is temporary or dynamic (S30, S31, S126).
+func (l *loop) over(m *member, reason exit.Reason) {
+	if m.spec.Restart == strategy.Temporary || l.node.dynamic {
+		l.remove(m, reason)
+		return
+	}
+	m.gone(reason)
+}
+
+// restart is the decision to restart m after its end or a failed start: charge
+// the intensity, stop the siblings that the strategy takes along, wait for the
+// backoff, start (S49-S61, S35-S44, S187-S190).
+func (l *loop) restart(m *member, lived time.Duration) {
+	if l.window.Add(time.Now()) {
+		l.giveUp(m, m.reason)
+		return
+	}
+	delay, err := m.delays.Next(lived)
+	if err != nil {
+		l.giveUp(m, exit.Of(errors.Join(m.reason, err)))
+		return
+	}
+	if lived >= l.node.healthy() {
+		m.attempt = 0
+	}
+	l.mu.Lock()
+	m.attempt++
+	m.state = Restarting
+	m.history = append(m.history, Restart{At: time.Now(), Reason: m.reason, Attempt: m.attempt, Delay: delay})
+	if len(m.history) > historyLength {
+		m.history = slices.Clone(m.history[1:])
+	}
+	l.mu.Unlock()
+	m.pending++
+	m.life.Emit(tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason})
+	l.stopSiblings(m)
+	if delay > 0 {
+		l.delays.add(attempt{member: m, pending: m.pending, at: time.Now().Add(delay)})
+		return
+	}
+	l.attempt(m)
+}
+
+// retry asks for the restart of a member whose start has failed. It queues
+// behind whatever waited then (S65).
+type retry struct {
+	member  *member
+	pending int
+}
+
+func (l *loop) retry(r retry) {
+	if r.member.state == Restarting && r.member.pending == r.pending { // S70
+		l.restart(r.member, 0)
+	}
+}
+
+func (l *loop) attemptDue(a attempt) {
+	if a.member.state == Restarting && a.member.pending == a.pending { // S189
+		l.stopSiblings(a.member) // some may have been started by hand during the delay
+		l.attempt(a.member)
+	}
+}
+
+// group are the members that a restart of m covers, in start order.
+func (l *loop) group(m *member) []*member {
+	lo, hi := l.node.policy.Strategy.Span(m.index, len(l.members))
+	return slices.Clone(l.members[lo:hi])
+}
+
+// stopSiblings stops what a restart of m takes along, last first, one at a time
+// (S37). The mailboxes of those that will be started again are kept.
+func (l *loop) stopSiblings(m *member) {
+	if l.node.policy.Strategy == strategy.OneForOne {
+		return
+	}
+	cause := exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name, Reason: m.reason})
+	for _, victim := range slices.Backward(l.group(m)) {
+		if victim == m || l.asked.Load() {
+			continue
+		}
+		temporary := victim.spec.Restart == strategy.Temporary
+		l.stopMember(victim, cause, temporary)
+		if temporary {
+			l.remove(victim, exit.Shutdown) // S39
+		}
+	}
+}
+
+// attempt starts m and all that its strategy takes along, in start order (S37,
+// S40). The first that fails is tried again later (S65-S69).
+func (l *loop) attempt(m *member) {
+	for _, next := range l.group(m) {
+		next.pending++
+		declines, err := l.launch(next, tracing.ActRestart)
+		switch {
+		case err == errStopping:
+			return
+		case err != nil:
+			l.set(next, Restarting, nil)
+			l.queue.push(retry{next, next.pending})
+			return
+		case declines:
+			l.over(next, exit.Normal) // S77, S124
+		}
+	}
+}
+
+// giveUp ends the supervisor because m would need one restart too many (S56).
+func (l *loop) giveUp(m *member, cause exit.Reason) {
+	gaveUp := &exit.GaveUp{Supervisor: l.path, Child: m.name, Cause: cause}
+	tracing.From(l.cell).Emit(tracing.GaveUp{Head: l.head(), Child: m.name, Reason: cause})
+	l.end = gaveUp
+}
+
+func (l *loop) head() tracing.Head {
+	return tracing.Head{Time: time.Now(), Path: l.path, Incarnation: l.cell.Number()}
+}

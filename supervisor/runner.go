@@ -1,0 +1,157 @@
+package supervisor
+
+import (
+	"context"
+	"runtime/pprof"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// runner is one incarnation of a child: its goroutine, or while the child is
+// parked none. It tells its supervisor of two things, the end of Start and its
+// own end, and is told by it through its cell.
+type runner struct {
+	child  Child
+	member *member // that it is an incarnation of; nil for a root
+	cell   *incarnation.Cell
+	labels context.Context // its pprof labels
+	tree   *tree
+	life   *tracing.Life
+	notify func(*runner) // started, or ended; on the incarnation's goroutine
+	began  time.Time
+
+	phase atomic.Uint32
+	run   func() error // set before the phase is up
+	// reason is why Start failed or the incarnation ended; set before the phase
+	// says so.
+	reason exit.Reason
+
+	stop stopping // belongs to whoever stops it
+}
+
+// The phases of a runner, in their order.
+const (
+	starting uint32 = iota // Start has not returned
+	up                     // Start has succeeded, run is running
+	declined               // Start has declined; nothing is running
+	failed                 // Start has failed; nothing is running
+	over                   // run has ended
+)
+
+// The names of the pprof labels that the goroutines of a tree carry.
+const (
+	labelTree        = "coppice.tree"
+	labelPath        = "coppice.path"
+	labelIncarnation = "coppice.incarnation"
+)
+
+// newRunner makes the next incarnation of a child, below the given context.
+func newRunner(child Child, scope *incarnation.Scope, number int, below context.Context, t *tree, life *tracing.Life, crash bool, notify func(*runner)) *runner {
+	labels := pprof.WithLabels(life.Context(below), pprof.Labels(
+		labelTree, t.id, labelPath, scope.Path(), labelIncarnation, strconv.Itoa(number)))
+	return &runner{
+		child:  child,
+		cell:   incarnation.New(scope, number, labels, crash),
+		labels: labels,
+		tree:   t,
+		life:   life,
+		notify: notify,
+		began:  time.Now(),
+	}
+}
+
+// launch starts the incarnation's goroutine.
+func (r *runner) launch() { go r.start() }
+
+func (r *runner) start() {
+	pprof.SetGoroutineLabels(r.labels)
+	r.cell.Protect(func() error {
+		run, err := r.child.Start(r.cell)
+		r.run = run
+		if err != nil {
+			r.run = nil
+			return startError{err}
+		}
+		return nil
+	}, r.started)
+	if r.run != nil {
+		r.live()
+	}
+}
+
+// startError keeps an error of Start from being read as the reason of an end:
+// to fail with a clean reason is to fail (S13).
+type startError struct{ error }
+
+func (r *runner) started(reason exit.Reason) {
+	failure, isFailure := reason.(*exit.Failure)
+	if isFailure {
+		if e, ok := failure.Err.(startError); ok {
+			reason = exit.Of(e.error)
+		}
+	}
+	switch {
+	case reason != exit.Normal || isFailure:
+		r.end(failed, reason)
+	case r.run == nil:
+		r.end(declined, exit.Normal)
+	default:
+		r.phase.Store(up)
+		r.notify(r)
+	}
+}
+
+// live runs the incarnation until it ends or parks.
+func (r *runner) live() {
+	parked := false
+	r.cell.Protect(func() error {
+		for {
+			err := r.run()
+			p, ok := err.(parker)
+			if !ok {
+				return err
+			}
+			if parked = p.Park(r.wake); parked {
+				return nil
+			}
+		}
+	}, func(reason exit.Reason) {
+		if !parked {
+			r.end(over, reason)
+		}
+	})
+}
+
+// parker is what run may return to give its goroutine back for a while: Park
+// arms wake, which starts run again, and says whether the goroutine may go;
+// false means that work has arrived.
+type parker interface {
+	error
+	Park(wake func()) bool
+}
+
+func (r *runner) wake() { go r.resume() }
+
+func (r *runner) resume() {
+	pprof.SetGoroutineLabels(r.labels) // the sender's were inherited
+	r.live()
+}
+
+// end tells that nothing of the incarnation is left.
+func (r *runner) end(phase uint32, reason exit.Reason) {
+	if !r.cell.End() {
+		r.tree.returned(r, reason)
+		return
+	}
+	r.reason = reason
+	r.phase.Store(phase)
+	r.notify(r)
+}
+
+// dead says whether the incarnation has ended, in whichever way.
+func (r *runner) dead() bool { return r.phase.Load() > up }

@@ -1,0 +1,95 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
+)
+
+// Server is what serves the connections of a listener, such as *http.Server:
+// Serve returns when Shutdown is called, and Shutdown when the requests in
+// progress are done or its ctx ends.
+type Server interface {
+	Serve(net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
+// Listen is what net.Listen does, as an argument of [Serve]: a listener for each
+// incarnation.
+func Listen(network, address string) func(context.Context) (net.Listener, error) {
+	return func(ctx context.Context) (net.Listener, error) {
+		var config net.ListenConfig
+		return config.Listen(ctx, network, address)
+	}
+}
+
+// Serve makes a child of a network server. Each incarnation listens and makes a
+// new server, because one that was shut down cannot serve again:
+//
+//	supervisor.Serve("web", supervisor.Listen("tcp", ":8080"), func() *http.Server {
+//		return &http.Server{Handler: mux}
+//	})
+//
+// The child is up when it listens. When it is asked to stop, Shutdown gets as
+// long as the child's shutdown time; if that is not enough and the server has a
+// method Close, that is called. What Serve returns because of the stop is no
+// failure; what it returns by itself is one.
+func Serve[S Server](name string, listen func(context.Context) (net.Listener, error), server func() S) Child {
+	return networkServer[S]{name, listen, server}
+}
+
+type networkServer[S Server] struct {
+	name   string
+	listen func(context.Context) (net.Listener, error)
+	server func() S
+}
+
+func (n networkServer[S]) Name() string { return n.name }
+
+func (n networkServer[S]) Check() error {
+	var faults []error
+	if n.listen == nil {
+		faults = append(faults, errors.New("Serve: listen is nil"))
+	}
+	if n.server == nil {
+		faults = append(faults, errors.New("Serve: server is nil"))
+	}
+	return errors.Join(faults...)
+}
+
+func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
+	listener, err := n.listen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return serve(ctx, listener, n.server()) }, nil
+}
+
+// serve runs a server until it ends by itself or ctx does.
+func serve(ctx context.Context, listener net.Listener, server Server) error {
+	work := incarnation.From(ctx).Work()
+	shut := make(chan error, 1)
+	unhook := context.AfterFunc(ctx, func() { shut <- shutdown(work, server) })
+	defer listener.Close() // for a server that returns without having closed it
+	err := server.Serve(listener)
+	if unhook() {
+		if err == nil {
+			err = errors.New("the server stopped serving without being asked")
+		}
+		return err
+	}
+	if err := <-shut; err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+func shutdown(ctx context.Context, server Server) error {
+	err := server.Shutdown(ctx)
+	if closer, ok := server.(interface{ Close() error }); ok && err != nil {
+		return errors.Join(err, closer.Close())
+	}
+	return err
+}

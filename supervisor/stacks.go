@@ -1,0 +1,69 @@
+package supervisor
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+)
+
+// incarnationKey names an incarnation in a tree.
+type incarnationKey struct {
+	path   string
+	number int
+}
+
+// goroutineStacks gives the stacks of the goroutines of a tree, found by their
+// pprof labels. It stops the world for a moment, longer the more goroutines
+// there are.
+func goroutineStacks(treeID string) map[incarnationKey]string {
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		return nil
+	}
+	return parseStacks(&profile, treeID)
+}
+
+// parseStacks reads a goroutine profile in its text form. A group of goroutines
+// with the same stack is a block of lines that an empty line ends:
+//
+//	1 @ 0x47c5ee 0x40ab4d
+//	# labels: {"coppice.path":"bank/alice", "coppice.tree":"1"}
+//	#	0x47c5ed	main.work+0x2d	/src/main.go:12
+func parseStacks(profile *bytes.Buffer, treeID string) map[incarnationKey]string {
+	stacks := make(map[incarnationKey]string)
+	var labels map[string]string
+	var stack strings.Builder
+	flush := func() {
+		number, err := strconv.Atoi(labels[labelIncarnation])
+		if labels[labelTree] == treeID && err == nil {
+			stacks[incarnationKey{labels[labelPath], number}] += stack.String()
+		}
+		labels = nil
+		stack.Reset()
+	}
+	lines := bufio.NewScanner(profile)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		switch {
+		case line == "":
+			flush()
+		case strings.HasPrefix(line, "# labels: "):
+			labels = make(map[string]string)
+			if json.Unmarshal([]byte(line[len("# labels: "):]), &labels) != nil {
+				labels = nil
+			}
+		case strings.HasPrefix(line, "#\t"):
+			// Tabs align the columns, so there may be several in a row.
+			fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' })
+			if len(fields) == 4 {
+				stack.WriteString(fields[2] + "\n\t" + fields[3] + "\n")
+			}
+		}
+	}
+	flush()
+	return stacks
+}

@@ -1,0 +1,110 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// errStopping interrupts a start because the supervisor is asked to stop.
+var errStopping = errors.New("the supervisor is stopping")
+
+// startAll starts the children in order, and stops those that were started when
+// one fails (S9-S11).
+func (l *loop) startAll() error {
+	for _, m := range l.members {
+		if _, err := l.launch(m, tracing.ActStart); err != nil {
+			l.end = exit.Shutdown
+			if l.asked.Load() {
+				l.end = l.cell.Reason(context.Cause(l.cell))
+			}
+			l.stopAll()
+			if err == errStopping {
+				return l.end
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// launch starts the next incarnation of a member and waits until it is up. The
+// member has no process after an error, nor if it declines.
+func (l *loop) launch(m *member, kind tracing.ActKind) (declines bool, err error) {
+	if l.asked.Load() {
+		return false, errStopping
+	}
+	scope := m.scope.Load()
+	if scope == nil {
+		scope = incarnation.NewScope(m.path)
+		m.scope.Store(scope)
+	}
+	act := m.life.Begin(l.kill, kind)
+	r := newRunner(m.spec.Child, scope, m.number+1, l.kill, l.tree, m.life, l.crash, l.notify)
+	r.member = m
+	l.mu.Lock()
+	m.number++
+	m.state, m.current = Starting, r
+	l.mu.Unlock()
+	if l.kill.Err() != nil { // the kill may have gone by before the member could be seen
+		r.cell.Kill(exit.Killed)
+	}
+	r.launch()
+	for r.phase.Load() == starting {
+		if l.asked.Load() {
+			act.End(nil)
+			l.stopMember(m, exit.Shutdown, l.final.Load())
+			return false, errStopping
+		}
+		l.wait(time.Time{})
+	}
+	took := time.Since(r.began)
+	switch r.phase.Load() {
+	case failed:
+		l.set(m, Stopped, nil)
+		m.reason = r.reason
+		act.End(tracing.StartFailed{Head: m.head(), Reason: r.reason, Took: took})
+		return false, &ChildError{Path: m.path, Op: "start", Err: r.reason}
+	case declined:
+		l.set(m, Stopped, nil)
+		act.End(nil)
+		return true, nil
+	}
+	l.set(m, Running, r)
+	if kind == tracing.ActRestart {
+		act.End(tracing.Restarted{Head: m.head(), Attempt: m.attempt, Took: took, Reason: m.reason})
+	} else {
+		act.End(tracing.Started{Head: m.head(), Took: took})
+	}
+	return false, nil
+}
+
+// newMember makes the record of a child of this supervisor.
+func (l *loop) newMember(child Child, name string, fixed bool) *member {
+	m := &member{spec: resolve(child), name: name, path: l.path + "/" + name, fixed: fixed, state: Stopped}
+	m.life = l.events.Life(m.path, destination(m.path), tracing.From(l.cell))
+	factory := m.spec.Backoff
+	if factory == nil {
+		factory = l.node.policy.Backoff
+	}
+	m.delays = strategy.NewDelays(factory, l.node.policy.Healthy)
+	return m
+}
+
+// destination is a path for the names of spans: the numbered children of a
+// Dynamic are one kind.
+func destination(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if kind, _, numbered := strings.Cut(part, "#"); numbered {
+			parts[i] = "{" + kind + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}

@@ -1,0 +1,210 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// killGrace is how long an incarnation has to end after it was killed without a
+// shutdown time that says so, for each level of the tree below it.
+const killGrace = 100 * time.Millisecond
+
+// stopping is the stop of one incarnation under way.
+type stopping struct {
+	asked  time.Time // zero if it is not being stopped
+	killAt time.Time // zero: never
+	endAt  time.Time // when it is abandoned; zero: never
+	killed bool
+	before incarnation.Hand // what it had in hand when it was asked
+	at     incarnation.Hand // what it had in hand when it was abandoned
+	waited time.Duration    // from then to then
+	act    tracing.Act
+}
+
+// stopAll stops all members when the supervisor ends: one after the other, last
+// first, or for a Dynamic all at once (S82, S83). Their mailboxes close only if
+// no incarnation of the supervisor will follow.
+func (l *loop) stopAll() {
+	cause := exit.Shutdown
+	if gaveUp, ok := l.end.(*exit.GaveUp); ok {
+		cause = exit.ShutdownFor(gaveUp)
+	}
+	if l.node.dynamic {
+		l.stopTogether(slices.Clone(l.members), cause, true) // S63: none of them will be started again
+		return
+	}
+	for _, m := range slices.Backward(slices.Clone(l.members)) {
+		l.stopMember(m, cause, l.final.Load())
+	}
+}
+
+// stopMember stops one member and waits until it is dead or abandoned. final
+// says that this is the end of the child, not only of its incarnation.
+func (l *loop) stopMember(m *member, cause exit.Reason, final bool) {
+	l.stopTogether([]*member{m}, cause, final)
+}
+
+// stopTogether asks the members to stop at the same moment, and waits until
+// each is dead or, when its time is over, abandoned.
+func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
+	alive := 0
+	for _, m := range members {
+		m.pending++ // a restart to come is off (S72, S189)
+		if m.current != nil {
+			alive++
+			l.ask(m, cause, final)
+			continue
+		}
+		l.set(m, Stopped, nil)
+		if final {
+			m.gone(exit.Shutdown)
+		}
+	}
+	for alive > 0 {
+		next, dead := l.pressAll(members, final)
+		// Until a time is over, only the ends count: so the stop of a million
+		// children takes a million steps.
+		for alive -= dead; alive > 0; {
+			killed := l.killed
+			alive -= l.awaitEnds(next, final)
+			if len(members) == 1 || killed != l.killed || !next.IsZero() && !time.Now().Before(next) {
+				break
+			}
+		}
+	}
+}
+
+// pressAll does what is due for those that are still there. It says when to
+// come again, zero for never, and how many are there no more.
+func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int) {
+	for _, m := range members {
+		if m.current == nil {
+			continue
+		}
+		again := l.press(m, final)
+		if m.current == nil {
+			dead++
+		} else if !again.IsZero() && (next.IsZero() || again.Before(next)) {
+			next = again
+		}
+	}
+	return next, dead
+}
+
+// ask begins the stop of a member's incarnation.
+func (l *loop) ask(m *member, cause exit.Reason, final bool) {
+	r := m.current
+	now := time.Now()
+	s := &r.stop
+	s.asked = now
+	s.before = r.cell.Holding()
+	s.act = m.life.Begin(l.kill, tracing.ActStop)
+	grace := killGrace * time.Duration(1+height(m.spec.Child))
+	l.set(m, Stopping, r)
+	switch shutdown := m.spec.Shutdown; {
+	case shutdown.mode == brutalKill:
+		s.killed, s.endAt = true, now.Add(grace)
+		r.cell.Kill(exit.Killed)
+		return
+	case shutdown.mode == timeout && shutdown.time == 0:
+		s.killAt, s.endAt = now, now.Add(grace)
+	case shutdown.mode == timeout:
+		s.endAt = now.Add(shutdown.time)
+		s.killAt = s.endAt.Add(-min(max(min(shutdown.time/10, time.Second), grace-killGrace), shutdown.time/2))
+	}
+	r.cell.Stop(cause, final)
+}
+
+// press does what is due for a member that is being stopped, and says when to
+// come again; zero for never.
+func (l *loop) press(m *member, final bool) (again time.Time) {
+	r := m.current
+	s := &r.stop
+	if r.dead() {
+		l.stopped(m, final)
+		return again
+	}
+	now := time.Now()
+	if !l.killed.IsZero() { // everything below was killed, and gets its grace
+		s.killed = true
+		if end := l.killed.Add(killGrace * time.Duration(1+height(m.spec.Child))); s.endAt.IsZero() || end.Before(s.endAt) {
+			s.endAt = end
+		}
+	}
+	if !s.killed && !s.killAt.IsZero() && !now.Before(s.killAt) {
+		s.killed = true
+		r.cell.Kill(exit.Killed)
+	}
+	if !s.endAt.IsZero() && !now.Before(s.endAt) {
+		l.abandon(m, final)
+		return again
+	}
+	if !s.killed && !s.killAt.IsZero() {
+		return s.killAt
+	}
+	return s.endAt
+}
+
+// stopped is the end of an incarnation that was asked to stop.
+func (l *loop) stopped(m *member, final bool) {
+	r := m.current
+	l.set(m, Stopped, nil)
+	m.reason = r.reason
+	r.stop.act.End(tracing.Terminated{
+		Head:    m.head(),
+		Reason:  r.reason,
+		Took:    time.Since(r.stop.asked),
+		Overdue: r.stop.killed && m.spec.Shutdown.mode != brutalKill,
+	})
+	if final {
+		m.gone(r.reason)
+	}
+}
+
+// abandon declares an incarnation dead whose goroutine did not end in time (S6,
+// S192-S194).
+func (l *loop) abandon(m *member, final bool) {
+	r := m.current
+	r.stop.at = r.cell.Holding()
+	r.stop.waited = time.Since(r.stop.asked)
+	if !l.tree.abandon(r) {
+		// It has claimed its end and is about to say so.
+		l.set(m, Stopped, nil)
+		r.stop.act.End(nil)
+		if final {
+			m.gone(exit.Killed)
+		}
+		return
+	}
+	l.set(m, Stopped, nil)
+	m.reason = exit.Killed
+	r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: r.stop.waited})
+	if final {
+		m.gone(exit.Killed)
+	}
+}
+
+// awaitEnds waits for something to happen and deals with the ends of those who
+// are being stopped; everything else is kept for later. It says how many ended.
+func (l *loop) awaitEnds(until time.Time, final bool) (ends int) {
+	items := l.queue.take()
+	if len(items) == 0 {
+		l.wait(until)
+		items = l.queue.take()
+	}
+	for _, item := range items {
+		if e, ok := item.(ended); ok && e.runner.isStopping() {
+			l.stopped(e.runner.member, final)
+			ends++
+			continue
+		}
+		l.held = append(l.held, item)
+	}
+	return ends
+}
+
+func (r *runner) isStopping() bool { return r.member.current == r && !r.stop.asked.IsZero() }

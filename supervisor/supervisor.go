@@ -1,0 +1,114 @@
+package supervisor
+
+import (
+	"context"
+	"slices"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// Supervisor starts its children in order, restarts them when they end, by its
+// strategy, and stops them in reverse order. It is a [Child] itself.
+//
+// All methods may be called concurrently. When its tree has ended it may be
+// started again.
+type Supervisor struct{ node }
+
+// New makes a supervisor of the children, in start order. Nothing is checked
+// and nothing starts here: Start, Run and Check report all faults.
+func New(name string, policy Policy, children ...Child) *Supervisor {
+	return &Supervisor{node{name: name, policy: policy, children: slices.Clone(children)}}
+}
+
+// StartChild adds a child at the end and starts it; it returns when the child
+// is up. A name that is taken is refused with [ErrAlreadyStarted] or
+// [ErrAlreadyPresent]; a child that fails to start is forgotten (S100, S101).
+// When the supervisor itself restarts, it knows only the children that it was
+// constructed with (S63).
+//
+// Like all administration the request waits until the supervisor has done what
+// came before. When ctx ends first, its error is returned, and the request may
+// still be carried out (S113). A supervisor that is not running, or ends before
+// it comes to the request, refuses it with [ErrNotRunning].
+func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
+	name, err := checkChild(child)
+	if err != nil {
+		return &ChildError{Path: s.path() + "/" + name, Op: "start", Err: err}
+	}
+	return s.ask(ctx, func(l *loop) error {
+		if m := l.byName[name]; m != nil {
+			err := ErrAlreadyPresent
+			if m.current != nil {
+				err = ErrAlreadyStarted
+			}
+			return &ChildError{Path: m.path, Op: "start", Err: err}
+		}
+		m := l.newMember(child, name, false)
+		l.add(m)
+		declines, err := l.launch(m, tracing.ActStart)
+		switch {
+		case err != nil:
+			l.remove(m, exit.Shutdown)
+		case declines:
+			l.over(m, exit.Normal)
+		}
+		return l.childError(m, "start", err)
+	})
+}
+
+// TerminateChild stops a child and keeps its place, so that RestartChild can
+// start it again; a temporary child is removed. A restart to come is called
+// off. A child without a process is left as it is (S102). It returns when the
+// child is stopped or abandoned.
+//
+// For when ctx ends and when the supervisor is not running see StartChild.
+func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
+	return s.ask(ctx, func(l *loop) error {
+		m := l.byName[name]
+		if m == nil {
+			return l.unknown("terminate", name)
+		}
+		l.stopMember(m, exit.Shutdown, true)
+		if m.spec.Restart == strategy.Temporary {
+			l.remove(m, exit.Shutdown)
+		}
+		return nil
+	})
+}
+
+// RestartChild starts a child that has no process, in its old place. It is
+// refused with [ErrRunning] or [ErrRestarting] otherwise. If the child fails to
+// start, the error says why, and the child stays without a process (S103). An
+// actor gets a new mailbox.
+//
+// For when ctx ends and when the supervisor is not running see StartChild.
+func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
+	return s.ask(ctx, func(l *loop) error {
+		m, err := l.idle("restart", name)
+		if err != nil {
+			return err
+		}
+		_, err = l.launch(m, tracing.ActStart)
+		if m.current == nil {
+			m.gone(exit.Shutdown)
+		}
+		return l.childError(m, "restart", err)
+	})
+}
+
+// DeleteChild forgets a child that has no process. It is refused with
+// [ErrRunning] or [ErrRestarting] otherwise: it never stops anything (S104).
+//
+// For when ctx ends and when the supervisor is not running see StartChild.
+func (s *Supervisor) DeleteChild(ctx context.Context, name string) error {
+	return s.ask(ctx, func(l *loop) error {
+		m, err := l.idle("delete", name)
+		if err != nil {
+			return err
+		}
+		l.remove(m, exit.Shutdown)
+		return nil
+	})
+}

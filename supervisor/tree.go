@@ -1,0 +1,75 @@
+package supervisor
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// tree is what all supervisors below one root share.
+type tree struct {
+	id string // tells the goroutines of two trees with the same names apart
+
+	mu        sync.Mutex
+	abandoned map[*runner]struct{}
+}
+
+var treeIDs atomic.Uint64
+
+func newTree() *tree {
+	return &tree{id: strconv.FormatUint(treeIDs.Add(1), 10), abandoned: make(map[*runner]struct{})}
+}
+
+type treeKey struct{}
+
+func (t *tree) context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, treeKey{}, t)
+}
+
+func treeOf(ctx context.Context) *tree {
+	t, _ := ctx.Value(treeKey{}).(*tree)
+	return t
+}
+
+// abandon gives up an incarnation whose time is over. It is false if the
+// incarnation has ended just now.
+func (t *tree) abandon(r *runner) bool {
+	// It is listed first: its goroutine may come back at any moment.
+	t.mu.Lock()
+	t.abandoned[r] = struct{}{}
+	t.mu.Unlock()
+	if r.cell.Abandon() {
+		return true
+	}
+	t.mu.Lock()
+	delete(t.abandoned, r)
+	t.mu.Unlock()
+	return false
+}
+
+// returned is told by an abandoned incarnation that its goroutine has come back
+// after all.
+func (t *tree) returned(r *runner, reason exit.Reason) {
+	t.mu.Lock()
+	delete(t.abandoned, r)
+	t.mu.Unlock()
+	r.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
+}
+
+// lost are the incarnations that were abandoned and have not come back.
+func (t *tree) lost() []*runner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Keys(t.abandoned))
+}
+
+func (r *runner) head() tracing.Head {
+	return tracing.Head{Time: time.Now(), Path: r.cell.Scope().Path(), Incarnation: r.cell.Number()}
+}

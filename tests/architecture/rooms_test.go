@@ -1,0 +1,67 @@
+// Package architecture checks what the compiler does not: which room may import
+// which, where foreign code enters, and where panics are caught. Its tables are
+// the decisions; a change of one is a change of the design, with a reason.
+package architecture_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	module    = "github.com/coppice-go/coppice"
+	backoff   = "github.com/cenkalti/backoff/v4"
+	telemetry = "go.opentelemetry.io/otel"
+)
+
+// room is what a directory directly below the module, or below internal/, may
+// import outside of its tests, beside the standard library and itself.
+type room struct {
+	rooms []string // of this module
+	doors []string // other modules' packages, with what is below them
+
+	// How often the room calls recover and starts a goroutine, and why. More is
+	// a second place that decides about panics, or a goroutine somebody has to
+	// wait for.
+	recovers, goroutines int
+	why                  string
+}
+
+var rooms = map[string]room{
+	"exit":     {},
+	"strategy": {rooms: []string{"exit"}, doors: []string{backoff}, recovers: 1, why: "the user's backoff runs here"},
+	"mailbox":  {},
+	"tracing": {
+		rooms: []string{"exit"},
+		doors: []string{
+			telemetry + "/attribute", telemetry + "/codes", telemetry + "/log",
+			telemetry + "/metric", telemetry + "/semconv", telemetry + "/trace",
+		},
+		recovers: 2, why: "the user's sinks and log handler, and errors of the user asked for their type (S119)",
+	},
+	"internal/incarnation": {
+		rooms:    []string{"exit"},
+		recovers: 1, why: "the one place that catches the panics of children (S3)",
+	},
+	"actor": {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
+	"supervisor": {
+		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation"},
+		recovers: 1, goroutines: 2,
+		why: "a child is asked for its name; an incarnation begins, and begins again after it was parked",
+	},
+	"actortest": {rooms: []string{"actor", "supervisor", "tracing"}},
+	"tests":     {}, // black box: has nothing but tests
+}
+
+// forbidden are packages that no room may link, directly or through others.
+var forbidden = map[string]string{
+	"net/http": "a runtime without HTTP must not pay for it",
+	telemetry:  "the root package of OpenTelemetry brings net/http and the global provider",
+}
+
+// widest is how many exported methods an exported interface of a public room may
+// have: a user can write a fake of four in ten lines.
+const widest = 4

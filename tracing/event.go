@@ -1,0 +1,165 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// Event is one act of the runtime (S198).
+//
+// Only this package implements it: an Event is one of the struct types below, by
+// value, never a pointer to one. Values may be shared between goroutines.
+type Event interface {
+	// Where is the part that all events have.
+	Where() Head
+
+	// String is the event as one line for people. It names the type of a
+	// message, never its contents.
+	fmt.Stringer
+
+	// LogValue is the event as a group of attributes, with the stack of a panic.
+	slog.LogValuer
+
+	stamped(path string) Event
+	entry() (string, slog.Level)
+}
+
+// Head says when an event happened, and to whom.
+type Head struct {
+	Time        time.Time // when; the zero time means now, filled in when the event is emitted
+	Path        string    // of the child, such as bank/accounts/alice; empty means the path of the [Life] that emits
+	Incarnation int       // of the child, from 1; 0 when the act has none
+}
+
+// Where is the head itself.
+func (h Head) Where() Head { return h }
+
+func (h Head) stamped(path string) Head {
+	if h.Time.IsZero() {
+		h.Time = time.Now()
+	}
+	if h.Path == "" {
+		h.Path = path
+	}
+	return h
+}
+
+// Started tells of a child that runs for the first time or was started by hand.
+type Started struct {
+	Head
+	Took time.Duration // from the decision until the child was ready
+}
+
+// StartFailed tells of a child that would not start, at first, at a restart or
+// by hand.
+type StartFailed struct {
+	Head
+	Reason exit.Reason
+	Took   time.Duration
+}
+
+// Exited tells of an incarnation that ended by itself.
+type Exited struct {
+	Head
+	Reason exit.Reason
+	Lived  time.Duration
+}
+
+// Terminated tells of an incarnation that its supervisor stopped.
+type Terminated struct {
+	Head
+	Reason  exit.Reason   // what it ended with (S85)
+	Took    time.Duration // from the request until the end
+	Overdue bool          // it did not end within its shutdown time and had to be killed; false for a child whose shutdown is a kill (S86)
+}
+
+// orderly is S86: what a stop need not report.
+func (e Terminated) orderly() bool {
+	return !e.Overdue && (clean(e.Reason) || e.Reason == exit.Killed)
+}
+
+// Restarting tells of the decision to restart a child. The attempt follows after
+// the delay, unless the child is stopped before (S189).
+type Restarting struct {
+	Head
+	Attempt int           // consecutive attempts to get the child going again, from 1
+	Delay   time.Duration // backoff before the attempt; 0 means at once (S187)
+	Reason  exit.Reason   // why the last incarnation ended or would not start
+}
+
+// Restarted tells of a restart that succeeded.
+type Restarted struct {
+	Head
+	Attempt int
+	Took    time.Duration // of the successful attempt alone, without the delay
+	Reason  exit.Reason   // why there had to be a restart
+}
+
+// GaveUp tells of a supervisor whose children needed too many restarts (S56).
+// The Head is the supervisor's.
+type GaveUp struct {
+	Head
+	Child  string      // name of the child that wanted one restart too many
+	Reason exit.Reason // why it wanted it
+}
+
+// AutoShutdown tells of a supervisor that stops itself because its significant
+// children have ended for good (S92). The Head is the supervisor's.
+type AutoShutdown struct {
+	Head
+	Child  string // name of the significant child that ended last
+	Reason exit.Reason
+}
+
+// Abandoned tells of an incarnation that did not end even when killed. It is
+// declared dead, but its goroutine is still there (S193).
+type Abandoned struct {
+	Head
+	Waited time.Duration // since it was asked to stop
+}
+
+// Returned tells of an abandoned incarnation whose goroutine has ended at last.
+type Returned struct {
+	Head
+	Reason exit.Reason // what it ended with; without further effect (S194)
+}
+
+// DeadLetter tells of a message that was accepted and will not be handled.
+type DeadLetter struct {
+	Head
+	Message any
+	Why     string                      // such as "overflow" or "in hand at a crash"
+	Resend  func(context.Context) error // sends it to the same child again; nil if that is not possible
+}
+
+// CastFailed tells of a handler that returned an error for which nobody waits.
+type CastFailed struct {
+	Head
+	Message any
+	Err     error
+}
+
+// Missed tells the reader of a [Subscription] that events were lost at this
+// place. Sinks never see it, and its Head names no child.
+type Missed struct {
+	Head
+	Count int // how many, at least 1
+}
+
+func (e Started) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
+func (e StartFailed) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
+func (e Exited) stamped(path string) Event       { e.Head = e.Head.stamped(path); return e }
+func (e Terminated) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Restarting) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Restarted) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
+func (e GaveUp) stamped(path string) Event       { e.Head = e.Head.stamped(path); return e }
+func (e AutoShutdown) stamped(path string) Event { e.Head = e.Head.stamped(path); return e }
+func (e Abandoned) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
+func (e Returned) stamped(path string) Event     { e.Head = e.Head.stamped(path); return e }
+func (e DeadLetter) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e CastFailed) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Missed) stamped(string) Event            { e.Head = e.Head.stamped(""); return e }

@@ -1,0 +1,170 @@
+package tracing
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// Life is the line of one child's life: through all its incarnations its events
+// and spans go through it. Its supervisor makes one when the child is added and
+// keeps it until the child is removed for good. Make one with [Tracing.Life].
+//
+// All methods may be called on a nil Life, where they do nothing. They may be
+// called concurrently, but the acts of one child ([Life.Begin]) come one after
+// the other.
+type Life struct {
+	tracing     *Tracing
+	path        string
+	destination string
+	parent      *Life
+	memory      *memory // nil if there is no OpenTelemetry to remember for
+}
+
+// memory is what one act must know of those before it.
+type memory struct {
+	messages atomic.Pointer[messageSpans] // made at the first message: most children of a large tree are idle
+
+	mu       sync.Mutex
+	first    trace.SpanContext // of the first act: its trace is the child's trace
+	current  trace.SpanContext // of the latest start or restart, whether or not it succeeded
+	lived    trace.SpanContext // of the latest that did: of the last life
+	crashed  trace.SpanContext // of the message that ended the last life
+	pending  Restarting        // the decision that the next restart carries out
+	recorded *exit.Panic       // by Crashed; the event that tells of it is still to come
+}
+
+// Life makes the line of life of the child at path, such as bank/users/42.
+//
+// destination names the child in spans. It must have few values, so for children
+// that are made by the thousand it is a template, bank/users/{user}; empty means
+// path. parent is the Life of the child's supervisor, nil at the root.
+func (t *Tracing) Life(path, destination string, parent *Life) *Life {
+	if t == nil {
+		t = New(Options{})
+	}
+	if destination == "" {
+		destination = path
+	}
+	l := &Life{tracing: t, path: path, destination: destination, parent: parent}
+	if t.tracer != nil || t.records != nil {
+		l.memory = new(memory)
+	}
+	return l
+}
+
+// Tracing is where the events of l go; nil for a nil Life.
+func (l *Life) Tracing() *Tracing {
+	if l == nil {
+		return nil
+	}
+	return l.tracing
+}
+
+type (
+	lifeKey      struct{} // *Life: whose context it is
+	startKey     struct{} // trace.SpanContext: put there by Life.Context
+	lifecycleKey struct{} // any: a lifecycle span is about to start
+)
+
+// Context is ctx for an incarnation of the child: it carries l for [From], and
+// with a TracerProvider the span context of the child's latest start, so that
+// spans started under it belong to the child's trace. Call it between Begin and
+// the start of the incarnation.
+func (l *Life) Context(ctx context.Context) context.Context {
+	if l == nil {
+		return ctx
+	}
+	ctx = context.WithValue(ctx, lifeKey{}, l)
+	if start := l.start(); start.IsValid() {
+		ctx = context.WithValue(ctx, startKey{}, start)
+		ctx = trace.ContextWithSpanContext(ctx, start)
+	}
+	return ctx
+}
+
+// From is the Life of the child that ctx was made for, nil if there is none.
+func From(ctx context.Context) *Life {
+	l, _ := ctx.Value(lifeKey{}).(*Life)
+	return l
+}
+
+// start is the span context of the latest start, invalid if there is none.
+func (l *Life) start() trace.SpanContext {
+	if l == nil || l.memory == nil {
+		return trace.SpanContext{}
+	}
+	l.memory.mu.Lock()
+	defer l.memory.mu.Unlock()
+	return l.memory.current
+}
+
+// Emit tells the log, the sinks and the subscriptions of an act that took no
+// time. It fills in the time and the path if they are missing. [GaveUp] becomes
+// a span as well, and a panic in an [Exited] or [Returned] a log record, unless
+// [Processed.Crashed] has made it already. For an act with a duration, see
+// [Life.Begin]. A nil event and [Missed] are ignored.
+//
+// Emit is for the runtime: an event is believed, whoever emits it.
+func (l *Life) Emit(e Event) {
+	if l != nil {
+		l.emit(e, trace.SpanContext{})
+	}
+}
+
+// emit is Emit with the span of the act, if it had one.
+func (l *Life) emit(e Event, act trace.SpanContext) {
+	if e == nil {
+		return
+	}
+	e = e.stamped(l.path)
+	if _, ok := e.(Missed); ok {
+		return
+	}
+	ctx := context.Background()
+	if l.memory != nil {
+		if !act.IsValid() {
+			act = l.scene(e)
+		}
+		ctx = trace.ContextWithSpanContext(ctx, act)
+		l.tracing.guard("OpenTelemetry provider", func() { l.observe(ctx, e) })
+	}
+	l.tracing.publish(ctx, e)
+}
+
+// scene is the span in whose context an event without own span happened: the
+// message that crashed, else the latest start.
+func (l *Life) scene(e Event) trace.SpanContext {
+	m := l.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, exited := e.(Exited); exited && m.crashed.IsValid() {
+		return m.crashed
+	}
+	return m.current
+}
+
+// observe is what OpenTelemetry gets to see of an event, apart from the spans of
+// acts with a duration.
+func (l *Life) observe(ctx context.Context, e Event) {
+	switch e := e.(type) {
+	case Restarting:
+		l.memory.mu.Lock()
+		l.memory.pending = e
+		l.memory.mu.Unlock()
+	case GaveUp:
+		l.giveUp(e)
+	case StartFailed:
+		l.recordEnd(ctx, e.Reason, e.Incarnation)
+	case Exited:
+		l.recordEnd(ctx, e.Reason, e.Incarnation)
+	case Terminated:
+		l.recordEnd(ctx, e.Reason, e.Incarnation)
+	case Returned:
+		l.recordEnd(ctx, e.Reason, e.Incarnation)
+	}
+}

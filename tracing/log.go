@@ -1,0 +1,143 @@
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// log writes e as one line of constant text with the event's group of
+// attributes. ctx lets handlers find the span.
+func (t *Tracing) log(ctx context.Context, e Event) {
+	logger := t.logger()
+	message, level := e.entry()
+	if logger.Enabled(ctx, level) {
+		logger.LogAttrs(ctx, level, message, slog.Attr{Key: group, Value: e.LogValue()})
+	}
+}
+
+// group keeps the attributes of an event apart from the user's own.
+const group = "coppice"
+
+func (t *Tracing) logger() *slog.Logger {
+	if t.options.Logger != nil {
+		return t.options.Logger
+	}
+	return slog.Default() // at each event, so that a later SetDefault counts
+}
+
+// entry is the text and the level of an event's log line.
+func (e Started) entry() (string, slog.Level)     { return "child started", slog.LevelDebug }
+func (e StartFailed) entry() (string, slog.Level) { return "child failed to start", slog.LevelError }
+func (e Exited) entry() (string, slog.Level) {
+	return "child exited", unless(clean(e.Reason), slog.LevelError)
+}
+func (e Terminated) entry() (string, slog.Level) {
+	return "child stopped", unless(e.orderly(), slog.LevelWarn)
+}
+func (e Restarting) entry() (string, slog.Level) { return "child restarting", slog.LevelInfo }
+func (e Restarted) entry() (string, slog.Level)  { return "child restarted", slog.LevelDebug }
+func (e GaveUp) entry() (string, slog.Level)     { return "supervisor gave up", slog.LevelError }
+func (e AutoShutdown) entry() (string, slog.Level) {
+	return "supervisor shuts itself down", slog.LevelInfo
+}
+func (e Abandoned) entry() (string, slog.Level)  { return "child abandoned", slog.LevelError }
+func (e Returned) entry() (string, slog.Level)   { return "abandoned child returned", slog.LevelInfo }
+func (e DeadLetter) entry() (string, slog.Level) { return "dead letter", slog.LevelDebug }
+func (e CastFailed) entry() (string, slog.Level) { return "cast failed", slog.LevelWarn }
+func (e Missed) entry() (string, slog.Level)     { return "missed events", slog.LevelWarn }
+
+func unless(orderly bool, level slog.Level) slog.Level {
+	if orderly {
+		return slog.LevelDebug
+	}
+	return level
+}
+
+// LogValue is path, incarnation and took.
+func (e Started) LogValue() slog.Value { return e.group(slog.Duration("took", e.Took)) }
+
+// LogValue is path, incarnation, reason, took and the stack of a panic.
+func (e StartFailed) LogValue() slog.Value {
+	return e.ended(e.Reason, slog.Duration("took", e.Took))
+}
+
+// LogValue is path, incarnation, reason, lived and the stack of a panic.
+func (e Exited) LogValue() slog.Value {
+	return e.ended(e.Reason, slog.Duration("lived", e.Lived))
+}
+
+// LogValue is path, incarnation, reason, took, overdue and the stack of a panic.
+func (e Terminated) LogValue() slog.Value {
+	return e.ended(e.Reason, slog.Duration("took", e.Took), slog.Bool("overdue", e.Overdue))
+}
+
+// LogValue is path, incarnation, reason, attempt and delay.
+func (e Restarting) LogValue() slog.Value {
+	return e.group(because(e.Reason), slog.Int("attempt", e.Attempt), slog.Duration("delay", e.Delay))
+}
+
+// LogValue is path, incarnation, reason, attempt and took.
+func (e Restarted) LogValue() slog.Value {
+	return e.group(because(e.Reason), slog.Int("attempt", e.Attempt), slog.Duration("took", e.Took))
+}
+
+// LogValue is path, incarnation, child and reason.
+func (e GaveUp) LogValue() slog.Value {
+	return e.group(slog.String("child", e.Child), because(e.Reason))
+}
+
+// LogValue is path, incarnation, child and reason.
+func (e AutoShutdown) LogValue() slog.Value {
+	return e.group(slog.String("child", e.Child), because(e.Reason))
+}
+
+// LogValue is path, incarnation and waited.
+func (e Abandoned) LogValue() slog.Value { return e.group(slog.Duration("waited", e.Waited)) }
+
+// LogValue is path, incarnation, reason and the stack of a panic.
+func (e Returned) LogValue() slog.Value { return e.ended(e.Reason) }
+
+// LogValue is path, incarnation, message (its type) and why.
+func (e DeadLetter) LogValue() slog.Value {
+	return e.group(typeOf(e.Message), slog.String("why", e.Why))
+}
+
+// LogValue is path, incarnation, message (its type) and error.
+func (e CastFailed) LogValue() slog.Value {
+	return e.group(typeOf(e.Message), slog.String("error", text(e.Err)))
+}
+
+// LogValue is count.
+func (e Missed) LogValue() slog.Value { return slog.GroupValue(slog.Int("count", e.Count)) }
+
+// group puts the head in front of attrs.
+func (h Head) group(attrs ...slog.Attr) slog.Value {
+	head := []slog.Attr{slog.String("path", h.Path)}
+	if h.Incarnation > 0 {
+		head = append(head, slog.Int("incarnation", h.Incarnation))
+	}
+	return slog.GroupValue(append(head, attrs...)...)
+}
+
+func because(reason exit.Reason) slog.Attr { return slog.String("reason", text(reason)) }
+
+func typeOf(message any) slog.Attr { return slog.String("message", fmt.Sprintf("%T", message)) }
+
+// ended is group for a reason that is told for the first time, so with the stack
+// of a panic, last because it is long.
+func (h Head) ended(reason exit.Reason, attrs ...slog.Attr) slog.Value {
+	attrs = append([]slog.Attr{because(reason)}, attrs...)
+	if p := panicOf(reason); p != nil {
+		attrs = append(attrs, slog.String("stack", p.Stack()))
+	}
+	return h.group(attrs...)
+}
+
+// panicOf is reason as a panic, or nil.
+func panicOf(reason exit.Reason) *exit.Panic {
+	p, _ := reason.(*exit.Panic)
+	return p
+}

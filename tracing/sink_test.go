@@ -1,0 +1,121 @@
+package tracing_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/embedded"
+
+	"github.com/coppice-go/coppice/tracing"
+)
+
+func TestSinksSeeEventsInOrder(t *testing.T) {
+	var order []string
+	note := func(name string) tracing.Sink {
+		return func(e tracing.Event) { order = append(order, name+" "+e.Where().Path) }
+	}
+	sinks := []tracing.Sink{note("1"), nil, note("2")}
+	tr := tracing.New(tracing.Options{Sinks: sinks})
+	sinks[0] = note("changed too late")
+
+	bank := tr.Life("bank", "", nil)
+	for _, name := range []string{"a", "b"} {
+		tr.Life(name, "", bank).Begin(t.Context(), tracing.ActStart).End(tracing.Started{})
+	}
+	checkList(t, "order", order, []string{"1 a", "2 a", "1 b", "2 b"})
+}
+
+func TestPanicOfASinkIsLoggedOnce(t *testing.T) {
+	var out bytes.Buffer
+	var before, after recorder
+	calls := 0
+	bad := func(tracing.Event) { calls++; panic("bad sink") }
+	life := tracing.New(tracing.Options{
+		Logger: slog.New(slog.NewTextHandler(&out, nil)),
+		Sinks:  []tracing.Sink{before.sink, bad, after.sink},
+	}).Life("a", "", nil)
+
+	for range 3 {
+		life.Emit(tracing.Started{})
+	}
+	check(t, "calls of the bad sink", calls, 3)
+	check(t, "events before it", len(before.events), 3)
+	check(t, "events after it", len(after.events), 3)
+	check(t, "log lines", strings.Count(out.String(), "\n"), 1)
+	for _, want := range []string{`level=ERROR msg="tracing: sink panicked"`, "panic: bad sink", "TestPanicOfASinkIsLoggedOnce"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("log: got %s, want %s in it", out.String(), want)
+		}
+	}
+}
+
+type badHandler struct{ slog.Handler }
+
+func (badHandler) Enabled(context.Context, slog.Level) bool  { return true }
+func (badHandler) Handle(context.Context, slog.Record) error { panic("bad handler") }
+
+type badProvider struct{ embedded.TracerProvider }
+
+func (badProvider) Tracer(string, ...trace.TracerOption) trace.Tracer { return badTracer{} }
+
+type badTracer struct{ embedded.Tracer }
+
+func (badTracer) Start(context.Context, string, ...trace.SpanStartOption) (context.Context, trace.Span) {
+	panic("bad tracer")
+}
+
+func TestPanicsOfHandlersAndProvidersAreGuardedToo(t *testing.T) {
+	var seen recorder
+	life := tracing.New(tracing.Options{
+		Logger:         slog.New(badHandler{}),
+		TracerProvider: badProvider{},
+		Sinks:          []tracing.Sink{seen.sink},
+	}).Life("a", "", nil)
+	life.Begin(t.Context(), tracing.ActStart).End(tracing.Started{})
+	life.Emit(tracing.GaveUp{Child: "b", Reason: failed("boom")})
+	checkList(t, "events", seen.lines(), []string{"a started in 0s", `a gave up on "b": boom`})
+}
+
+func TestSinkMaySubscribeAndEmit(t *testing.T) {
+	tr := tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler), Sinks: make([]tracing.Sink, 0)})
+	var nested *tracing.Life
+	nested = tracing.New(tracing.Options{Sinks: []tracing.Sink{func(e tracing.Event) {
+		tr.Subscribe(1).Close()
+		if e.Where().Incarnation < 3 {
+			nested.Emit(tracing.Started{Head: tracing.Head{Incarnation: e.Where().Incarnation + 1}})
+		}
+	}}}).Life("a", "", nil)
+	nested.Emit(tracing.Started{})
+}
+
+func TestSinksOfManySupervisorsAtOnce(t *testing.T) {
+	var seen recorder
+	tr := tracing.New(tracing.Options{Sinks: []tracing.Sink{seen.sink}})
+	const supervisors, acts = 8, 200
+	var all sync.WaitGroup
+	for i := range supervisors {
+		life := tr.Life(fmt.Sprint(i), "", nil)
+		all.Go(func() {
+			for n := range acts {
+				life.Emit(tracing.Started{Head: tracing.Head{Incarnation: n + 1}})
+			}
+		})
+	}
+	all.Wait()
+
+	check(t, "events", len(seen.events), supervisors*acts)
+	last := map[string]int{}
+	for _, e := range seen.events {
+		h := e.Where()
+		if h.Incarnation != last[h.Path]+1 {
+			t.Fatalf("order of %s: got %d after %d", h.Path, h.Incarnation, last[h.Path])
+		}
+		last[h.Path] = h.Incarnation
+	}
+}

@@ -1,0 +1,103 @@
+package tracing
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// defaultBuffer is the buffer of a subscription that asks for none.
+const defaultBuffer = 64
+
+// Subscription is a stream of events for a reader that may be slow. Make one
+// with [Tracing.Subscribe].
+type Subscription struct {
+	// C delivers the events, in the order in which they were emitted. It is
+	// closed by Close. Read it, do not assign to it.
+	C <-chan Event
+
+	tracing *Tracing
+	buffer  int
+
+	mu     sync.Mutex // held for sends that cannot block
+	c      chan Event
+	missed int
+	closed bool
+}
+
+// Subscribe starts a stream of all events that are emitted after it returns.
+// buffer is the number of events that may wait to be read; less than 1 means 64.
+//
+// An event that finds the buffer full is lost to this subscription: nothing ever
+// waits for its reader. Before the next event that fits, or before the close, C
+// delivers a [Missed] with the number lost at that place, for which there is
+// always room. So what was read and what was missed add up to what was emitted.
+//
+// Call Close when done: until then the Tracing keeps the subscription.
+func (t *Tracing) Subscribe(buffer int) *Subscription {
+	if buffer < 1 {
+		buffer = defaultBuffer
+	}
+	// Room for two reports of losses: one before the event that takes the last
+	// place of the buffer, one at the close.
+	c := make(chan Event, buffer+2)
+	s := &Subscription{C: c, tracing: t, buffer: buffer, c: c}
+	t.change(func(all []*Subscription) []*Subscription { return append(all, s) })
+	return s
+}
+
+// Close ends the stream: C delivers what is buffered, a [Missed] if events were
+// lost since, and is then closed. An event that is being emitted at the same time
+// may or may not be among them. Close does not wait for the reader. It may be
+// called again, by anybody, also by the reader; only the first call counts.
+func (s *Subscription) Close() {
+	s.tracing.change(func(all []*Subscription) []*Subscription {
+		return slices.DeleteFunc(all, func(other *Subscription) bool { return other == s })
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.reportLocked()
+	close(s.c)
+}
+
+// deliver never blocks: only it and Close send, both under mu, and there is room
+// for what they send.
+func (s *Subscription) deliver(e Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+	case len(s.c) >= s.buffer:
+		s.missed++
+	default:
+		s.reportLocked()
+		s.c <- e
+	}
+}
+
+// reportLocked tells of the losses, if any. One place of c must be free.
+func (s *Subscription) reportLocked() {
+	if s.missed > 0 {
+		s.c <- Missed{Head: Head{Time: time.Now()}, Count: s.missed}
+		s.missed = 0
+	}
+}
+
+// change replaces the list of subscriptions by what edit makes of a copy of it.
+func (t *Tracing) change(edit func([]*Subscription) []*Subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []*Subscription
+	if old := t.subscriptions.Load(); old != nil {
+		all = slices.Clone(*old)
+	}
+	if all = edit(all); len(all) == 0 {
+		t.subscriptions.Store(nil)
+		return
+	}
+	t.subscriptions.Store(&all)
+}

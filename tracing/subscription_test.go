@@ -1,0 +1,192 @@
+package tracing_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// read is all that C delivers until it is closed.
+func read(s *tracing.Subscription) (lines []string) {
+	for e := range s.C {
+		lines = append(lines, e.String())
+	}
+	return lines
+}
+
+func TestSubscriptionTellsOfLossesInPlace(t *testing.T) {
+	tr := tracing.New(tracing.Options{})
+	s := tr.Subscribe(2)
+	emit := func(path string) { tr.Life(path, "", nil).Emit(tracing.Started{}) }
+
+	for _, path := range []string{"a", "b", "lost", "lost"} {
+		emit(path)
+	}
+	check(t, "first", (<-s.C).String(), "a started in 0s")
+	for _, path := range []string{"c", "lost", "lost", "lost"} {
+		emit(path)
+	}
+	s.Close()
+	s.Close()
+	emit("too late")
+
+	checkList(t, "rest", read(s), []string{
+		"b started in 0s", "missed 2 events", "c started in 0s", "missed 3 events",
+	})
+}
+
+func TestSubscriptionHasADefaultBuffer(t *testing.T) {
+	for _, buffer := range []int{0, -1} {
+		tr := tracing.New(tracing.Options{})
+		s := tr.Subscribe(buffer)
+		for range 65 {
+			tr.Life("a", "", nil).Emit(tracing.Started{})
+		}
+		s.Close()
+		lines := read(s)
+		check(t, "events and a loss", len(lines), 65)
+		check(t, "last", lines[64], "missed 1 event")
+	}
+}
+
+func TestSubscriptionsAreIndependent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := tracing.New(tracing.Options{})
+		slow, fast := tr.Subscribe(1), tr.Subscribe(10)
+		life := tr.Life("a", "", nil)
+		for range 3 {
+			life.Emit(tracing.Started{})
+		}
+		slow.Close()
+		time.Sleep(time.Minute)
+		life.Emit(tracing.Started{})
+		fast.Close()
+
+		var times []time.Time
+		for e := range slow.C {
+			times = append(times, e.Where().Time)
+		}
+		check(t, "slow", len(times), 2)
+		check(t, "time of the loss", times[1], time.Now().Add(-time.Minute))
+		check(t, "fast", len(read(fast)), 4)
+	})
+}
+
+// Whatever the order of emitting, reading and closing: nothing blocks, events
+// come in order, and what was read and missed is what was emitted.
+func TestSubscriptionConserves(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tr := tracing.New(tracing.Options{})
+		life := tr.Life("a", "", nil)
+		s := tr.Subscribe(rapid.IntRange(1, 4).Draw(t, "buffer"))
+		emitted, accounted := 0, 0
+		take := func(e tracing.Event) {
+			if m, missed := e.(tracing.Missed); missed {
+				if m.Count < 1 {
+					t.Fatalf("a report of %d losses", m.Count)
+				}
+				accounted += m.Count
+				return
+			}
+			accounted++
+			if got := e.Where().Incarnation; got != accounted {
+				t.Fatalf("got event %d where %d is accounted for", got, accounted)
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"emit": func(*rapid.T) {
+				emitted++
+				life.Emit(tracing.Started{Head: tracing.Head{Incarnation: emitted}})
+			},
+			"read": func(*rapid.T) {
+				select {
+				case e := <-s.C:
+					take(e)
+				default:
+				}
+			},
+		})
+		s.Close()
+		for e := range s.C {
+			take(e)
+		}
+		if accounted != emitted {
+			t.Fatalf("read and missed: got %d, want %d", accounted, emitted)
+		}
+	})
+}
+
+func TestSubscriptionConservesUnderConcurrency(t *testing.T) {
+	const emitters, each = 4, 2000
+	tr := tracing.New(tracing.Options{})
+	s := tr.Subscribe(8)
+
+	var emitting, reading sync.WaitGroup
+	accounted, last := 0, map[string]int{}
+	reading.Go(func() {
+		for e := range s.C {
+			if m, missed := e.(tracing.Missed); missed {
+				accounted += m.Count
+				continue
+			}
+			accounted++
+			h := e.Where()
+			if h.Incarnation <= last[h.Path] {
+				t.Errorf("order of %s: got %d after %d", h.Path, h.Incarnation, last[h.Path])
+			}
+			last[h.Path] = h.Incarnation
+		}
+	})
+	for i := range emitters {
+		life := tr.Life(string(rune('a'+i)), "", nil)
+		emitting.Go(func() {
+			for n := range each {
+				life.Emit(tracing.Started{Head: tracing.Head{Incarnation: n + 1}})
+			}
+		})
+	}
+	emitting.Wait()
+	s.Close()
+	reading.Wait()
+	check(t, "read and missed", accounted, emitters*each)
+}
+
+func TestSubscriptionsCloseWhileEventsAreEmitted(t *testing.T) {
+	tr := tracing.New(tracing.Options{})
+	life := tr.Life("a", "", nil)
+	stop := make(chan struct{})
+	var emitting, subscribing sync.WaitGroup
+	for range 2 {
+		emitting.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					life.Emit(tracing.Started{})
+				}
+			}
+		})
+	}
+	for range 4 {
+		subscribing.Go(func() {
+			for range 200 {
+				s := tr.Subscribe(1)
+				var closing sync.WaitGroup
+				closing.Go(s.Close)
+				closing.Go(s.Close)
+				for range s.C { // ends, so it was closed
+				}
+				closing.Wait()
+			}
+		})
+	}
+	subscribing.Wait()
+	close(stop)
+	emitting.Wait()
+}
