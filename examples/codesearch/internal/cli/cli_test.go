@@ -28,7 +28,16 @@ type bench struct {
 func newBench(t testing.TB, files map[string]string) *bench {
 	t.Helper()
 	cache := t.TempDir()
-	for _, variable := range []string{"XDG_CACHE_HOME", "HOME", "LocalAppData"} {
+	// The go command would leave a process behind that writes its telemetry to
+	// a home that is new to it.
+	telemetry := filepath.Join(cache, "go", "telemetry")
+	if err := os.MkdirAll(telemetry, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(telemetry, "mode"), []byte("off"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range []string{"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "HOME", "LocalAppData"} {
 		t.Setenv(variable, cache)
 	}
 	b := &bench{TB: t, tree: t.TempDir(), indexer: sequential}

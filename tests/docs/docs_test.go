@@ -1,0 +1,136 @@
+// Package docs checks that the documents say what the code does: the program in
+// the README is a real one, and every test that a document names exists.
+package docs_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const root = "../.."
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTheProgramInTheREADMEIsAnExample(t *testing.T) {
+	_, rest, found := strings.Cut(read(t, "README.md"), "```go\n")
+	program, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("README.md has no block of Go")
+	}
+	if program != read(t, "examples/bank/main.go") {
+		t.Error("the first block of Go in README.md differs from examples/bank/main.go")
+	}
+}
+
+func TestTheCommandsOfTheREADMEAreThoseOfCI(t *testing.T) {
+	readme, ci := read(t, "README.md"), read(t, ".ci/run")
+	for _, command := range []string{"go run ./examples/codesearch -json -verify -chaos 0.05", "go test work"} {
+		if !strings.Contains(readme, command+"\n") {
+			t.Errorf("README.md does not have the command %q", command)
+		}
+		// CI adds the race detector.
+		if !strings.Contains(ci, command) && !strings.Contains(ci, strings.Replace(command, "go test", "go test -race", 1)) {
+			t.Errorf(".ci/run does not run %q", command)
+		}
+	}
+}
+
+// named is a test as the documents name it: its directory and its function.
+var named = regexp.MustCompile("`([a-z/]+)\\.((?:Test|Fuzz|Example|Benchmark)\\w*)`")
+
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := make(map[string]string) // by directory, the text of its tests
+	count := 0
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range named.FindAllStringSubmatch(string(text), -1) {
+			directory, function := match[1], match[2]
+			if functions[directory] == "" {
+				functions[directory] = testsOf(t, directory)
+			}
+			count++
+			if !strings.Contains(functions[directory], "\nfunc "+function+"(") {
+				t.Errorf("%s names %s.%s, which does not exist", filepath.Base(document), directory, function)
+			}
+		}
+	}
+	if count == 0 {
+		t.Error("no document names a test")
+	}
+}
+
+// guarantee is a row of the table in docs/guarantees.md.
+var guarantee = regexp.MustCompile(`(?m)^\| *\d+ *\|.*$`)
+
+func TestEveryGuaranteeNamesATest(t *testing.T) {
+	rows := guarantee.FindAllString(read(t, "docs/guarantees.md"), -1)
+	if len(rows) < 20 {
+		t.Fatalf("docs/guarantees.md has %d rows, want 20 at least", len(rows))
+	}
+	for _, row := range rows {
+		if !named.MatchString(row) {
+			t.Errorf("this guarantee names no test: %s", row)
+		}
+	}
+}
+
+func testsOf(t *testing.T, directory string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, directory, "*_test.go"))
+	if err != nil || len(files) == 0 {
+		t.Errorf("%s has no tests", directory)
+	}
+	var text strings.Builder
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(content)
+	}
+	return text.String()
+}
+
+// link is a relative link of a document.
+var link = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+
+func TestEveryRelativeLinkLeadsSomewhere(t *testing.T) {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		documents, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, document := range documents {
+			text, err := os.ReadFile(document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range link.FindAllStringSubmatch(string(text), -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(document), match[1])); err != nil {
+					t.Errorf("%s links to %s, which is not there", filepath.Base(document), match[1])
+				}
+			}
+		}
+	}
+}
