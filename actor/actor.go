@@ -40,6 +40,9 @@ func (o Options) check() error {
 	if o.Retries < 0 {
 		faults = append(faults, fmt.Errorf("Retries: %d is negative", o.Retries))
 	}
+	if o.Retries > 0 && o.Mailbox.Fresh {
+		faults = append(faults, errors.New("Retries: a Fresh mailbox keeps no message for the next incarnation"))
+	}
 	if o.ParkAfter < 0 {
 		faults = append(faults, fmt.Errorf("ParkAfter: %v is negative", o.ParkAfter))
 	}
@@ -74,7 +77,8 @@ type Behavior[M any] struct {
 	// incarnation is abandoned.
 	ended func(reason exit.Reason, orderly bool)
 
-	handler any // what Defer finds
+	// outcome, if set, is how the handler that returned last ended.
+	outcome func() error
 }
 
 func (b Behavior[M]) check(o Options) error {
@@ -186,24 +190,33 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	if err := behavior.check(a.options); err != nil {
 		return nil, err
 	}
-	r := &running[M]{actor: a, cell: cell, behavior: behavior, in: a.box.Receive(behavior.Loop == nil)}
-	cell.Attach(r.hooks())
+	r := &running[M]{actor: a, cell: cell, behavior: behavior}
+	attached := cell.Attach(func() incarnation.Hooks {
+		r.in = a.box.Receive(behavior.Loop == nil)
+		return r.hooks()
+	})
+	if !attached { // too late: a successor may have the mailbox by now
+		return r.closeOnly, nil
+	}
 	return r.serve, nil
 }
 
 // enter ties the actor to the child's life in a tree: one at a time.
 func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
-	if a.scope.CompareAndSwap(nil, scope) {
-		a.life.Store(tracing.From(ctx))
-		scope.AfterGone(func(exit.Reason) {
-			a.box.Close()
-			a.scope.Store(nil)
-		})
-		return nil
+	for !a.scope.CompareAndSwap(nil, scope) {
+		switch owner := a.scope.Load(); owner {
+		case scope:
+			return nil
+		case nil: // it has just become free
+		default:
+			return fmt.Errorf("%w as %s", ErrAlreadyStarted, owner.Path())
+		}
 	}
-	if owner := a.scope.Load(); owner != scope && owner != nil {
-		return fmt.Errorf("%w as %s", ErrAlreadyStarted, owner.Path())
-	}
+	a.life.Store(tracing.From(ctx))
+	scope.AfterGone(func(exit.Reason) {
+		a.box.Close()
+		a.scope.Store(nil)
+	})
 	return nil
 }
 
@@ -253,12 +266,7 @@ func (a *Actor[M]) deadLetter(message M, _ *mailbox.Note, why mailbox.Why) {
 	if a.request != nil && why != mailbox.CallerGone {
 		a.request(message).fail(a.Path(), failures[why])
 	}
-	life := a.life.Load()
-	if life == nil {
-		return
-	}
-	life.Emit(tracing.DeadLetter{
-		Head:    tracing.Head{Time: time.Now(), Path: a.Path()},
+	a.life.Load().Emit(tracing.DeadLetter{
 		Message: a.payload(message),
 		Why:     why.String(),
 		Resend:  func(ctx context.Context) error { return a.resend(ctx, message) },

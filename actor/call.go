@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/mailbox"
 	"github.com/coppice-go/coppice/tracing"
@@ -30,19 +31,16 @@ import (
 // for as long as the server restarts. The deadline and the end of ctx reach the
 // handler's ctx. A call is never handed to a handler twice.
 func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
-	var none R
-	if to == nil {
-		return none, &SendError{Path: "nil", Err: ErrNoProc}
-	}
-	s := to.server()
-	if caller := incarnation.From(ctx); caller != nil && caller.Scope() == s.actor.scope.Load() {
-		return none, &SendError{Path: s.Path(), Err: ErrSelfCall}
-	}
 	c := &call[S, R, M]{message: message}
-	c.done = make(chan struct{})
-	if ctx.Done() != nil {
-		c.caller = ctx
+	s, err := find(to)
+	if err != nil {
+		return c.value, err
 	}
+	if caller := incarnation.From(ctx); caller != nil && caller.Scope() == s.actor.scope.Load() {
+		return c.value, &SendError{Path: s.Path(), Err: ErrSelfCall}
+	}
+	c.done = make(chan struct{})
+	c.caller = ctx
 	life := s.actor.life.Load()
 	if !life.Traces() {
 		return c.ask(ctx, s, nil)
@@ -58,29 +56,38 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 // errors. What the handler returns is lost, but for an error, which is reported
 // as an event.
 func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) error {
-	if to == nil {
-		return &SendError{Path: "nil", Err: ErrNoProc}
+	s, err := find(to)
+	if err != nil {
+		return err
 	}
-	s := to.server()
 	j := cast[S, R, M]{message}
 	life := s.actor.life.Load()
 	if !life.Traces() {
 		return s.actor.post(ctx, j, nil)
 	}
 	ctx, sent := life.Sending(ctx, tracing.Cast, message)
-	err := s.actor.post(ctx, j, &mailbox.Note{Trace: sent.Carrier()})
+	err = s.actor.post(ctx, j, &mailbox.Note{Trace: sent.Carrier()})
 	sent.End(err)
 	return err
+}
+
+// find gives the server behind a target, which may be nil.
+func find[S any](to Target[S]) (*Server[S], error) {
+	if to != nil {
+		if s := to.server(); s != nil {
+			return s, nil
+		}
+	}
+	return nil, &SendError{Path: "nil", Err: ErrNoProc}
 }
 
 // answer is the place where the one outcome of a call is put: by the server, or
 // by the caller who leaves.
 type answer[R any] struct {
-	state  atomic.Uint32
-	done   chan struct{}   // closed when value and err are there
-	caller context.Context // nil if it cannot end
-	value  R
-	err    error
+	state atomic.Uint32
+	done  chan struct{} // closed when value and err are there
+	value R
+	err   error
 }
 
 const (
@@ -104,15 +111,22 @@ func (a *answer[R]) fail(path string, f failure) {
 	a.give(none, &SendError{Path: path, Err: f.err, Reason: f.reason})
 }
 
-func (a *answer[R]) gone() bool {
-	return a.state.Load() == left || a.caller != nil && a.caller.Err() != nil
-}
-
-// call is a message that somebody waits for.
+// call is a message that somebody waits for, and the context of its handler.
 type call[S, R any, M Message[S, R]] struct {
 	answer[R]
+	requestContext
+	serving *serving[S] // that handles it; set before the handler begins
 	message M
-	result  error // of the handler
+}
+
+// callKey finds the call in the context of its handler.
+type callKey struct{}
+
+func (c *call[S, R, M]) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	return c.requestContext.Value(key)
 }
 
 func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Note) (R, error) {
@@ -141,34 +155,50 @@ func contextError(ctx context.Context) error {
 
 func (c *call[S, R, M]) operation() tracing.Operation { return tracing.Call }
 func (c *call[S, R, M]) payload() any                 { return c.message }
-func (c *call[S, R, M]) outcome() error               { return c.result }
+
+func (c *call[S, R, M]) gone() bool { return c.state.Load() == left || c.caller.Err() != nil }
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
-	if c.caller != nil {
-		request := newRequestContext(ctx, c.caller)
-		defer request.end()
-		ctx = request
-	}
-	sv.begin(&c.answer)
-	value, err := c.message.Handle(ctx, sv.state)
-	sv.done()
-	c.result = err
-
-	reason, reply := chosenEnd(err)
-	if reply {
-		sv.answerLater(&afterCleanup[R]{&c.answer, value})
-	}
+	c.server, c.serving = ctx, sv
+	value, deferred, err := c.handle()
+	reason, reply := c.chosenEnd(err)
+	sv.outcome = err
 	if reason != nil {
-		return reason
+		sv.outcome = reason
 	}
-	if sv.later != nil {
+	if deferred {
 		if err == nil {
 			return nil
 		}
-		sv.answered(sv.later)
+		defer c.settle()
 	}
-	c.give(value, err)
-	return nil
+	switch {
+	case reply:
+		sv.answerLater(&afterCleanup[R]{&c.answer, value})
+	case reason != nil:
+		c.fail(sv.server.Path(), failure{ErrEnded, reason})
+	default:
+		c.give(value, err)
+		return nil
+	}
+	return reason
+}
+
+func (c *call[S, R, M]) handle() (value R, deferred bool, err error) {
+	defer func() { deferred = c.returned() }() // also after a panic
+	value, err = c.message.Handle(c, c.serving.state)
+	return value, false, err
+}
+
+// chosenEnd is that of the handler, save that the reason for which the caller
+// left is no reason for the server to end: a handler that returns the cause of
+// its context only says that it obeyed.
+func (c *call[S, R, M]) chosenEnd(err error) (reason exit.Reason, reply bool) {
+	reason, reply = chosenEnd(err)
+	if reason != nil && !reply && c.caller.Err() != nil && reason == context.Cause(c.caller) {
+		return nil, false
+	}
+	return reason, reply
 }
 
 func (c *call[S, R, M]) again() job[S] { return cast[S, R, M]{c.message} }
@@ -179,7 +209,13 @@ type afterCleanup[R any] struct {
 	reply R
 }
 
-func (a *afterCleanup[R]) end() { a.give(a.reply, nil) }
+func (a *afterCleanup[R]) serverEnded(path string, reason exit.Reason, orderly bool) {
+	if orderly {
+		a.give(a.reply, nil)
+		return
+	}
+	a.fail(path, failure{ErrEnded, reason})
+}
 
 // cast is a message that nobody waits for. It is no pointer, so that a pointer
 // message costs no allocation.
@@ -189,19 +225,20 @@ func (c cast[S, R, M]) operation() tracing.Operation { return tracing.Cast }
 func (c cast[S, R, M]) payload() any                 { return c.message }
 func (c cast[S, R, M]) gone() bool                   { return false }
 func (c cast[S, R, M]) fail(string, failure)         {}
-func (c cast[S, R, M]) outcome() error               { return nil }
 
 func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
-	sv.begin(nil)
 	_, err := c.message.Handle(ctx, sv.state)
-	sv.done()
+	sv.outcome = err
 	if err == nil {
 		return nil
 	}
 	if reason, _ := chosenEnd(err); reason != nil {
+		sv.outcome = reason
 		return reason
 	}
-	sv.castFailed(c.message, err)
+	if !incarnation.From(ctx).Abandoned() { // the message is a dead letter then
+		sv.server.actor.life.Load().Emit(tracing.CastFailed{Message: c.message, Err: err})
+	}
 	return nil
 }
 

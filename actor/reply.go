@@ -4,84 +4,87 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
 // Reply is the right to answer one call later, from anywhere.
 type Reply[R any] struct {
-	answer *answer[R] // nil if nobody waits
-	done   func()
+	call interface{ reply(R, error) bool } // nil if nobody waits
 }
 
 // Defer takes the answer of the call that is being handled out of its handler's
 // hands: the server goes on with other messages, and whoever holds the Reply
 // answers with [Reply.Give]. What the handler returns then is not the answer,
-// unless it is an error.
+// unless it is an error. If the server ends first, the caller hears that with
+// its reason (S148).
 //
-// Defer must be called by the handler itself, with the handler's ctx, before it
-// returns, and with the R of its message; otherwise it is an error. In a
-// handler that was cast its Reply answers nobody. If the server ends first, the
-// caller hears that with its reason (S148).
+// ctx is the handler's. It lives until the call is answered, so that it can be
+// used for the work that leads to the answer.
+//
+// It is an error to call Defer twice for one call, when its handler has
+// returned, with another R than that of its message, or with a ctx that is not
+// of a server. In a handler that was cast the Reply answers nobody.
 func Defer[R any](ctx context.Context) (Reply[R], error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {
 		return Reply[R]{}, errors.New("defer: not in a handler")
 	}
-	sv, ok := cell.Handler().(deferring)
-	if !ok {
+	if _, ok := cell.Self().(interface{ isServer() }); !ok {
 		return Reply[R]{}, errors.New("defer: not in a handler of a server")
 	}
-	call, err := sv.take()
-	if call == nil || err != nil {
-		return Reply[R]{}, err
+	call, ok := ctx.Value(callKey{}).(interface{ handledBy() *incarnation.Cell })
+	if !ok || call.handledBy() != cell { // it may be that of a server above, which cast
+		return Reply[R]{}, nil
 	}
-	a, ok := call.(*answer[R])
+	of, ok := call.(interface{ later() (Reply[R], error) })
 	if !ok {
-		return Reply[R]{}, fmt.Errorf("defer: the answer to this call is not a %T", *new(R))
+		return Reply[R]{}, fmt.Errorf("defer: the answer to this call is not a %v", reflect.TypeFor[R]())
 	}
-	later := &laterAnswer[R]{a}
-	if !sv.answerAfter(later) {
-		return Reply[R]{}, nil // abandoned: the caller has been told
-	}
-	return Reply[R]{answer: a, done: func() { sv.answered(later) }}, nil
+	return of.later()
 }
 
 // Give answers the call. It reports whether that was the answer: a call is
 // answered once, and a caller who has left is not answered at all. It may be
 // called from any goroutine.
 func (r Reply[R]) Give(value R, err error) bool {
-	if r.answer == nil {
-		return false
-	}
-	r.done()
-	return r.answer.give(value, err)
+	return r.call != nil && r.call.reply(value, err)
 }
 
-// deferring is what Defer needs of a server, whatever its S.
-type deferring interface {
-	take() (call any, err error)
-	answerAfter(waiting) bool
-	answered(waiting)
-}
+func (c *call[S, R, M]) handledBy() *incarnation.Cell { return incarnation.From(c.server) }
 
-// take gives the call being handled, nil for a cast.
-func (sv *serving[S]) take() (any, error) {
+// later defers the answer.
+func (c *call[S, R, M]) later() (Reply[R], error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case !sv.handling:
-		return nil, errors.New("defer: the handler has returned")
-	case sv.later != nil:
-		return nil, errors.New("defer: the answer has been deferred already")
+	case c.deferred:
+		return Reply[R]{}, errors.New("defer: the answer has been deferred already")
+	case c.ended:
+		return Reply[R]{}, errors.New("defer: the handler has returned")
 	}
-	return sv.call, nil
+	c.deferred = c.serving.answerLater(c)
+	if !c.deferred {
+		return Reply[R]{}, nil // abandoned: the caller has been told
+	}
+	return Reply[R]{c}, nil
 }
 
-func (sv *serving[S]) answerAfter(call waiting) bool {
-	sv.later = call
-	return sv.answerLater(call)
+func (c *call[S, R, M]) reply(value R, err error) bool {
+	given := c.give(value, err)
+	c.settle()
+	return given
 }
 
-// laterAnswer is a call whose answer was deferred.
-type laterAnswer[R any] struct{ *answer[R] }
+// settle says that a deferred answer is given, or nobody waits for it any more.
+func (c *call[S, R, M]) settle() {
+	c.serving.answered(c)
+	c.end()
+}
 
-func (laterAnswer[R]) end() {}
+func (c *call[S, R, M]) serverEnded(path string, reason exit.Reason, _ bool) {
+	c.fail(path, failure{ErrEnded, reason})
+	c.end()
+}

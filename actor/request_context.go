@@ -7,103 +7,123 @@ import (
 )
 
 // requestContext is the context of the handler of a call: it has the values of
-// the server's incarnation and ends with it, and it ends with the caller's.
+// the server's incarnation and ends with it, and it ends with the caller's, as
+// if it were derived from that. It is part of the call, so it costs nothing.
 //
-// It is one allocation until a handler asks for Done or derives from it; only
-// then is a real context made inside, which the standard library finds through
-// Value, as with incarnation.Lazy.
+// Only when a handler asks for Done or derives from it, a real context is made
+// inside, which the standard library finds through Value, as with
+// incarnation.Lazy.
 type requestContext struct {
-	context.Context // the server's
-	caller          context.Context
+	server context.Context // set before the handler begins
+	caller context.Context
 
 	mu       sync.Mutex
 	real     context.Context // nil until needed
-	release  func()
-	finished bool // the handler has returned
+	release  func()          // ends real and lets go of the server
+	ended    bool            // the call is answered, or nobody will answer it
+	deferred bool            // the answer is given later than the handler returns
 }
 
-func newRequestContext(server, caller context.Context) *requestContext {
-	return &requestContext{Context: server, caller: caller}
-}
-
-func (r *requestContext) Deadline() (time.Time, bool) {
-	own, ok := r.Context.Deadline()
-	callers, has := r.caller.Deadline()
-	if has && (!ok || callers.Before(own)) {
-		return callers, true
-	}
-	return own, ok
-}
+func (r *requestContext) Deadline() (time.Time, bool) { return r.caller.Deadline() }
 
 func (r *requestContext) Done() <-chan struct{} { return r.materialize().Done() }
 
 func (r *requestContext) Err() error {
 	r.mu.Lock()
-	real, finished := r.real, r.finished
+	real, ended := r.real, r.ended
 	r.mu.Unlock()
 	switch {
 	case real != nil:
 		return real.Err()
-	case finished:
+	case ended:
 		return context.Canceled
 	}
 	if err := r.caller.Err(); err != nil {
 		return err
 	}
-	return r.Context.Err()
+	return r.server.Err()
 }
 
+// Value gives what the server has. The real context is found with a key that
+// only the standard library has: the one for which it gives itself.
 func (r *requestContext) Value(key any) any {
 	r.mu.Lock()
 	real := r.real
 	r.mu.Unlock()
-	if real == nil {
-		if r.Err() == nil {
-			return r.Context.Value(key)
-		}
+	if real == nil && r.Err() != nil {
 		real = r.materialize()
 	}
-	return real.Value(key)
+	if real != nil && real.Value(key) == any(real) {
+		return real
+	}
+	return r.server.Value(key)
 }
 
 func (r *requestContext) materialize() context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.real != nil {
-		return r.real
+	if r.real == nil {
+		r.materializeLocked()
 	}
-	parent, stopClock := r.Context, func() {}
-	if deadline, ok := r.caller.Deadline(); ok {
-		parent, stopClock = context.WithDeadline(parent, deadline)
-	}
-	real, cancel := context.WithCancelCause(parent)
-	if r.finished {
-		cancel(context.Canceled)
-		stopClock()
+	return r.real
+}
+
+func (r *requestContext) materializeLocked() {
+	if r.ended { // what server and caller do now is too late
+		real, cancel := context.WithCancel(context.Background())
+		cancel()
 		r.real = real
-		return real
+		return
 	}
+	if r.caller.Done() == nil {
+		real, cancel := context.WithCancelCause(r.server)
+		r.real, r.release = real, func() { cancel(context.Canceled) }
+		return
+	}
+	real, cancel := context.WithCancelCause(r.caller)
+	r.real, r.release = real, endWith(r.server, cancel)
+}
+
+// endWith cancels when the server's context ends. What it returns cancels too,
+// and lets go of the server.
+func endWith(server context.Context, cancel context.CancelCauseFunc) (release func()) {
 	passed := make(chan struct{})
-	unhook := context.AfterFunc(r.caller, func() {
-		cancel(context.Cause(r.caller))
+	unhook := context.AfterFunc(server, func() {
+		cancel(context.Cause(server))
 		close(passed)
 	})
-	r.real = real
-	r.release = func() {
+	if server.Err() != nil { // Err may have said so: that cannot wait for AfterFunc
+		cancel(context.Cause(server))
+	}
+	return func() {
 		if !unhook() {
 			<-passed // its goroutine has only these two lines to go
 		}
 		cancel(context.Canceled)
-		stopClock()
 	}
-	return real
 }
 
-// end ends the context, when the handler has returned.
+// returned is told that the handler has returned. It ends the context unless
+// the answer was deferred.
+func (r *requestContext) returned() (deferred bool) {
+	r.mu.Lock()
+	deferred = r.deferred
+	r.mu.Unlock()
+	if !deferred {
+		r.end()
+	}
+	return deferred
+}
+
+// end ends the context. It may be called again.
 func (r *requestContext) end() {
 	r.mu.Lock()
-	r.finished = true
+	if r.real == nil && !r.ended && r.caller.Err() != nil {
+		r.materializeLocked() // it has ended already, and goes on saying why
+	}
+	r.ended = true
 	release := r.release
+	r.release = nil
 	r.mu.Unlock()
 	if release != nil {
 		release()

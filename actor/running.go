@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -24,6 +25,8 @@ type running[M any] struct {
 	span    *tracing.Processed // around the handler, if there is a tracer
 	parked  bool               // the loop ended only to give the goroutine back
 
+	final atomic.Bool // it was asked to stop, and no incarnation will follow
+
 	mu    sync.Mutex
 	stuck string // type of the message in hand when the incarnation was abandoned
 }
@@ -31,7 +34,6 @@ type running[M any] struct {
 func (r *running[M]) hooks() incarnation.Hooks {
 	return incarnation.Hooks{
 		Self:    r.actor.self,
-		Handler: r.behavior.handler,
 		Stop:    r.stop,
 		Kill:    func() { r.in.Stop(false) },
 		Abandon: r.abandon,
@@ -44,12 +46,13 @@ func (r *running[M]) stop(final bool) {
 		r.in.Stop(false)
 		return
 	}
+	r.final.Store(true)
 	drain := r.actor.options.Mailbox.Drain
 	r.actor.box.Seal()
+	r.in.Stop(drain == mailbox.DrainAll)
 	if drain == mailbox.Discard {
 		r.cell.Interrupt()
 	}
-	r.in.Stop(drain == mailbox.DrainAll)
 }
 
 // serve is the run function of the incarnation.
@@ -97,10 +100,15 @@ func (r *running[M]) runLoop() error {
 // receive hands one message to the handler. An error leaves the run busy, and
 // the message in hand, unless it is a reason that the handler chose.
 func (r *running[M]) receive(ctx context.Context, e mailbox.Envelope[M]) error {
+	if r.final.Load() && ctx.Err() != nil { // the time is over, but Next has not been told yet
+		r.in.Skip(mailbox.Discarded)
+		return nil
+	}
 	operation := tracing.Send
 	if r.actor.request != nil {
 		r.request = r.actor.request(e.Message())
 		if r.request.gone() {
+			r.request = nil
 			r.in.Skip(mailbox.CallerGone)
 			return nil
 		}
@@ -111,16 +119,12 @@ func (r *running[M]) receive(ctx context.Context, e mailbox.Envelope[M]) error {
 		ctx = r.trace(ctx, operation, e)
 	}
 	err := r.behavior.Receive(ctx, e.Message())
-	reason, chosen := err.(exit.Reason)
-	if err != nil && !chosen {
+	if _, chosen := err.(exit.Reason); err != nil && !chosen {
 		return err
 	}
-	r.busy = false
+	r.busy, r.request = false, nil // an idle actor keeps no message alive
 	if r.span != nil {
-		r.endSpan()
-	}
-	if chosen && r.request != nil {
-		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
+		r.endSpan(err)
 	}
 	return err
 }
@@ -135,10 +139,9 @@ func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, e m
 	return ctx
 }
 
-func (r *running[M]) endSpan() {
-	var outcome error
-	if r.request != nil {
-		outcome = r.request.outcome()
+func (r *running[M]) endSpan(outcome error) {
+	if r.behavior.outcome != nil {
+		outcome = r.behavior.outcome()
 	}
 	r.span.End(outcome)
 	r.span = nil
@@ -179,9 +182,25 @@ func (r *running[M]) crashed(reason exit.Reason) {
 		}
 	}
 	r.in.Crash(retries)
-	if r.span != nil {
+	switch {
+	case r.span == nil:
+	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
+		r.span.End(exit.Killed)
+	default:
 		r.span.Crashed(reason)
 	}
+}
+
+// closeOnly is the run function of an incarnation that was abandoned while it
+// was opening: what it has opened after all is closed again.
+func (r *running[M]) closeOnly() (err error) {
+	if r.behavior.Close == nil {
+		return exit.Killed
+	}
+	r.cell.Protect(func() error {
+		return r.behavior.Close(r.cell.Work(), exit.Killed)
+	}, func(reason exit.Reason) { err = reason })
+	return err
 }
 
 func (r *running[M]) ended(reason exit.Reason, orderly bool) {

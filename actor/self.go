@@ -18,7 +18,7 @@ func Path(ctx context.Context) string {
 
 // Self is the actor that ctx belongs to, so that a handler can pass on its own
 // address: T is *[Actor] or *[Server] with its type arguments, or [Target]. It
-// is false if ctx does not belong to such an actor.
+// is false if ctx does not belong to such an actor, or its open has not returned.
 func Self[T any](ctx context.Context) (T, bool) {
 	var none T
 	cell := incarnation.From(ctx)

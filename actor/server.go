@@ -12,8 +12,9 @@ import (
 // a value that carries the code which runs inside the server.
 //
 // Handle runs on the server's goroutine and may use the state freely. Its ctx
-// ends when the caller's does, when the server's shutdown time is over, and
-// when Handle has returned.
+// ends when the server's shutdown time is over. That of a [Call] also ends when
+// the caller's does, whose deadline it has, and when the call is answered; its
+// values are the server's.
 //
 // A value and a nil error are the answer. An error is the answer as well: the
 // caller of a [Call] gets it as it is, for a [Cast] it is reported as an event,
@@ -110,3 +111,5 @@ func (s *Server[S]) Start(ctx context.Context) (run func() error, err error) {
 func (s *Server[S]) Stats() mailbox.Stats { return s.actor.Stats() }
 
 func (s *Server[S]) server() *Server[S] { return s }
+
+func (s *Server[S]) isServer() {}

@@ -3,7 +3,6 @@ package actor
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
@@ -16,7 +15,6 @@ type request interface {
 	payload() any                // the message as the user knows it
 	gone() bool                  // the caller has left: nobody wants the answer
 	fail(path string, f failure) // answers with a failure, unless there is an answer
-	outcome() error              // the error that the handler ended with
 }
 
 // job is a message to a server with state S, its types erased.
@@ -30,24 +28,20 @@ type job[S any] interface {
 
 // serving is the state of one incarnation of a server.
 type serving[S any] struct {
-	server *Server[S]
-	state  *S
-	close  func(context.Context, *S, exit.Reason) error
-
-	// The call being handled. These belong to the handler's goroutine.
-	handling bool
-	call     any     // the *answer[R] that the handler is to give; nil for a cast
-	later    waiting // the call, once its answer was deferred
+	server  *Server[S]
+	state   *S
+	close   func(context.Context, *S, exit.Reason) error
+	outcome error // of the handler that returned last
 
 	mu      sync.Mutex
-	waiting map[waiting]struct{} // calls to be answered after their handler has returned
+	waiting map[waiting]struct{} // calls to be answered after their handler has returned; nil after the end
 }
 
 // waiting is a call whose handler has returned without answering it.
 type waiting interface {
-	fail(path string, f failure)
-	// end answers a call that was to be answered after the cleanup (S150).
-	end()
+	// serverEnded is told that the server has ended, orderly if its cleanup did
+	// not fail.
+	serverEnded(path string, reason exit.Reason, orderly bool)
 }
 
 // answerLater adds a call to those that are answered at the end at the latest.
@@ -68,19 +62,12 @@ func (sv *serving[S]) answered(call waiting) {
 	sv.mu.Unlock()
 }
 
-// begin and done surround a handler.
-func (sv *serving[S]) begin(call any) {
-	sv.call, sv.later, sv.handling = call, nil, true
-}
-
-func (sv *serving[S]) done() { sv.call, sv.handling = nil, false }
-
 func (sv *serving[S]) behavior() Behavior[job[S]] {
 	sv.waiting = make(map[waiting]struct{})
 	b := Behavior[job[S]]{
 		Receive: func(ctx context.Context, j job[S]) error { return j.serve(ctx, sv) },
 		ended:   sv.ended,
-		handler: sv,
+		outcome: func() error { return sv.outcome },
 	}
 	if sv.close != nil {
 		b.Close = func(ctx context.Context, reason exit.Reason) error { return sv.close(ctx, sv.state, reason) }
@@ -95,24 +82,8 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 	sv.waiting = nil
 	sv.mu.Unlock()
 	for call := range left {
-		if orderly {
-			call.end()
-		}
-		call.fail(sv.server.Path(), failure{ErrEnded, reason})
+		call.serverEnded(sv.server.Path(), reason, orderly)
 	}
-}
-
-// castFailed reports an error that nobody waits for.
-func (sv *serving[S]) castFailed(message any, err error) {
-	life := sv.server.actor.life.Load()
-	if life == nil {
-		return
-	}
-	life.Emit(tracing.CastFailed{
-		Head:    tracing.Head{Time: time.Now(), Path: sv.server.Path()},
-		Message: message,
-		Err:     err,
-	})
 }
 
 // AfterReply, returned as the error of a handler, gives the caller the value

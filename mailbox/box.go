@@ -38,18 +38,17 @@ type box[M any] struct {
 	channel chan Envelope[M]
 	state   atomic.Uint32
 	mailbox *Mailbox[M]
-	pokes   atomic.Int32 // pokes in the channel
+	pokes   atomic.Int32 // pokes in the channel; each takes the room of a message until it is received
 
-	gate  atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
-	moved chan struct{}                 // closed when the successor can be found; set before the state says moving
-	wake  func()                        // starts the parked receiver; set before the state says parked
+	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
+	wake func()                        // starts the parked receiver; set before the state says parked
 }
 
 // The bits of a box's state. None of them is taken back, save parked.
 const (
 	sealed uint32 = 1 << iota
 	closed
-	moving // a successor takes what waits here over
+	moved  // and a successor has taken over what waited
 	parked // the receiver has given its goroutine back
 )
 
@@ -128,7 +127,7 @@ func (b *box[M]) delivered() {
 		b.unpark()
 	}
 	if state&closed != 0 {
-		b.empty(Discarded)
+		b.mailbox.late(b)
 	}
 }
 
@@ -143,14 +142,13 @@ func (b *box[M]) seal(with uint32) {
 	}
 }
 
-// empty takes out what is there: over to the successor if there is one, else
-// into dead letters.
-func (b *box[M]) empty(why Why) {
+// empty makes dead letters of what is there.
+func (b *box[M]) empty() {
 	for {
 		select {
 		case e := <-b.channel:
 			if !b.poked(e) {
-				b.mailbox.passOn(b, e, why)
+				b.mailbox.bury(e, Discarded)
 			}
 		default:
 			return
@@ -158,10 +156,16 @@ func (b *box[M]) empty(why Why) {
 	}
 }
 
-// poke wakes the receiver. If the channel is full there is no need: the
-// receiver will come to look.
+// poke wakes the receiver so that it looks at its flags.
 func (b *box[M]) poke() {
-	b.unpark()
+	if !b.unpark() {
+		b.putPoke()
+	}
+}
+
+// putPoke puts a poke into the channel. If that is full there is no need: the
+// receiver will come to look.
+func (b *box[M]) putPoke() {
 	b.pokes.Add(1)
 	select {
 	case b.channel <- Envelope[M]{note: poke}:
@@ -179,16 +183,20 @@ func (b *box[M]) poked(e Envelope[M]) bool {
 	return true
 }
 
-func (b *box[M]) unpark() {
-	if b.state.And(^parked)&parked != 0 {
-		b.wake()
+// unpark starts a parked receiver. It is false if there is none.
+func (b *box[M]) unpark() bool {
+	if b.state.And(^parked)&parked == 0 {
+		return false
 	}
+	b.wake()
+	return true
 }
 
-// pourInto moves what waits into next, which nobody else knows yet. It gives
-// back what did not fit: senders that waited for room may have come in after
-// the seal.
+// pourInto moves what is there into next, without waiting, and gives back what
+// did not fit. It leaves a poke for an abandoned receiver: the one meant for it
+// may have been among the messages, or have found no room between them.
 func (b *box[M]) pourInto(next *box[M]) (lost []Envelope[M]) {
+	defer b.putPoke()
 	for {
 		select {
 		case e := <-b.channel:

@@ -42,8 +42,9 @@ const (
 	stopDrain                    // take what is there
 )
 
-// Receive gives the next incarnation its end of the mailbox. With pokes it
-// waits in Next; otherwise it selects on C, and must end when its context does.
+// Receive gives the next incarnation its end of the mailbox, which must have
+// been opened; the incarnation before must have ended or been frozen. With pokes
+// it waits in Next; otherwise it selects on C, and must end when its context does.
 func (m *Mailbox[M]) Receive(pokes bool) *Inbox[M] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,12 +75,14 @@ const (
 // Next waits for a message and takes it in hand; what was in hand counts as
 // handled. With patience above 0 it comes back idle after that time.
 func (in *Inbox[M]) Next(patience time.Duration) (Envelope[M], Got) {
-	if e, ok := in.takeHeld(); ok {
-		return in.begin(e)
-	}
 	for {
 		if stop := in.stop.Load(); stop != 0 {
 			return in.drain(stop)
+		}
+		if in.last == idle { // nothing was begun yet
+			if e, ok := in.takeHeld(); ok {
+				return in.begin(e)
+			}
 		}
 		select {
 		case e := <-in.C:
@@ -89,9 +92,11 @@ func (in *Inbox[M]) Next(patience time.Duration) (Envelope[M], Got) {
 			continue
 		default:
 		}
-		// Nothing is there. After rest a stop sends a poke; before it, the stop
-		// is seen here.
-		if !in.rest() || in.stop.Load() != 0 {
+		if !in.rest() {
+			return Envelope[M]{}, Stopped
+		}
+		// After rest a stop sends a poke; before it, the stop is seen here.
+		if in.stop.Load() != 0 {
 			continue
 		}
 		e, got := in.wait(patience)
@@ -138,7 +143,13 @@ func (in *Inbox[M]) rest() bool {
 	return true
 }
 
+// drain takes what is there in hand, if the stop says so, without waiting.
 func (in *Inbox[M]) drain(stop uint32) (Envelope[M], Got) {
+	if stop&stopDrain != 0 && in.last == idle {
+		if e, ok := in.takeHeld(); ok {
+			return in.begin(e)
+		}
+	}
 	for stop&stopDrain != 0 {
 		select {
 		case e := <-in.C:
@@ -153,13 +164,13 @@ func (in *Inbox[M]) drain(stop uint32) (Envelope[M], Got) {
 	return Envelope[M]{}, Stopped
 }
 
-// begin takes a message in hand. A message that an abandoned incarnation got
-// hold of goes to its successor.
+// begin takes a message in hand. What an abandoned incarnation has got hold of
+// becomes a dead letter: its successor has later messages of the same senders.
 func (in *Inbox[M]) begin(e Envelope[M]) (Envelope[M], Got) {
 	next := (in.last &^ idle) + one
 	in.hand[next/one&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
-		in.mailbox.passOn(in.box, e, Interrupted)
+		in.mailbox.bury(e, Interrupted)
 		return Envelope[M]{}, Stopped
 	}
 	in.last = next
@@ -167,9 +178,13 @@ func (in *Inbox[M]) begin(e Envelope[M]) (Envelope[M], Got) {
 }
 
 // Open takes the message of an envelope from C in hand; what was in hand before
-// counts as handled. It is false if there is nothing to do, because the
-// incarnation has been abandoned: the message goes to its successor.
+// counts as handled. It is false if there is nothing to do: the envelope only
+// woke the receiver, or the incarnation has been abandoned and the message is a
+// dead letter.
 func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
+	if in.box.poked(e) {
+		return message, false
+	}
 	e, got := in.begin(e)
 	return e.message, got == Message
 }
@@ -189,13 +204,16 @@ func (in *Inbox[M]) Rest() iter.Seq[M] {
 }
 
 // Stop makes Next end: after what is waiting if drain is set, else at once. A
-// later call without drain ends a drain.
+// later call without drain ends a drain; nothing begins one again.
 func (in *Inbox[M]) Stop(drain bool) {
 	stop := stopAsked
 	if drain {
 		stop |= stopDrain
 	}
-	if before := in.stop.Swap(stop); before != 0 {
+	if !in.stop.CompareAndSwap(0, stop) {
+		if !drain {
+			in.stop.Store(stop)
+		}
 		return
 	}
 	if in.stopped != nil {
@@ -208,9 +226,13 @@ func (in *Inbox[M]) Stop(drain bool) {
 
 // Park lets the goroutine of an idle incarnation go: wake will be called once,
 // on the goroutine of whoever brings work or a stop. It is false, and wake will
-// not be called, if there is work already.
+// not be called, if there is work already, or if the mailbox is unbuffered: its
+// senders need a receiver that waits.
 func (in *Inbox[M]) Park(wake func()) bool {
 	b := in.box
+	if cap(b.channel) == 0 {
+		return false
+	}
 	b.wake = wake
 	if !b.state.CompareAndSwap(0, parked) {
 		return false
@@ -221,43 +243,64 @@ func (in *Inbox[M]) Park(wake func()) bool {
 	return b.state.And(^parked)&parked == 0
 }
 
-// Freeze ends the effects of an abandoned incarnation: it begins nothing any
-// more. It gives the envelope in hand, if there is one, which becomes a dead
-// letter.
+// Freeze ends the effects of an abandoned incarnation: Next ends, nothing is
+// begun any more, and what waits is moved out of reach, as with
+// [Mailbox.Move]. It gives the envelope in hand, if there is one, which becomes
+// a dead letter.
 func (in *Inbox[M]) Freeze() (e Envelope[M], inHand bool) {
+	in.Stop(false)
+	m := in.mailbox
+	m.mu.Lock()
+	// First the word: a message that a sender brings late must not be begun here
+	// while earlier ones of that sender go over.
 	word := in.word.Or(frozen)
-	if word&(idle|frozen) != 0 {
-		return e, false
+	lost := m.moveFromLocked(in)
+	m.mu.Unlock()
+	inHand = word&(idle|frozen) == 0
+	if inHand {
+		e = in.hand[word/one&1]
+		in.spoil(e, Interrupted)
 	}
-	e = in.hand[word/one&1]
-	in.spoil(e, Interrupted)
-	return e, true
+	m.buryAll(lost)
+	return e, inHand
 }
 
 // Crash settles the message in hand after a crash of its handler: with retries
 // left it waits for the next incarnation, as its first message; otherwise it
 // becomes a dead letter. It is false if nothing was in hand.
 func (in *Inbox[M]) Crash(retries int) (e Envelope[M], inHand bool) {
+	m := in.mailbox
+	m.mu.Lock() // who abandons or closes comes before or after all of this
 	word := in.word.Or(frozen)
 	if word&(idle|frozen) != 0 {
+		m.mu.Unlock()
 		return e, false
 	}
 	e = in.hand[word/one&1]
+	if in.keep(e, retries) {
+		m.unhandled.Add(1)
+		m.mu.Unlock()
+		return e, true
+	}
+	m.mu.Unlock()
+	in.spoil(e, Crashed)
+	return e, true
+}
+
+// keep holds a message back for the next incarnation, if it may be tried again
+// and there can be a next one.
+func (in *Inbox[M]) keep(e Envelope[M], retries int) bool {
+	m := in.mailbox
 	note := Note{}
 	if e.note != nil {
 		note = *e.note
 	}
-	if note.Crashes >= retries {
-		in.spoil(e, Crashed)
-		return e, true
+	if note.Crashes >= retries || m.inbox != in || m.current.Load().state.Load()&closed != 0 {
+		return false
 	}
 	note.Crashes++
-	m := in.mailbox
-	m.unhandled.Add(1)
-	m.mu.Lock()
 	m.held = &Envelope[M]{e.message, &note}
-	m.mu.Unlock()
-	return e, true
+	return true
 }
 
 // spoil makes a dead letter of a message that was begun.
@@ -268,8 +311,8 @@ func (in *Inbox[M]) spoil(e Envelope[M], why Why) {
 
 // Skip makes a dead letter of the message that Next has just given.
 func (in *Inbox[M]) Skip(why Why) {
-	e := in.hand[in.last/one&1]
-	if in.rest() {
+	e, inHand := in.hand[in.last/one&1], in.last&idle == 0
+	if inHand && in.rest() {
 		in.spoil(e, why)
 	}
 }
@@ -277,14 +320,13 @@ func (in *Inbox[M]) Skip(why Why) {
 // Finish says that the message in hand is handled and no other will be begun.
 func (in *Inbox[M]) Finish() { in.rest() }
 
+// takeHeld gives the message that crashed the incarnation before, if it is to be
+// tried again.
 func (in *Inbox[M]) takeHeld() (e Envelope[M], ok bool) {
 	m := in.mailbox
-	if in.last != idle { // only before the first message
-		return e, false
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.held == nil {
+	if m.held == nil || in.word.Load()&frozen != 0 {
 		return e, false
 	}
 	e, m.held = *m.held, nil

@@ -50,8 +50,8 @@ var errNotOpen = errors.New("mailbox not open")
 // what ctx.Err says and the cause.
 func refused(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
-		return fmt.Errorf("send: %w", err)
+	if errors.Is(cause, err) {
+		return fmt.Errorf("send: %w", cause)
 	}
 	return fmt.Errorf("send: %w: %w", err, cause)
 }
@@ -72,10 +72,8 @@ func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
 		if b == nil {
 			return ErrClosed
 		}
-		if state := b.state.Load(); state&sealed != 0 {
-			if state&moving != 0 {
-				<-b.moved // a step of another goroutine that does not wait
-			} else if m.current.Load() == b {
+		if b.state.Load()&sealed != 0 {
+			if !m.replaced(b) {
 				return ErrClosed
 			}
 			continue
@@ -86,26 +84,34 @@ func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
 	}
 }
 
+// replaced says whether the mailbox has another box than b, and waits for the
+// step to it if that is being taken.
+func (m *Mailbox[M]) replaced(b *box[M]) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.current.Load() != b
+}
+
 // Open makes the mailbox accept messages. It does nothing if it does already.
 func (m *Mailbox[M]) Open() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if b := m.current.Load(); b == nil || b.state.Load()&sealed != 0 {
-		m.current.Store(newBox(m))
+	if b := m.current.Load(); b != nil && b.state.Load()&sealed == 0 {
+		m.mu.Unlock()
+		return
 	}
+	m.replace(newBox(m))
 }
 
 // Renew gives the mailbox a new, empty channel; what waits becomes dead letters.
 func (m *Mailbox[M]) Renew() {
 	m.mu.Lock()
-	old := m.current.Load()
-	m.current.Store(newBox(m))
-	m.mu.Unlock()
-	m.shut(old)
+	m.replace(newBox(m))
 }
 
 // Seal refuses new messages; what waits can still be received.
 func (m *Mailbox[M]) Seal() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if b := m.current.Load(); b != nil {
 		b.seal(0)
 	}
@@ -114,65 +120,84 @@ func (m *Mailbox[M]) Seal() {
 // Close refuses new messages for good and makes dead letters of those that
 // wait. The receiver must be gone, or abandoned. Open makes the mailbox accept
 // messages again.
-func (m *Mailbox[M]) Close() { m.shut(m.current.Load()) }
-
-// shut closes a box without a successor.
-func (m *Mailbox[M]) shut(b *box[M]) {
-	if b == nil {
-		return
-	}
-	b.seal(closed)
-	b.empty(Discarded)
+func (m *Mailbox[M]) Close() {
 	m.mu.Lock()
-	held := m.held
+	m.replace(m.current.Load())
+}
+
+// replace closes the box and puts next in its place, which may be the same. It
+// unlocks the mailbox before it makes dead letters of what waits.
+func (m *Mailbox[M]) replace(next *box[M]) {
+	old, held := m.current.Load(), m.held
 	m.held = nil
+	m.current.Store(next)
+	if old != nil {
+		old.seal(closed)
+	}
 	m.mu.Unlock()
 	if held != nil {
 		m.bury(*held, Discarded)
 	}
+	if old != nil {
+		old.empty()
+	}
 }
 
 // Move gives the mailbox a new channel and pours what waits into it, so that
-// whoever still receives from the old one gets nothing more. Senders that come
-// meanwhile wait for the new one.
+// an abandoned incarnation which still receives from the old one gets nothing
+// more. Senders that come meanwhile wait for the new one. [Inbox.Freeze] does
+// it; Move does nothing unless the latest incarnation is frozen and still has
+// the mailbox's channel.
 func (m *Mailbox[M]) Move() {
 	m.mu.Lock()
+	var lost []Envelope[M]
+	if in := m.inbox; in != nil && in.word.Load()&frozen != 0 {
+		lost = m.moveFromLocked(in)
+	}
+	m.mu.Unlock()
+	m.buryAll(lost)
+}
+
+// moveFromLocked moves the mailbox away from a frozen incarnation, if that is
+// the latest and still has the mailbox's channel. It gives back that for which
+// the new channel has no room: senders may have come in after the seal.
+func (m *Mailbox[M]) moveFromLocked(in *Inbox[M]) (lost []Envelope[M]) {
 	old := m.current.Load()
-	if old == nil || old.state.Load()&closed != 0 {
-		m.mu.Unlock()
-		return
+	if m.inbox != in || old != in.box || old.state.Load()&closed != 0 {
+		return nil
 	}
 	next := newBox(m)
 	if old.state.Load()&sealed != 0 {
 		next.seal(0) // nothing new is accepted, what waits may be received
 	}
-	old.moved = make(chan struct{})
-	old.seal(moving | closed)
-	lost := old.pourInto(next)
+	old.seal(moved | closed)
+	lost = old.pourInto(next)
 	m.current.Store(next)
-	close(old.moved)
+	return lost
+}
+
+// late is for a sender that finds its box closed after it has put its message
+// in: what is there goes over to the successor if there is one, else into dead
+// letters. That the senders go over one by one keeps the order of each.
+func (m *Mailbox[M]) late(b *box[M]) {
+	if b.state.Load()&moved == 0 {
+		b.empty()
+		return
+	}
+	m.mu.Lock()
+	next := m.current.Load()
+	lost := b.pourInto(next)
 	m.mu.Unlock()
+	m.buryAll(lost)
+	next.delivered()
+}
+
+// buryAll makes dead letters of messages for which the successor of their box
+// had no room.
+func (m *Mailbox[M]) buryAll(lost []Envelope[M]) {
 	for _, e := range lost {
 		m.bury(e, Interrupted)
 	}
-}
-
-// passOn finds a place for a message that was found in a box whose receiver is
-// gone.
-func (m *Mailbox[M]) passOn(from *box[M], e Envelope[M], why Why) {
-	if from.state.Load()&moving != 0 {
-		why = Interrupted
-		<-from.moved
-		if next := m.current.Load(); next != from && next.state.Load()&sealed == 0 {
-			select {
-			case next.channel <- e:
-				next.delivered()
-				return
-			default:
-			}
-		}
-	}
-	m.bury(e, why)
 }
 
 // bury makes a dead letter of a message.

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -13,6 +14,9 @@ type request struct {
 
 // ask has the running incarnation do something and waits for it.
 func (n *node) ask(ctx context.Context, do func(*loop) error) error {
+	if ctx.Err() != nil { // also that of an abandoned incarnation, which must change nothing (S194)
+		return n.unanswered(ctx)
+	}
 	l := n.loop.Load()
 	if l == nil {
 		return &ChildError{Path: n.path(), Err: ErrNotRunning}
@@ -25,8 +29,18 @@ func (n *node) ask(ctx context.Context, do func(*loop) error) error {
 	case err := <-r.reply:
 		return err
 	case <-ctx.Done():
-		return &ChildError{Path: n.path(), Err: fmt.Errorf("%w: %w", ctx.Err(), context.Cause(ctx))}
+		return n.unanswered(ctx)
 	}
+}
+
+// unanswered is the error for a caller whose ctx has ended: what ctx says, and
+// its cause.
+func (n *node) unanswered(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if !errors.Is(cause, err) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &ChildError{Path: n.path(), Err: err}
 }
 
 // idle finds a child without a process for an act that needs one.
@@ -48,7 +62,7 @@ func (l *loop) unknown(op, name string) error {
 }
 
 // childError gives the error of a launch to whoever asked for it.
-func (l *loop) childError(m *member, op string, err error) error {
+func childError(m *member, op string, err error) error {
 	if err == errStopping {
 		return &ChildError{Path: m.path, Op: op, Err: ErrNotRunning}
 	}

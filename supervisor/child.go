@@ -97,7 +97,8 @@ var (
 // alive for the work in hand end too. Timeout(0) asks, and kills at once (S80).
 //
 // Giving a supervisor a timeout may cut the orderly stop of its children short
-// (S28).
+// (S28). Its grace is a tenth of a second for each level below it if that is
+// more, but not more than half of d.
 func Timeout(d time.Duration) Shutdown { return Shutdown{mode: timeout, time: d} }
 
 // String is infinity, brutal kill, default, or the time.
@@ -138,7 +139,8 @@ func resolve(child Child) Spec {
 // check says what is wrong with a spec, all of it.
 func (s Spec) check() error {
 	var faults []error
-	if _, nested := s.Child.(Spec); nested {
+	switch s.Child.(type) {
+	case Spec, *Spec:
 		faults = append(faults, errors.New("Child: a Spec in a Spec"))
 	}
 	if !s.Restart.Valid() {
@@ -149,7 +151,9 @@ func (s Spec) check() error {
 		faults = append(faults, fmt.Errorf("Backoff: %w", err))
 	}
 	if c, ok := s.Child.(interface{ Check() error }); ok {
-		faults = append(faults, c.Check())
+		var fault error
+		panicked := guarded("Check", func() { fault = c.Check() })
+		faults = append(faults, fault, panicked)
 	}
 	return errors.Join(faults...)
 }

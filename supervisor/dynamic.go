@@ -52,7 +52,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 		declines, err := l.launch(m, tracing.ActStart)
 		if err != nil || declines {
 			l.remove(m, exit.Shutdown)
-			return l.childError(m, "start", err)
+			return childError(m, "start", err)
 		}
 		given = m.name
 		return nil

@@ -8,14 +8,14 @@ import (
 // What an administration call can be refused for (S100-S112). A [*ChildError]
 // wraps one of these and names the child.
 var (
-	ErrNotFound       = errors.New("no such child")                           // the supervisor has no child of that name
-	ErrAlreadyStarted = errors.New("already started")                         // a child of that name is running; or the supervisor itself is part of a tree already
-	ErrAlreadyPresent = errors.New("present, but not running")                // a child of that name is there without a process
-	ErrRunning        = errors.New("running")                                 // the child has a process
-	ErrRestarting     = errors.New("waiting for its restart")                 // the child has no process, but will get one
-	ErrMaxChildren    = errors.New("the supervisor has MaxChildren children") // a Dynamic is full (S123)
-	ErrNotRunning     = errors.New("the supervisor is not running")           // there is nobody to ask, or it ended before it could answer
-	ErrNested         = errors.New("a nested supervisor is stopped by the one above it")
+	ErrNotFound       = errors.New("no such child")                                      // the supervisor has no child of that name
+	ErrAlreadyStarted = errors.New("already started")                                    // a child of that name is running; or the supervisor itself is part of a tree already
+	ErrAlreadyPresent = errors.New("present, but not running")                           // a child of that name is there without a process
+	ErrRunning        = errors.New("running")                                            // the child has a process
+	ErrRestarting     = errors.New("waiting for its restart")                            // the child has no process, but will get one
+	ErrMaxChildren    = errors.New("the supervisor has MaxChildren children")            // a Dynamic is full (S123)
+	ErrNotRunning     = errors.New("the supervisor is not running")                      // there is nobody to ask, or it ended before it could answer
+	ErrNested         = errors.New("a nested supervisor is stopped by the one above it") // Stop is for the root of a tree
 )
 
 // ChildError is the error of something that was asked of a supervisor for one

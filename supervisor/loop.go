@@ -34,6 +34,7 @@ type loop struct {
 	unhooked chan struct{} // closed when that function has run
 	killed   time.Time     // when the loop saw the kill; zero before
 
+	up    atomic.Bool // all children have been started
 	asked atomic.Bool // to stop
 	final atomic.Bool // no incarnation of the supervisor will follow
 
@@ -42,6 +43,7 @@ type loop struct {
 	mu      sync.Mutex // guards members and their visible fields against snapshots; never held across a wait
 	members []*member
 	byName  map[string]*member
+	fenced  bool // the supervisor was abandoned: no incarnation begins any more
 }
 
 func newLoop(n *node, cell *incarnation.Cell) *loop {
@@ -82,18 +84,35 @@ func (l *loop) killAll() {
 	if !ok {
 		cause = exit.Killed
 	}
-	l.mu.Lock()
-	var cells []*incarnation.Cell
-	for _, m := range l.members {
-		if m.current != nil {
-			cells = append(cells, m.current.cell)
-		}
-	}
-	l.mu.Unlock()
-	for _, cell := range cells {
-		cell.Kill(cause)
+	for _, r := range l.alive() {
+		r.cell.Kill(cause)
 	}
 	l.queue.nudge()
+}
+
+// abandoned is the supervisor's hook: it was abandoned, and with it goes all
+// that is alive below, so that a successor finds nothing that nobody looks
+// after (S194).
+func (l *loop) abandoned() {
+	l.mu.Lock()
+	l.fenced = true
+	l.mu.Unlock()
+	for _, r := range l.alive() {
+		l.tree.abandon(r, overdue{waiting: r.cell.Holding().Depth})
+	}
+	l.queue.nudge()
+}
+
+// alive are the incarnations of the children that have not ended.
+func (l *loop) alive() (runners []*runner) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.members {
+		if r := m.current; r != nil && !r.dead() {
+			runners = append(runners, r)
+		}
+	}
+	return runners
 }
 
 // run is the loop: the supervisor's incarnation from the moment its children
@@ -107,34 +126,56 @@ func (l *loop) run() error {
 	return l.end
 }
 
-// leave cleans up behind the loop, also when code of the user has made its
-// goroutine leave by Goexit.
+// leave cleans up behind the loop, also when code of the user, such as a sink,
+// has made its goroutine leave by Goexit.
 func (l *loop) leave() {
+	defer l.node.left(l)
+	l.cutDown()
 	if l.unhook() {
 		close(l.unhooked)
 	}
-	l.killNow(exit.Killed) // nobody is left in order; after a Goexit somebody may be
+	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
 	for _, item := range slices.Concat(l.held, l.queue.close()) {
 		if r, ok := item.(*request); ok {
 			r.reply <- &ChildError{Path: l.path, Err: ErrNotRunning}
 		}
 	}
-	l.node.left(l)
+}
+
+// cutDown kills what is left of the children when the loop cannot go on, and
+// abandons what does not end in its grace. It emits nothing: what the loop could
+// not bear may be a sink.
+func (l *loop) cutDown() {
+	rest := l.alive()
+	if len(rest) == 0 {
+		return
+	}
+	l.killNow(exit.Killed)
+	l.killed = time.Now()
+	for _, r := range rest {
+		end := l.killed.Add(killGrace * time.Duration(1+r.height()))
+		for !r.dead() && time.Now().Before(end) {
+			l.wait(end)
+		}
+	}
+	l.abandoned()
+	for _, m := range l.members {
+		l.set(m, Stopped, nil)
+	}
 }
 
 // turn waits for something to happen and deals with it.
 func (l *loop) turn() {
 	if l.asked.Load() {
-		l.end = l.cell.Reason(context.Cause(l.cell))
+		l.end = l.ordered()
 		return
 	}
 	if len(l.held) == 0 {
-		l.held = l.queue.take()
+		l.held = slices.Concat(l.delays.due(time.Now()), l.queue.take())
 	}
 	if len(l.held) == 0 {
 		l.wait(l.delays.next())
-		l.held = slices.Concat(l.delays.due(time.Now()), l.queue.take())
 		return
 	}
 	item := l.held[0]
@@ -149,6 +190,15 @@ func (l *loop) turn() {
 	case *request:
 		item.reply <- item.do()
 	}
+}
+
+// ordered is the reason that the supervisor was asked to end with.
+func (l *loop) ordered() exit.Reason {
+	cause := context.Cause(l.cell)
+	if cause == nil { // a kill ends the context of the work first
+		cause = context.Cause(l.kill)
+	}
+	return l.cell.Reason(cause)
 }
 
 // ended says that an incarnation is over.
@@ -182,6 +232,17 @@ func (l *loop) wait(until time.Time) {
 	case <-kill:
 		l.killed = time.Now()
 		l.asked.Store(true)
+	}
+}
+
+// take takes over the members that the supervisor starts with.
+func (l *loop) take(members []*member) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.members = members
+	for i, m := range members {
+		m.index = i
+		l.byName[m.name] = m
 	}
 }
 
@@ -222,6 +283,13 @@ func (l *loop) remove(m *member, reason exit.Reason) {
 func (l *loop) set(m *member, state State, current *runner) {
 	l.mu.Lock()
 	m.state, m.current = state, current
+	l.mu.Unlock()
+}
+
+// lost is set for a member that has no process any more, and why.
+func (l *loop) lost(m *member, reason exit.Reason) {
+	l.mu.Lock()
+	m.state, m.current, m.reason = Stopped, nil, reason
 	l.mu.Unlock()
 }
 

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +35,6 @@ func nodeOf(child Child) *node {
 		return &s.node
 	case *Dynamic:
 		return &s.node
-	case *node: // a root, as its own runner sees it
-		return s
 	}
 	return nil
 }
@@ -50,6 +49,13 @@ func (n *node) String() string { return n.path() }
 // it, each fault with supervisor, child and field. It is nil if the supervisor
 // can be started. It starts nothing.
 func (n *node) Check() error { return checkAll(n.name, n.policy, n.dynamic, n.children) }
+
+// placed says whether the supervisor is part of a tree.
+func (n *node) placed() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.scope != nil
+}
 
 func (n *node) path() string {
 	n.mu.Lock()
@@ -76,21 +82,27 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	if cell == nil {
 		return n.startRoot(ctx)
 	}
+	l := newLoop(n, cell)
+	defer func() {
+		if run == nil { // an error, or code of the user has left by Goexit
+			l.leave()
+		}
+	}()
+	attached := cell.Attach(func() incarnation.Hooks {
+		return incarnation.Hooks{Handler: l, Stop: l.stop, Abandon: l.abandoned}
+	})
+	if !attached { // abandoned before it began: the children may be a successor's
+		return nil, exit.Killed
+	}
 	if err := n.enter(cell.Scope()); err != nil {
 		return nil, err
 	}
-	l := newLoop(n, cell)
-	l.members = n.kept(l)
-	for i, m := range l.members {
-		m.index = i
-		l.byName[m.name] = m
-	}
+	l.take(n.kept(l))
 	n.loop.Store(l)
-	cell.Attach(incarnation.Hooks{Self: n, Stop: l.stop})
 	if err := l.startAll(); err != nil {
-		l.leave()
 		return nil, err
 	}
+	l.up.Store(true)
 	return l.run, nil
 }
 
@@ -98,16 +110,18 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 // is over, so is the life of its children.
 func (n *node) enter(scope *incarnation.Scope) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	switch n.scope {
+	before := n.scope
+	if before == nil {
+		n.scope, n.members = scope, nil
+	}
+	n.mu.Unlock()
+	switch before {
 	case scope:
 		return nil
 	case nil:
 	default:
-		return &ChildError{Path: n.scope.Path(), Op: "start", Err: ErrAlreadyStarted}
+		return &ChildError{Path: before.Path(), Op: "start", Err: ErrAlreadyStarted}
 	}
-	n.scope = scope
-	n.members = nil
 	scope.AfterGone(func(cause exit.Reason) {
 		n.mu.Lock()
 		members := n.members
@@ -121,8 +135,9 @@ func (n *node) enter(scope *incarnation.Scope) error {
 }
 
 // kept gives the members for the children that the supervisor was constructed
-// with, made anew where they were deleted (S63). Their lives go on.
+// with (S63). Their lives go on.
 func (n *node) kept(l *loop) []*member {
+	before := n.loop.Load() // abandoned, and has not come back
 	n.mu.Lock()
 	old := n.members
 	n.mu.Unlock()
@@ -133,15 +148,30 @@ func (n *node) kept(l *loop) []*member {
 	members := make([]*member, len(n.children))
 	for i, child := range n.children {
 		m := byName[child.Name()]
-		if m == nil {
+		switch {
+		case m == nil:
 			m = l.newMember(child, child.Name(), true)
+		case before != nil:
+			m = l.inherit(child, m, before)
 		}
 		members[i] = m
 	}
 	n.mu.Lock()
 	n.members = members
 	n.mu.Unlock()
-	return append([]*member(nil), members...)
+	return slices.Clone(members)
+}
+
+// inherit makes the member of a child whose record an abandoned incarnation of
+// the supervisor still holds: the child's life passes over to this one.
+func (l *loop) inherit(child Child, m *member, from *loop) *member {
+	heir := l.newMember(child, m.name, true)
+	from.mu.Lock()
+	heir.number, heir.reason, heir.history = m.number, m.reason, slices.Clone(m.history)
+	from.mu.Unlock()
+	heir.life = m.life
+	heir.scope.Store(m.scope.Swap(nil))
+	return heir
 }
 
 // left is told by an incarnation that it is over. The children that were added
@@ -162,25 +192,6 @@ func (n *node) healthy() time.Duration {
 		return strategy.DefaultHealthy
 	}
 	return n.policy.Healthy
-}
-
-// height is how many levels of supervisors a child has below itself, one more
-// for itself if it is one: the levels that pass a kill on.
-func height(child Child) int {
-	n := nodeOf(child)
-	if n == nil {
-		return 0
-	}
-	highest := 0
-	if l := n.loop.Load(); l != nil {
-		l.mu.Lock()
-		members := append([]*member(nil), l.members...)
-		l.mu.Unlock()
-		for _, m := range members {
-			highest = max(highest, height(m.spec.Child))
-		}
-	}
-	return 1 + highest
 }
 
 var _, _ Child = (*Supervisor)(nil), (*Dynamic)(nil)

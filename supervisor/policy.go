@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -95,19 +96,31 @@ func checkName(name string) error {
 // nameOf asks a child for its name. A child that cannot even tell that, such as
 // a nil pointer, is a fault and no crash.
 func nameOf(child Child) (name string, err error) {
-	if spec, ok := child.(Spec); ok {
+	switch spec := child.(type) {
+	case Spec:
 		child = spec.Child
+	case *Spec:
+		return "", errors.New("a pointer to a Spec; give the Spec itself")
 	}
 	if child == nil {
 		return "", errors.New("nil")
 	}
+	if err := guarded("Name", func() { name = child.Name() }); err != nil {
+		return "", err
+	}
+	return name, checkName(name)
+}
+
+// guarded calls a method of a child of the user's type, whose panic is a fault
+// and no crash.
+func guarded(method string, call func()) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = fmt.Errorf("Name: %w", exit.Recovered(value))
+			err = fmt.Errorf("%s: %w", method, exit.Recovered(value))
 		}
 	}()
-	name = child.Name()
-	return name, checkName(name)
+	call()
+	return nil
 }
 
 // checkChild says what is wrong with one child, all of it.
@@ -122,23 +135,36 @@ func checkChild(child Child) (name string, err error) {
 // checkAll says what is wrong with a supervisor and all below it.
 func checkAll(name string, policy Policy, dynamic bool, children []Child) error {
 	var faults []error
-	fault := func(err error) {
-		if err != nil {
-			faults = append(faults, fmt.Errorf("supervisor %q: %w", name, err))
-		}
+	fault := func(err error) { faults = append(faults, fmt.Errorf("supervisor %q: %w", name, err)) }
+	for _, err := range split(errors.Join(checkName(name), policy.check(dynamic))) {
+		fault(err)
 	}
-	fault(checkName(name))
-	fault(policy.check(dynamic))
-	seen := make(map[string]bool)
+	seen := make(map[string]bool, len(children))
 	for i, child := range children {
 		childName, err := checkChild(child)
-		if err != nil {
-			fault(fmt.Errorf("child %d %q: %w", i+1, childName, err))
-		}
 		if seen[childName] && childName != "" {
-			fault(fmt.Errorf("child %d %q: Name: a sibling has it already", i+1, childName))
+			err = errors.Join(err, errors.New("Name: a sibling has it already"))
+		}
+		for _, err := range split(err) {
+			fault(fmt.Errorf("child %d %q: %w", i+1, childName, err))
 		}
 		seen[childName] = true
 	}
 	return errors.Join(faults...)
+}
+
+var joined = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
+
+// split gives the faults that were joined, so that each can be told where it is.
+func split(err error) (faults []error) {
+	switch {
+	case err == nil:
+		return nil
+	case reflect.TypeOf(err) != joined:
+		return []error{err}
+	}
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		faults = append(faults, split(err)...)
+	}
+	return faults
 }

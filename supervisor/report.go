@@ -66,8 +66,15 @@ const mostStacks = 200_000
 // report says what of a tree is still there. It takes at most one profile.
 func report(t *tree) error {
 	var stuck []Stuck
-	for _, r := range t.lost() {
-		stuck = appendStuck(stuck, r)
+	for r, known := range t.lost() {
+		stuck = append(stuck, Stuck{
+			Path:        r.cell.Scope().Path(),
+			Incarnation: r.cell.Number(),
+			InStart:     r.phase.Load() == starting,
+			Message:     r.cell.Holding().Message,
+			Waiting:     known.waiting,
+			Since:       known.busy,
+		})
 	}
 	if len(stuck) == 0 {
 		return nil
@@ -85,40 +92,4 @@ func report(t *tree) error {
 		return a.Incarnation - b.Incarnation
 	})
 	return &StopError{Stuck: stuck}
-}
-
-// appendStuck adds an incarnation, and if it is a supervisor that could not see
-// to its own children, those as well.
-func appendStuck(stuck []Stuck, r *runner) []Stuck {
-	s := Stuck{
-		Path:        r.cell.Scope().Path(),
-		Incarnation: r.cell.Number(),
-		InStart:     r.phase.Load() == starting,
-		Message:     r.cell.Holding().Message,
-		Waiting:     r.stop.at.Depth,
-	}
-	if before, at := r.stop.before, r.stop.at; before.Begun == at.Begun && before.Busy == at.Busy {
-		s.Since = r.stop.waited
-	}
-	stuck = append(stuck, s)
-	if n := nodeOf(r.child); n != nil {
-		if l := n.loop.Load(); l != nil {
-			for _, below := range l.running() {
-				stuck = appendStuck(stuck, below)
-			}
-		}
-	}
-	return stuck
-}
-
-// running are the incarnations of the children that have not ended.
-func (l *loop) running() (runners []*runner) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, m := range l.members {
-		if m.current != nil && !m.current.dead() {
-			runners = append(runners, m.current)
-		}
-	}
-	return runners
 }

@@ -16,9 +16,8 @@ func (l *loop) exited(r *runner) {
 	if m.current != r {
 		return // stopped meanwhile: absorbed (S42, S7)
 	}
-	l.set(m, Stopped, nil)
-	m.reason = r.reason
-	lived := time.Since(r.began)
+	l.lost(m, r.reason)
+	lived := time.Since(r.upAt)
 	m.life.Emit(tracing.Exited{Head: m.head(), Reason: r.reason, Lived: lived})
 	if !m.spec.Restart.Restarts(r.reason) {
 		l.over(m, r.reason)

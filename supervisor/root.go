@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
@@ -17,16 +18,18 @@ type root struct {
 	tree   *tree
 	runner *runner
 	life   *tracing.Life
-	act    tracing.Act // its start
+	act    tracing.Act               // its start
+	asked  atomic.Pointer[time.Time] // when it was first asked to stop
 
 	unhook   func() bool // of the function that passes the end of the user's ctx on
 	unhooked chan struct{}
-
-	up       chan struct{} // closed when all children are up
-	done     chan struct{} // closed when the tree has ended; what follows is set before
 	finished sync.Once
-	reason   exit.Reason
-	report   error // what would not stop; a *StopError or nil
+
+	up        chan struct{} // closed when all children are up
+	done      chan struct{} // closed when the tree has ended; what follows is set before
+	concluded sync.Once
+	reason    exit.Reason
+	report    error // what would not stop; a *StopError or nil
 }
 
 // startRoot starts a tree.
@@ -38,8 +41,10 @@ func (n *node) startRoot(ctx context.Context) (wait func() error, err error) {
 	r.runner.launch()
 	select {
 	case <-r.up:
-		return r.wait, nil
 	case <-r.done:
+	}
+	if closed(r.up) { // even if it has ended since
+		return r.wait, nil
 	}
 	if err := r.wait(); err != nil {
 		return nil, err
@@ -48,6 +53,10 @@ func (n *node) startRoot(ctx context.Context) (wait func() error, err error) {
 }
 
 func (n *node) newRoot(ctx context.Context) (*root, error) {
+	before := n.root.Load()
+	if before != nil && !before.ended() {
+		return nil, &ChildError{Path: n.name, Op: "start", Err: ErrAlreadyStarted}
+	}
 	r := &root{
 		node:     n,
 		tree:     newTree(),
@@ -65,49 +74,97 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	below := r.tree.context(context.WithoutCancel(ctx))
 	r.act = r.life.Begin(below, tracing.ActStart)
 	r.runner = newRunner(n, incarnation.NewScope(n.name), 1, below, r.tree, r.life, n.policy.CrashOnPanic, r.notify)
-	if before := n.root.Load(); before != nil && !before.ended() || !n.root.CompareAndSwap(before, r) {
-		return nil, &ChildError{Path: n.name, Op: "start", Err: ErrAlreadyStarted}
-	}
 	r.unhook = context.AfterFunc(ctx, func() {
-		r.runner.cell.Stop(exit.Shutdown, true)
+		r.stop()
 		close(r.unhooked)
 	})
+	if ctx.Err() != nil { // the function is on its way, but nothing is to start before it comes
+		r.stop()
+	}
+	if !n.root.CompareAndSwap(before, r) { // another was faster
+		r.unhook()
+		r.act.End(nil)
+		return nil, &ChildError{Path: n.name, Op: "start", Err: ErrAlreadyStarted}
+	}
 	return r, nil
+}
+
+// stop asks the tree to stop in order.
+func (r *root) stop() {
+	now := time.Now()
+	r.asked.CompareAndSwap(nil, &now)
+	r.runner.cell.Stop(exit.Shutdown, true)
 }
 
 // notify is told by the runner when the tree is up and when it has ended.
 func (r *root) notify(runner *runner) {
 	if runner.phase.Load() == up {
+		defer close(r.up)
 		r.act.End(tracing.Started{Head: runner.head(), Took: time.Since(runner.began)})
-		close(r.up)
 		return
 	}
 	r.finish(runner.reason)
 }
 
-// finish ends the tree's life, once.
+// abandon gives the whole tree up when its root does not end: its loop is stuck
+// in code of the user, such as a sink.
+func (r *root) abandon() {
+	if r.tree.abandon(r.runner, overdue{}) {
+		r.finish(exit.Killed)
+	}
+}
+
+// finish ends the tree's life, once. It runs code of the user, who may hear of
+// the end and of dead letters.
 func (r *root) finish(reason exit.Reason) {
 	r.finished.Do(func() {
+		defer r.conclude(reason)
 		if r.unhook() {
 			close(r.unhooked)
 		}
 		<-r.unhooked
 		r.runner.cell.Scope().End(reason)
+		r.tell(reason)
+	})
+}
+
+// tell emits the event of the tree's end.
+func (r *root) tell(reason exit.Reason) {
+	var event tracing.Event
+	head, up := r.runner.head(), closed(r.up)
+	_, gaveUp := reason.(*exit.GaveUp)
+	asked := r.asked.Load()
+	switch {
+	case asked != nil && r.runner.cell.Abandoned():
+		event = tracing.Abandoned{Head: head, Waited: time.Since(*asked)}
+	case asked != nil && !gaveUp && (reason.Clean() || reason == exit.Killed):
+		event = tracing.Terminated{Head: head, Reason: reason, Took: time.Since(*asked)}
+	case up:
+		event = tracing.Exited{Head: head, Reason: reason, Lived: time.Since(r.runner.upAt)}
+	default:
+		event = tracing.StartFailed{Head: head, Reason: reason, Took: time.Since(r.runner.began)}
+	}
+	if up {
+		r.life.Emit(event)
+	} else {
+		r.act.End(event)
+	}
+}
+
+// conclude says that the tree has ended, once.
+func (r *root) conclude(reason exit.Reason) {
+	r.concluded.Do(func() {
 		r.reason = reason
 		r.report = report(r.tree)
-		select {
-		case <-r.up:
-			r.life.Emit(tracing.Terminated{Head: r.runner.head(), Reason: reason})
-		default:
-			r.act.End(tracing.StartFailed{Head: r.runner.head(), Reason: reason, Took: time.Since(r.runner.began)})
-		}
 		close(r.done)
 	})
 }
 
-func (r *root) ended() bool {
+func (r *root) ended() bool { return closed(r.done) }
+
+func closed(c chan struct{}) bool {
 	select {
-	case <-r.done:
+	case <-c:
 		return true
 	default:
 		return false
@@ -169,31 +226,25 @@ func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
 	if r == nil || r.ended() {
 		switch {
-		case n.loop.Load() != nil:
+		case n.placed():
 			return &ChildError{Path: n.path(), Op: "stop", Err: ErrNested}
 		case r == nil:
 			return nil
 		}
 		return r.report
 	}
-	r.runner.cell.Stop(exit.Shutdown, true)
+	r.stop()
 	select {
 	case <-r.done:
 		return r.report
 	case <-ctx.Done():
 	}
 	r.runner.cell.Kill(exit.Killed)
-	grace := time.NewTimer(killGrace * time.Duration(2+height(n)))
-	defer grace.Stop()
-	select {
-	case <-r.done:
-	case <-grace.C:
-		// The root's own loop is stuck, in code of the user such as a sink.
-		r.runner.stop.asked = time.Now()
-		if r.tree.abandon(r.runner) {
-			r.finish(exit.Killed)
-		}
-		<-r.done
-	}
+	// The root's own loop may be stuck, in code of the user such as a sink; and
+	// then so may be whoever tells of that.
+	grace := killGrace * time.Duration(2+r.runner.height())
+	defer time.AfterFunc(grace, r.abandon).Stop()
+	defer time.AfterFunc(grace+killGrace, func() { r.conclude(exit.Killed) }).Stop()
+	<-r.done
 	return r.report
 }

@@ -24,6 +24,7 @@ type runner struct {
 	life   *tracing.Life
 	notify func(*runner) // started, or ended; on the incarnation's goroutine
 	began  time.Time
+	upAt   time.Time // set before the phase is up
 
 	phase atomic.Uint32
 	run   func() error // set before the phase is up
@@ -70,29 +71,32 @@ func (r *runner) launch() { go r.start() }
 
 func (r *runner) start() {
 	pprof.SetGoroutineLabels(r.labels)
+	defer func() { // a sink may leave by Goexit when it is told that the root has started
+		if r.run != nil {
+			r.live()
+		}
+	}()
 	r.cell.Protect(func() error {
 		run, err := r.child.Start(r.cell)
-		r.run = run
 		if err != nil {
-			r.run = nil
-			return startError{err}
+			return startError{r.cell.Reason(err)}
 		}
+		r.run = run
 		return nil
 	}, r.started)
-	if r.run != nil {
-		r.live()
-	}
 }
 
 // startError keeps an error of Start from being read as the reason of an end:
 // to fail with a clean reason is to fail (S13).
-type startError struct{ error }
+type startError struct{ reason exit.Reason }
+
+func (e startError) Error() string { return e.reason.Error() }
 
 func (r *runner) started(reason exit.Reason) {
 	failure, isFailure := reason.(*exit.Failure)
 	if isFailure {
 		if e, ok := failure.Err.(startError); ok {
-			reason = exit.Of(e.error)
+			reason = e.reason
 		}
 	}
 	switch {
@@ -101,6 +105,7 @@ func (r *runner) started(reason exit.Reason) {
 	case r.run == nil:
 		r.end(declined, exit.Normal)
 	default:
+		r.upAt = time.Now()
 		r.phase.Store(up)
 		r.notify(r)
 	}
@@ -142,12 +147,15 @@ func (r *runner) resume() {
 	r.live()
 }
 
-// end tells that nothing of the incarnation is left.
+// end tells that nothing of the incarnation is left. Its contexts end as well:
+// what the child has started with them must not outlive it.
 func (r *runner) end(phase uint32, reason exit.Reason) {
 	if !r.cell.End() {
 		r.tree.returned(r, reason)
 		return
 	}
+	r.cell.Cancel(reason)
+	r.cell.Interrupt()
 	r.reason = reason
 	r.phase.Store(phase)
 	r.notify(r)
@@ -155,3 +163,17 @@ func (r *runner) end(phase uint32, reason exit.Reason) {
 
 // dead says whether the incarnation has ended, in whichever way.
 func (r *runner) dead() bool { return r.phase.Load() > up }
+
+// height is how many levels of supervisors an incarnation has, itself included:
+// the levels that pass a kill on.
+func (r *runner) height() int {
+	l, ok := r.cell.Handler().(*loop)
+	if !ok {
+		return 0
+	}
+	highest := 0
+	for _, below := range l.alive() {
+		highest = max(highest, below.height())
+	}
+	return 1 + highest
+}

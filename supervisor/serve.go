@@ -3,8 +3,10 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
@@ -32,10 +34,10 @@ func Listen(network, address string) func(context.Context) (net.Listener, error)
 //		return &http.Server{Handler: mux}
 //	})
 //
-// The child is up when it listens. When it is asked to stop, Shutdown gets as
-// long as the child's shutdown time; if that is not enough and the server has a
-// method Close, that is called. What Serve returns because of the stop is no
-// failure; what it returns by itself is one.
+// The child is up when it listens. When it is asked to stop, Shutdown gets the
+// child's shutdown time but for its last tenth; if that is not enough and the
+// server has a method Close, that is called. What Serve returns because of the
+// stop is no failure. What it returns by itself is one; then Close is called too.
 func Serve[S Server](name string, listen func(context.Context) (net.Listener, error), server func() S) Child {
 	return networkServer[S]{name, listen, server}
 }
@@ -60,36 +62,55 @@ func (n networkServer[S]) Check() error {
 }
 
 func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
+	cell := incarnation.From(ctx)
+	if cell == nil {
+		return nil, errors.New("a server is started by a supervisor")
+	}
 	listener, err := n.listen(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return func() error { return serve(ctx, listener, n.server()) }, nil
+	return func() error {
+		defer listener.Close() // for a server that has not closed it, or was not even made
+		return serve(ctx, cell, listener, n.server())
+	}, nil
 }
 
 // serve runs a server until it ends by itself or ctx does.
-func serve(ctx context.Context, listener net.Listener, server Server) error {
-	work := incarnation.From(ctx).Work()
-	shut := make(chan error, 1)
-	unhook := context.AfterFunc(ctx, func() { shut <- shutdown(work, server) })
-	defer listener.Close() // for a server that returns without having closed it
+func serve(ctx context.Context, cell *incarnation.Cell, listener net.Listener, server Server) error {
+	shut := make(chan exit.Reason, 1)
+	unhook := context.AfterFunc(ctx, func() {
+		cell.Protect(func() error { return shutdown(cell.Work(), server) }, func(reason exit.Reason) { shut <- reason })
+	})
+	defer unhook() // if Serve panics
 	err := server.Serve(listener)
 	if unhook() {
 		if err == nil {
 			err = errors.New("the server stopped serving without being asked")
 		}
+		if closing := closeNow(server); closing != nil {
+			err = errors.Join(err, closing)
+		}
 		return err
 	}
-	if err := <-shut; err != nil {
-		return err
+	if reason := <-shut; reason != exit.Normal {
+		return reason
 	}
 	return context.Cause(ctx)
 }
 
 func shutdown(ctx context.Context, server Server) error {
 	err := server.Shutdown(ctx)
-	if closer, ok := server.(interface{ Close() error }); ok && err != nil {
-		return errors.Join(err, closer.Close())
+	if err != nil {
+		return errors.Join(err, closeNow(server))
 	}
-	return err
+	return nil
+}
+
+// closeNow ends the connections of a server that can do that.
+func closeNow(server Server) error {
+	if closer, ok := server.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
 }

@@ -21,7 +21,7 @@ type Snapshot struct {
 	Busy        bool        // an actor has a message in hand
 	Waiting     int         // messages waiting for an actor
 	Supervisor  bool
-	Children    []Snapshot // in start order
+	Children    []Snapshot // in start order; those of a Dynamic in any
 }
 
 // Snapshot shows the supervisor and everything below it. It never waits, also
@@ -30,23 +30,23 @@ type Snapshot struct {
 // moments.
 func (n *node) Snapshot() Snapshot {
 	s := Snapshot{Name: n.name, Path: n.path(), State: Stopped, Supervisor: true}
-	if r := n.root.Load(); r != nil && n.loop.Load() != nil {
-		s.State, s.Incarnation = Running, r.runner.cell.Number()
+	if l := n.loop.Load(); l != nil {
+		s.State, s.Incarnation = Running, l.cell.Number()
 		switch {
-		case r.runner.cell.Asked():
+		case l.cell.Asked():
 			s.State = Stopping
-		case r.runner.phase.Load() == starting:
+		case !l.up.Load():
 			s.State = Starting
 		}
 	}
-	s.Children = n.childSnapshots()
+	s.Children = n.childSnapshots(s.Path)
 	return s
 }
 
-func (n *node) childSnapshots() []Snapshot {
+func (n *node) childSnapshots(path string) []Snapshot {
 	l := n.loop.Load()
 	if l == nil {
-		return n.restingSnapshots()
+		return n.restingSnapshots(path)
 	}
 	l.mu.Lock()
 	members := slices.Clone(l.members)
@@ -71,23 +71,23 @@ func (n *node) childSnapshots() []Snapshot {
 		}
 		if below := nodeOf(m.spec.Child); below != nil {
 			children[i].Supervisor = true
-			children[i].Children = below.childSnapshots()
+			children[i].Children = below.childSnapshots(m.path)
 		}
 	}
 	return children
 }
 
 // restingSnapshots shows the children of a supervisor that is not running.
-func (n *node) restingSnapshots() (children []Snapshot) {
+func (n *node) restingSnapshots(path string) (children []Snapshot) {
 	for _, child := range n.children {
 		name, err := nameOf(child)
 		if err != nil {
 			continue // Check tells
 		}
-		s := Snapshot{Name: name, Path: n.path() + "/" + name, State: Stopped}
+		s := Snapshot{Name: name, Path: path + "/" + name, State: Stopped}
 		if below := nodeOf(resolve(child).Child); below != nil {
 			s.Supervisor = true
-			s.Children = below.restingSnapshots()
+			s.Children = below.restingSnapshots(s.Path)
 		}
 		children = append(children, s)
 	}

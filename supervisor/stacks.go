@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -52,10 +51,7 @@ func parseStacks(profile *bytes.Buffer, treeID string) map[incarnationKey]string
 		case line == "":
 			flush()
 		case strings.HasPrefix(line, "# labels: "):
-			labels = make(map[string]string)
-			if json.Unmarshal([]byte(line[len("# labels: "):]), &labels) != nil {
-				labels = nil
-			}
+			labels = parseLabels(line[len("# labels: "):])
 		case strings.HasPrefix(line, "#\t"):
 			// Tabs align the columns, so there may be several in a row.
 			fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' })
@@ -66,4 +62,24 @@ func parseStacks(profile *bytes.Buffer, treeID string) map[incarnationKey]string
 	}
 	flush()
 	return stacks
+}
+
+// parseLabels reads {"key":"value", "key":"value"}, quoted as in Go.
+func parseLabels(text string) map[string]string {
+	labels := make(map[string]string)
+	var key string
+	for isKey := true; ; isKey = !isKey {
+		text = strings.TrimLeft(text, "{:, ")
+		quoted, err := strconv.QuotedPrefix(text)
+		if err != nil { // the end
+			return labels
+		}
+		text = text[len(quoted):]
+		plain, _ := strconv.Unquote(quoted)
+		if isKey {
+			key = plain
+		} else {
+			labels[key] = plain
+		}
+	}
 }

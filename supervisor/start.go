@@ -1,8 +1,8 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,11 +18,15 @@ var errStopping = errors.New("the supervisor is stopping")
 // startAll starts the children in order, and stops those that were started when
 // one fails (S9-S11).
 func (l *loop) startAll() error {
-	for _, m := range l.members {
-		if _, err := l.launch(m, tracing.ActStart); err != nil {
+	for _, m := range slices.Clone(l.members) {
+		declines, err := l.launch(m, tracing.ActStart)
+		if declines {
+			l.over(m, exit.Normal) // S14
+		}
+		if err != nil {
 			l.end = exit.Shutdown
 			if l.asked.Load() {
-				l.end = l.cell.Reason(context.Cause(l.cell))
+				l.end = l.ordered()
 			}
 			l.stopAll()
 			if err == errStopping {
@@ -49,6 +53,11 @@ func (l *loop) launch(m *member, kind tracing.ActKind) (declines bool, err error
 	r := newRunner(m.spec.Child, scope, m.number+1, l.kill, l.tree, m.life, l.crash, l.notify)
 	r.member = m
 	l.mu.Lock()
+	if l.fenced {
+		l.mu.Unlock()
+		act.End(nil)
+		return false, errStopping
+	}
 	m.number++
 	m.state, m.current = Starting, r
 	l.mu.Unlock()
@@ -67,8 +76,7 @@ func (l *loop) launch(m *member, kind tracing.ActKind) (declines bool, err error
 	took := time.Since(r.began)
 	switch r.phase.Load() {
 	case failed:
-		l.set(m, Stopped, nil)
-		m.reason = r.reason
+		l.lost(m, r.reason)
 		act.End(tracing.StartFailed{Head: m.head(), Reason: r.reason, Took: took})
 		return false, &ChildError{Path: m.path, Op: "start", Err: r.reason}
 	case declined:

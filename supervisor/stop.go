@@ -15,14 +15,14 @@ const killGrace = 100 * time.Millisecond
 
 // stopping is the stop of one incarnation under way.
 type stopping struct {
-	asked  time.Time // zero if it is not being stopped
-	killAt time.Time // zero: never
-	endAt  time.Time // when it is abandoned; zero: never
-	killed bool
-	before incarnation.Hand // what it had in hand when it was asked
-	at     incarnation.Hand // what it had in hand when it was abandoned
-	waited time.Duration    // from then to then
-	act    tracing.Act
+	asked   time.Time // zero if it is not being stopped
+	killAt  time.Time // zero: never
+	endAt   time.Time // when it is abandoned; zero: never
+	killed  bool
+	overdue bool             // it was killed because it was too slow
+	ending  bool             // it has ended, but has not said so yet
+	before  incarnation.Hand // what it had in hand when it was asked
+	act     tracing.Act
 }
 
 // stopAll stops all members when the supervisor ends: one after the other, last
@@ -103,7 +103,7 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	s.asked = now
 	s.before = r.cell.Holding()
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
-	grace := killGrace * time.Duration(1+height(m.spec.Child))
+	grace := killGrace * time.Duration(1+r.height())
 	l.set(m, Stopping, r)
 	switch shutdown := m.spec.Shutdown; {
 	case shutdown.mode == brutalKill:
@@ -111,7 +111,10 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 		r.cell.Kill(exit.Killed)
 		return
 	case shutdown.mode == timeout && shutdown.time == 0:
-		s.killAt, s.endAt = now, now.Add(grace)
+		s.killed, s.overdue, s.endAt = true, true, now.Add(grace)
+		r.cell.Stop(cause, final)
+		r.cell.Kill(exit.Killed)
+		return
 	case shutdown.mode == timeout:
 		s.endAt = now.Add(shutdown.time)
 		s.killAt = s.endAt.Add(-min(max(min(shutdown.time/10, time.Second), grace-killGrace), shutdown.time/2))
@@ -124,19 +127,25 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 func (l *loop) press(m *member, final bool) (again time.Time) {
 	r := m.current
 	s := &r.stop
-	if r.dead() {
+	switch {
+	case r.dead():
 		l.stopped(m, final)
+		return again
+	case r.cell.Abandoned():
+		l.abandon(m, final)
+		return again
+	case s.ending:
 		return again
 	}
 	now := time.Now()
 	if !l.killed.IsZero() { // everything below was killed, and gets its grace
 		s.killed = true
-		if end := l.killed.Add(killGrace * time.Duration(1+height(m.spec.Child))); s.endAt.IsZero() || end.Before(s.endAt) {
+		if end := l.killed.Add(killGrace * time.Duration(1+r.height())); s.endAt.IsZero() || end.Before(s.endAt) {
 			s.endAt = end
 		}
 	}
 	if !s.killed && !s.killAt.IsZero() && !now.Before(s.killAt) {
-		s.killed = true
+		s.killed, s.overdue = true, true
 		r.cell.Kill(exit.Killed)
 	}
 	if !s.endAt.IsZero() && !now.Before(s.endAt) {
@@ -152,13 +161,12 @@ func (l *loop) press(m *member, final bool) (again time.Time) {
 // stopped is the end of an incarnation that was asked to stop.
 func (l *loop) stopped(m *member, final bool) {
 	r := m.current
-	l.set(m, Stopped, nil)
-	m.reason = r.reason
+	l.lost(m, r.reason)
 	r.stop.act.End(tracing.Terminated{
 		Head:    m.head(),
 		Reason:  r.reason,
 		Took:    time.Since(r.stop.asked),
-		Overdue: r.stop.killed && m.spec.Shutdown.mode != brutalKill,
+		Overdue: r.stop.overdue,
 	})
 	if final {
 		m.gone(r.reason)
@@ -169,20 +177,23 @@ func (l *loop) stopped(m *member, final bool) {
 // S192-S194).
 func (l *loop) abandon(m *member, final bool) {
 	r := m.current
-	r.stop.at = r.cell.Holding()
-	r.stop.waited = time.Since(r.stop.asked)
-	if !l.tree.abandon(r) {
-		// It has claimed its end and is about to say so.
-		l.set(m, Stopped, nil)
-		r.stop.act.End(nil)
-		if final {
-			m.gone(exit.Killed)
-		}
+	waited := time.Since(r.stop.asked)
+	before, hand := r.stop.before, r.cell.Holding()
+	known := overdue{waiting: hand.Depth}
+	if before.Begun == hand.Begun && before.Busy == hand.Busy {
+		known.busy = waited
+	}
+	together := r.cell.Abandoned() // with this supervisor
+	if !together && !l.tree.abandon(r, known) {
+		r.stop.ending = true
 		return
 	}
-	l.set(m, Stopped, nil)
-	m.reason = exit.Killed
-	r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: r.stop.waited})
+	l.lost(m, exit.Killed)
+	if together && !l.tree.lists(r) {
+		r.stop.act.End(nil) // that it is back has been told already
+	} else {
+		r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: waited})
+	}
 	if final {
 		m.gone(exit.Killed)
 	}

@@ -54,7 +54,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 		case declines:
 			l.over(m, exit.Normal)
 		}
-		return l.childError(m, "start", err)
+		return childError(m, "start", err)
 	})
 }
 
@@ -94,7 +94,7 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 		if m.current == nil {
 			m.gone(exit.Shutdown)
 		}
-		return l.childError(m, "restart", err)
+		return childError(m, "restart", err)
 	})
 }
 

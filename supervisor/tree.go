@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"maps"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -18,13 +17,19 @@ type tree struct {
 	id string // tells the goroutines of two trees with the same names apart
 
 	mu        sync.Mutex
-	abandoned map[*runner]struct{}
+	abandoned map[*runner]overdue
+}
+
+// overdue is what is known of an incarnation when it is abandoned.
+type overdue struct {
+	waiting int           // messages
+	busy    time.Duration // it has had the same thing in hand for at least this long
 }
 
 var treeIDs atomic.Uint64
 
 func newTree() *tree {
-	return &tree{id: strconv.FormatUint(treeIDs.Add(1), 10), abandoned: make(map[*runner]struct{})}
+	return &tree{id: strconv.FormatUint(treeIDs.Add(1), 10), abandoned: make(map[*runner]overdue)}
 }
 
 type treeKey struct{}
@@ -40,10 +45,10 @@ func treeOf(ctx context.Context) *tree {
 
 // abandon gives up an incarnation whose time is over. It is false if the
 // incarnation has ended just now.
-func (t *tree) abandon(r *runner) bool {
+func (t *tree) abandon(r *runner, known overdue) bool {
 	// It is listed first: its goroutine may come back at any moment.
 	t.mu.Lock()
-	t.abandoned[r] = struct{}{}
+	t.abandoned[r] = known
 	t.mu.Unlock()
 	if r.cell.Abandon() {
 		return true
@@ -63,11 +68,19 @@ func (t *tree) returned(r *runner, reason exit.Reason) {
 	r.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
 }
 
-// lost are the incarnations that were abandoned and have not come back.
-func (t *tree) lost() []*runner {
+// lists says whether an incarnation was abandoned and has not come back.
+func (t *tree) lists(r *runner) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.Collect(maps.Keys(t.abandoned))
+	_, listed := t.abandoned[r]
+	return listed
+}
+
+// lost are the incarnations that were abandoned and have not come back.
+func (t *tree) lost() map[*runner]overdue {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.abandoned)
 }
 
 func (r *runner) head() tracing.Head {

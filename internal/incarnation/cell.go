@@ -126,12 +126,19 @@ func (c *Cell) Number() int { return c.number }
 // supervisor's children inherit it.
 func (c *Cell) CrashOnPanic() bool { return c.crash }
 
-// Attach hangs the hooks into the cell, once, during Start. What has happened
-// before is made up for at once.
-func (c *Cell) Attach(hooks Hooks) {
+// Attach hangs the hooks that prepare gives into the cell, once, during Start.
+// What has happened before is made up for at once. It is false, and prepare is
+// not called, if the incarnation was abandoned before: then it must touch
+// nothing that a successor may be using.
+func (c *Cell) Attach(prepare func() Hooks) bool {
 	c.mu.Lock()
+	if c.Abandoned() {
+		c.mu.Unlock()
+		return false
+	}
+	hooks := prepare()
 	c.hooks = hooks
-	asked, final, killed, abandoned := c.asked.Load(), c.final, c.killed, c.Abandoned()
+	asked, final, killed := c.asked.Load(), c.final, c.killed
 	c.mu.Unlock()
 	if asked && hooks.Stop != nil {
 		hooks.Stop(final)
@@ -139,9 +146,7 @@ func (c *Cell) Attach(hooks Hooks) {
 	if killed && hooks.Kill != nil {
 		hooks.Kill()
 	}
-	if abandoned && hooks.Abandon != nil {
-		hooks.Abandon()
-	}
+	return true
 }
 
 // Self is what the incarnation said of itself in Attach, nil if nothing.

@@ -30,9 +30,10 @@ type realContext struct {
 // Init makes l a descendant of parent.
 func (l *Lazy) Init(parent context.Context) { l.parent = parent }
 
-// Cancel ends l with cause. Only the first cause counts.
+// Cancel ends l with cause, if it has not ended yet: only the first cause
+// counts, be it given here or inherited from the parent.
 func (l *Lazy) Cancel(cause error) {
-	if !l.cause.CompareAndSwap(nil, &cause) {
+	if l.real.Load() == nil && l.parent.Err() != nil || !l.cause.CompareAndSwap(nil, &cause) {
 		return
 	}
 	if real := l.real.Load(); real != nil {
@@ -46,24 +47,31 @@ func (l *Lazy) Deadline() (time.Time, bool) { return l.parent.Deadline() }
 // Done makes the real context.
 func (l *Lazy) Done() <-chan struct{} { return l.materialize().Done() }
 
-// Err is [context.Canceled] from the end on, like that of any cancel context.
+// Err is [context.Canceled] from the end on, like that of any cancel context;
+// if the parent ended first it is the parent's.
 func (l *Lazy) Err() error {
+	real := l.real.Load()
+	if real != nil {
+		if err := real.Err(); err != nil {
+			return err
+		}
+	}
 	if l.cause.Load() != nil {
 		return context.Canceled
 	}
-	if real := l.real.Load(); real != nil {
-		return real.Err()
+	if real == nil && l.parent.Err() != nil {
+		return l.materialize().Err() // from now on the parent was first
 	}
-	return l.parent.Err()
+	return nil
 }
 
 // Value is how context.Cause and derived contexts find the real context.
 func (l *Lazy) Value(key any) any {
 	real := l.real.Load()
+	if real == nil && l.Err() == nil {
+		return l.parent.Value(key)
+	}
 	if real == nil || l.cause.Load() != nil {
-		if l.Err() == nil {
-			return l.parent.Value(key)
-		}
 		real = l.materialize()
 	}
 	return real.Value(key)
@@ -73,7 +81,11 @@ func (l *Lazy) materialize() *realContext {
 	real := l.real.Load()
 	if real == nil {
 		made := new(realContext)
-		made.Context, made.cancel = context.WithCancelCause(l.parent)
+		parent := l.parent
+		if l.cause.Load() != nil {
+			parent = context.WithoutCancel(parent) // it may have ended since, but l was first
+		}
+		made.Context, made.cancel = context.WithCancelCause(parent)
 		if l.real.CompareAndSwap(nil, made) {
 			real = made
 		} else {

@@ -28,7 +28,7 @@ func (r *run) conclude(ctx context.Context, failure error) int {
 	}
 	r.outcome.print(text, r.place)
 
-	if r.outcome.report.Complete && r.outcome.stats.Files == 0 {
+	if failure == nil && r.outcome.report.Complete && r.outcome.stats.Files == 0 {
 		fmt.Fprintf(r.streams.Err, "codesearch: there are no Go files in %s\n", r.root)
 	}
 	status := OK

@@ -13,13 +13,14 @@ import (
 type ledger struct {
 	over chan struct{} // closed when the run is complete, or cannot be
 
-	mu      sync.Mutex
-	closed  bool
-	open    map[string]struct{} // given out and not settled
-	settled map[string]given
-	quiet   chan struct{} // closed when nothing is open; nil while nobody waits
-	result  Report
-	failed  error
+	mu       sync.Mutex
+	closed   bool
+	expected int                 // files that the walker has found
+	open     map[string]struct{} // given out and not settled
+	settled  map[string]given
+	quiet    chan struct{} // closed when nothing is open; nil while nobody waits
+	result   Report
+	failed   error
 }
 
 // given is what became of a file.
@@ -31,6 +32,13 @@ type given struct {
 
 func newLedger() *ledger {
 	return &ledger{over: make(chan struct{}), open: make(map[string]struct{}), settled: make(map[string]given)}
+}
+
+// expect notes how many files there are.
+func (l *ledger) expect(files int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expected = files
 }
 
 // begin notes that a file has been given out.
@@ -131,8 +139,7 @@ func (l *ledger) report() Report {
 func (l *ledger) progress() (s progress.Snapshot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s.Done = len(l.settled)
-	s.Files = len(l.settled) + len(l.open)
+	s.Done, s.Files = len(l.settled), l.expected
 	for _, g := range l.settled {
 		s.Declarations += g.declarations
 	}

@@ -22,15 +22,10 @@ func (p *pipeline) walk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	files := p.find()
+	p.ledger.expect(len(files))
 	gone := maps.Clone(stored)
-	for file, err := range source.Files(p.Tree) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err != nil {
-			p.Problem(err)
-			continue
-		}
+	for _, file := range files {
 		stamp, known := stored[file.Path]
 		if known && stamp.Matches(file) {
 			delete(gone, file.Path)
@@ -53,6 +48,19 @@ func (p *pipeline) walk(ctx context.Context) error {
 	}
 	p.ledger.complete(len(gone))
 	return nil
+}
+
+// find lists the files before the first is handed out, so that the progress has
+// an end to be measured by. The walk takes a hundredth of the work.
+func (p *pipeline) find() (files []source.File) {
+	for file, err := range source.Files(p.Tree) {
+		if err != nil {
+			p.Problem(err)
+			continue
+		}
+		files = append(files, file)
+	}
+	return files
 }
 
 // hire fills the pool. After a restart of the walker alone the parsers are

@@ -1,0 +1,302 @@
+package actor_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// observed is what can be seen of a context, as text.
+func observed(ctx context.Context) string {
+	done := false
+	select {
+	case <-ctx.Done():
+		done = true
+	default:
+	}
+	return fmt.Sprintf("%v, %v, done %t", ctx.Err(), context.Cause(ctx), done)
+}
+
+// callers are the kinds of context that a caller may have. Each ends by itself
+// after a second, or never.
+var callers = map[string]func(context.Context) (context.Context, context.CancelFunc){
+	"background": func(context.Context) (context.Context, context.CancelFunc) {
+		return context.Background(), func() {}
+	},
+	"cancel": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	},
+	"cancel with a cause": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		time.AfterFunc(time.Second, func() { cancel(errQuit) })
+		return ctx, func() { cancel(nil) }
+	},
+	"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, time.Second)
+	},
+	"deadline with a cause": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeoutCause(ctx, time.Second, errQuit)
+	},
+	"canceled long before its deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithTimeout(ctx, time.Hour)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	},
+	"value in between": func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancelCause(ctx)
+		time.AfterFunc(time.Second, func() { cancel(errQuit) })
+		return context.WithValue(ctx, callersKey{}, 1), func() { cancel(nil) }
+	},
+}
+
+type (
+	callersKey struct{}
+	treesKey   struct{}
+)
+
+// uses are what a handler may have done with its ctx before it ends.
+var uses = map[string]func(ctx context.Context){
+	"nothing":    func(context.Context) {},
+	"err":        func(ctx context.Context) { _ = ctx.Err() },
+	"done":       func(ctx context.Context) { _ = ctx.Done() },
+	"cause":      func(ctx context.Context) { _ = context.Cause(ctx) },
+	"derive":     func(ctx context.Context) { _, cancel := context.WithTimeout(ctx, time.Minute); cancel() },
+	"after func": func(ctx context.Context) { context.AfterFunc(ctx, func() {})() },
+}
+
+// To its handler the ctx of a call is what the standard library would derive
+// from the caller's.
+func TestContextOfACallIsLikeOneDerivedFromTheCallers(t *testing.T) {
+	for kind, make := range callers {
+		for use, f := range uses {
+			t.Run(kind+", "+use, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := actor.NewServer("s", openState)
+					plant(t, s)
+					caller, cancel := make(t.Context())
+					defer cancel()
+					_, _ = actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+						reference, cancel := context.WithCancel(caller)
+						defer cancel()
+						gotTime, got := ctx.Deadline()
+						wantTime, want := reference.Deadline()
+						check(t, "Deadline", fmt.Sprint(gotTime, got), fmt.Sprint(wantTime, want))
+						f(ctx)
+						check(t, "before", observed(ctx), observed(reference))
+						time.Sleep(2 * time.Second)
+						for range 2 { // the same when asked again
+							check(t, "after, Err", ctx.Err(), reference.Err())
+							check(t, "after", observed(ctx), observed(reference))
+						}
+						derived, cancel := context.WithCancel(context.WithValue(ctx, callersKey{}, 2))
+						defer cancel()
+						check(t, "derived", observed(derived), observed(reference))
+						return 0, nil
+					}))
+					synctest.Wait()
+				})
+			})
+		}
+	}
+}
+
+// What hangs on the ctx hears of the end at the moment of the end.
+func TestEndOfTheCallersContextReachesWhatHangsOnIt(t *testing.T) {
+	for kind, make := range callers {
+		if kind == "background" {
+			continue
+		}
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var j journal
+				s := actor.NewServer("s", openState)
+				plant(t, s)
+				caller, cancel := make(t.Context())
+				defer cancel()
+				_, _ = actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+					start := time.Now()
+					derived, cancel := context.WithTimeout(ctx, time.Minute)
+					defer cancel()
+					context.AfterFunc(ctx, func() { j.add("AfterFunc after %v", time.Since(start)) })
+					unhook := context.AfterFunc(ctx, func() { j.add("this was unhooked") })
+					unhook()
+					check(t, "goroutines of contexts", goroutinesWith(t, "context.("), 0)
+					<-derived.Done()
+					after := time.Since(start)
+					time.Sleep(1) // AfterFunc has a goroutine of its own
+					j.add("derived after %v", after)
+					check(t, "cause", context.Cause(derived), context.Cause(caller))
+					return 0, nil
+				}))
+				time.Sleep(time.Second)
+				synctest.Wait()
+				check(t, "journal", j.take(), "AfterFunc after 1s, derived after 1s")
+			})
+		})
+	}
+}
+
+// The ctx ends when the handler has returned, and whatever was made of it; no
+// goroutine stays.
+func TestContextOfACallEndsWithIt(t *testing.T) {
+	for kind, make := range callers {
+		for use, f := range uses {
+			t.Run(kind+", "+use, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := actor.NewServer("s", openState)
+					plant(t, s)
+					caller, cancel := make(t.Context())
+					defer cancel()
+					var kept, derived context.Context
+					called := false
+					n, err := actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+						f(ctx)
+						kept = ctx
+						if use != "nothing" {
+							derived, cancel = context.WithCancel(ctx)
+							context.AfterFunc(ctx, func() { called = true })
+						}
+						return 4, nil
+					}))
+					check(t, "outcome", answer(n, err), "4, <nil>")
+					synctest.Wait()
+					check(t, "ctx", observed(kept), "context canceled, context canceled, done true")
+					if derived != nil {
+						check(t, "derived", observed(derived), "context canceled, context canceled, done true")
+						check(t, "AfterFunc called", called, true)
+					}
+					check(t, "goroutines of contexts", goroutinesWith(t, "context.("), 0)
+					time.Sleep(2 * time.Second) // the caller's ends as well
+					check(t, "ctx", observed(kept), "context canceled, context canceled, done true")
+				})
+			})
+		}
+	}
+}
+
+// An end that was seen stays what it was, also when the handler has returned.
+func TestEndOfAContextDoesNotChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		plant(t, s)
+		for _, see := range []bool{true, false} {
+			caller, cancel := context.WithTimeoutCause(t.Context(), time.Second, errQuit)
+			var kept context.Context
+			_, _ = actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+				kept = ctx
+				time.Sleep(2 * time.Second)
+				if see {
+					check(t, "Err", ctx.Err(), context.DeadlineExceeded)
+				}
+				return 0, nil
+			}))
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			check(t, "after the handler", observed(kept), "context deadline exceeded, the caller quits, done true")
+			cancel()
+		}
+	})
+}
+
+// A kill of the server ends the ctx with its reason, however it was used.
+func TestKillReachesTheContextOfACall(t *testing.T) {
+	for kind, make := range callers {
+		for use, f := range uses {
+			t.Run(kind+", "+use, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := actor.NewServer("s", openState)
+					tree, _ := plant(t, supervisor.Spec{Child: s, Shutdown: supervisor.Timeout(0)})
+					caller, cancel := make(t.Context())
+					defer cancel()
+					got := ""
+					go func() {
+						_, _ = actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+							f(ctx)
+							time.Sleep(50 * time.Millisecond)
+							err := ctx.Err()
+							got = fmt.Sprintf("%v: %s", err, observed(ctx))
+							return 0, nil
+						}))
+					}()
+					synctest.Wait()
+					if err := tree.TerminateChild(t.Context(), "s"); err != nil {
+						t.Error(err)
+					}
+					synctest.Wait()
+					check(t, "observed", got, "context canceled: context canceled, killed, done true")
+				})
+			})
+		}
+	}
+}
+
+// Its values are the server's: the tree's, not the caller's.
+func TestValuesOfTheContextOfACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		tree := supervisor.New("tree", supervisor.Policy{Tracing: quiet()}, s)
+		if _, err := tree.Start(context.WithValue(t.Context(), treesKey{}, "tree's")); err != nil {
+			t.Fatal(err)
+		}
+		for _, use := range uses {
+			ctx, cancel := context.WithCancel(context.WithValue(t.Context(), callersKey{}, "caller's"))
+			looked := false
+			_, _ = actor.Call(ctx, s, do(func(ctx context.Context, _ *state) (int, error) {
+				use(ctx)
+				got := fmt.Sprintf("%v %v %s", ctx.Value(treesKey{}), ctx.Value(callersKey{}), actor.Path(ctx))
+				check(t, "values", got, "tree's <nil> tree/s")
+				cancel()
+				got = fmt.Sprintf("%v %v %s", ctx.Value(treesKey{}), ctx.Value(callersKey{}), actor.Path(ctx))
+				check(t, "values after the end", got, "tree's <nil> tree/s")
+				looked = true
+				return 0, nil
+			}))
+			synctest.Wait()
+			check(t, "looked", looked, true)
+		}
+		if err := tree.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Everything at once, for the race detector.
+func TestContextOfACallUnderLoad(t *testing.T) {
+	s := actor.NewServer("s", openState)
+	tree, _ := plant(t, s)
+	var all sync.WaitGroup
+	for i := range 300 {
+		caller, cancel := context.WithCancelCause(context.Background())
+		returned := make(chan struct{})
+		_, _ = actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+			defer close(returned)
+			for _, f := range uses {
+				all.Go(func() { f(ctx) })
+			}
+			all.Go(func() { cancel(errQuit) })
+			all.Go(func() {
+				if ctx.Err() != nil && context.Cause(ctx) == nil {
+					t.Error("got an end without a cause")
+				}
+			})
+			if i%3 == 0 {
+				all.Wait()
+			}
+			return 0, nil
+		}))
+		<-returned
+		all.Wait()
+		cancel(nil)
+	}
+	if err := tree.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,231 @@
+package actor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/mailbox"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+func TestCheckTellsAllFaultsAtOnce(t *testing.T) {
+	open := func(context.Context) (actor.Behavior[int], error) { return actor.Behavior[int]{}, nil }
+	for _, test := range []struct {
+		name  string
+		child interface{ Check() error }
+		want  string // lines, joined by "; "
+	}{
+		{"right", actor.New("a", open), ""},
+		{"right server", actor.NewServer("s", openState), ""},
+		{"nil open", actor.New[int]("a", nil), "open: nil"},
+		{"nil open of a server", actor.NewServer[state]("s", nil), "open: nil"},
+		{"two options", actor.New("a", open, actor.Options{}, actor.Options{}), "options: 2 values, at most one is taken"},
+		{"two options of a server", actor.NewServer("s", openState, actor.ServerOptions[state]{}, actor.ServerOptions[state]{}),
+			"options: 2 values, at most one is taken"},
+		{"fresh and retries", actor.New("a", open, actor.Options{Retries: 1, Mailbox: mailbox.Options{Fresh: true}}),
+			"Retries: a Fresh mailbox keeps no message for the next incarnation"},
+		{"everything", actor.New[int]("a", nil, actor.Options{
+			Mailbox:   mailbox.Options{Capacity: -7, Overflow: 9, Drain: 9},
+			Retries:   -1,
+			ParkAfter: -time.Second,
+		}), "Mailbox: Capacity: -7 is negative; Overflow: invalid (9); Drain: invalid (9); " +
+			"Retries: -1 is negative; ParkAfter: -1s is negative; open: nil"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := ""
+			if err := test.child.Check(); err != nil {
+				got = strings.ReplaceAll(err.Error(), "\n", "; ")
+			}
+			check(t, "Check", got, test.want)
+		})
+	}
+}
+
+// A supervisor asks before it starts anything, and says whose fault it is.
+func TestS10_FaultsStartNothing(t *testing.T) {
+	var j journal
+	right := numbers(&j, actor.Options{}, nil)
+	tree := supervisor.New("tree", supervisor.Policy{}, right, actor.New[int]("wrong", nil, actor.Options{Retries: -1}))
+	_, err := tree.Start(t.Context())
+	for _, want := range []string{`child 2 "wrong"`, "Retries: -1 is negative", "open: nil"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Start: got %v, want %q in it", err, want)
+		}
+	}
+	check(t, "journal", j.take(), "")
+}
+
+func TestBehaviorThatCannotBe(t *testing.T) {
+	receive := func(context.Context, int) error { return nil }
+	loop := func(context.Context, *mailbox.Inbox[int]) error { return nil }
+	for _, test := range []struct {
+		name     string
+		behavior actor.Behavior[int]
+		options  actor.Options
+		want     string
+	}{
+		{"neither", actor.Behavior[int]{}, actor.Options{}, "start tree/a: Behavior: exactly one of Receive and Loop must be set"},
+		{"both", actor.Behavior[int]{Receive: receive, Loop: loop}, actor.Options{},
+			"start tree/a: Behavior: exactly one of Receive and Loop must be set"},
+		{"loop and retries", actor.Behavior[int]{Loop: loop}, actor.Options{Retries: 1},
+			"start tree/a: Retries: a Loop takes its messages itself and cannot be given one again"},
+		{"loop and parking", actor.Behavior[int]{Loop: loop}, actor.Options{ParkAfter: 1},
+			"start tree/a: ParkAfter: a Loop keeps its goroutine"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			open := func(context.Context) (actor.Behavior[int], error) { return test.behavior, nil }
+			a := actor.New("a", open, test.options)
+			_, err := supervisor.New("tree", supervisor.Policy{Tracing: quiet()}, a).Start(t.Context())
+			check(t, "Start", fmt.Sprint(err), test.want)
+			if err := a.Send(t.Context(), 1); !errors.Is(err, actor.ErrNoProc) {
+				t.Errorf("Send: got %v, want %v", err, actor.ErrNoProc)
+			}
+		})
+	}
+}
+
+// A failed init: nothing to clean up, an error, no process (S13, S144).
+func TestS144_OpenThatFails(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		open func(context.Context) error
+		want string
+	}{
+		{"error", fails, "bad"},
+		{"S13 clean reason", func(context.Context) error { return exit.Normal }, "normal"},
+		{"panic", panics, "panic: boom"},
+		{"goexit", goexits, "goroutine left by runtime.Goexit"},
+		{"no state", func(context.Context) error { return nil }, "open: neither a state nor an error"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			closed := false
+			s := actor.NewServer("s", func(ctx context.Context) (*state, error) { return nil, test.open(ctx) },
+				actor.ServerOptions[state]{Close: func(context.Context, *state, exit.Reason) error {
+					closed = true
+					return nil
+				}})
+			_, err := supervisor.New("tree", supervisor.Policy{Tracing: quiet()}, s).Start(t.Context())
+			check(t, "Start", fmt.Sprint(err), "start tree/s: "+test.want)
+			check(t, "closed", closed, false)
+			_, err = actor.Call(t.Context(), s, next)
+			check(t, "Call", fmt.Sprint(err), "s: no such process")
+		})
+	}
+}
+
+// A restart that fails to open is tried again, and meanwhile messages wait.
+func TestS65_OpenThatFailsAtARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := 0
+		s := actor.NewServer("s", func(context.Context) (*state, error) {
+			if opened++; opened == 2 || opened == 3 {
+				return nil, errBad
+			}
+			return new(state), nil
+		})
+		_, kept := plantWith(t, supervisor.Policy{Restarts: strategy.Unlimited, Backoff: strategy.Constant(time.Second)}, s)
+		start := time.Now()
+		if err := actor.Cast(t.Context(), s, crash); err != nil {
+			t.Error(err)
+		}
+		n, err := actor.Call(t.Context(), s, next)
+		check(t, "Call", answer(n, err), "1, <nil>")
+		check(t, "after", time.Since(start), 3*time.Second)
+		check(t, "failed starts", len(eventsOf[tracing.StartFailed](kept)), 2)
+	})
+}
+
+func TestS14_IgnoreIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ignore := false
+		release := make(chan struct{})
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			if ignore {
+				return actor.Behavior[int]{}, actor.Ignore
+			}
+			return actor.Behavior[int]{Receive: func(context.Context, int) error { <-release; return errBad }}, nil
+		})
+		tree, kept := plant(t, a)
+		// At a restart: what waits becomes dead letters, the place stays.
+		ignore = true
+		var sent sends
+		sent.send(t, a, 1, 2)
+		close(release)
+		synctest.Wait()
+		check(t, "dead letters", kept.deadLetters(), "1: in hand at a crash, 2: discarded")
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process")
+		sent.conserved(t, a.Stats())
+
+		// By hand, first still declining.
+		if err := tree.RestartChild(t.Context(), "a"); err != nil {
+			t.Errorf("RestartChild: got %v, want nil", err)
+		}
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process")
+		ignore = false
+		if err := tree.RestartChild(t.Context(), "a"); err != nil {
+			t.Errorf("RestartChild: got %v, want nil", err)
+		}
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 4)), "<nil>")
+	})
+}
+
+func TestS14_IgnoreAtTheFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := func(context.Context) (*state, error) { return nil, actor.Ignore }
+		s := actor.NewServer("s", open)
+		plant(t, s)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := actor.Call(ctx, s, next)
+		check(t, "Call", fmt.Sprint(err), "s: no such process")
+	})
+}
+
+func TestOneActorInTwoPlaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		first, _ := plant(t, supervisor.New("inner", supervisor.Policy{}, s))
+
+		second := supervisor.New("second", supervisor.Policy{Tracing: quiet()}, s)
+		_, err := second.Start(t.Context())
+		check(t, "Start", fmt.Sprint(err), "start second/s: already started as tree/inner/s")
+		if !errors.Is(err, actor.ErrAlreadyStarted) {
+			t.Errorf("got %v, want %v", err, actor.ErrAlreadyStarted)
+		}
+		// The first place is none the worse for it.
+		n, err := actor.Call(t.Context(), s, next)
+		check(t, "Call", answer(n, err), "1, <nil>")
+
+		if err := first.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if _, err := second.Start(t.Context()); err != nil {
+			t.Errorf("Start when the place is free: got %v, want nil", err)
+		}
+		n, err = actor.Call(t.Context(), s, next)
+		check(t, "Call", answer(n, err), "1, <nil>")
+		check(t, "path", s.Path(), "second/s")
+		if err := second.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStartWithoutASupervisor(t *testing.T) {
+	a := numbers(new(journal), actor.Options{}, nil)
+	if _, err := a.Start(t.Context()); err != actor.ErrUnsupervised {
+		t.Errorf("Actor.Start: got %v, want %v", err, actor.ErrUnsupervised)
+	}
+	if _, err := actor.NewServer("s", openState).Start(t.Context()); err != actor.ErrUnsupervised {
+		t.Errorf("Server.Start: got %v, want %v", err, actor.ErrUnsupervised)
+	}
+}

@@ -1,0 +1,186 @@
+package mailbox_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/coppice-go/coppice/mailbox"
+)
+
+// rounds is how often each trial is run with each shape of mailbox: a thousand
+// times and more with each capacity, and with each policy.
+const rounds = 500
+
+// shapes are the mailboxes with which everything is tried.
+func shapes() (all []mailbox.Options) {
+	for _, capacity := range []int{mailbox.Unbuffered, 1, 64} {
+		for overflow := mailbox.Block; overflow <= mailbox.DropOldest; overflow++ {
+			options := mailbox.Options{Capacity: capacity, Overflow: overflow}
+			if options.Check() == nil {
+				all = append(all, options)
+			}
+		}
+	}
+	return all
+}
+
+// Accepted is handled or dead, exactly once, whatever happens to the mailbox
+// while 8 senders are at work.
+func TestConservation(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		closes bool // while messages are sent
+		run    func(*trial)
+	}{
+		{"sealed and drained", true, func(tr *trial) {
+			l := tr.nexts()
+			tr.pause()
+			tr.seal()
+			l.in.Stop(true)
+			<-l.done
+			tr.box.Close()
+			tr.sending.Wait()
+			tr.checkDrained()
+		}},
+		{"sealed and drained by a select", true, func(tr *trial) {
+			l := tr.selects()
+			tr.pause()
+			tr.seal()
+			close(tr.over)
+			<-l.done
+			tr.box.Close()
+			tr.sending.Wait()
+			tr.checkDrained()
+		}},
+		{"a drain that is ended", true, func(tr *trial) {
+			l := tr.nexts()
+			tr.pause()
+			tr.seal()
+			l.in.Stop(true)
+			l.in.Stop(false)
+			<-l.done
+			tr.box.Close()
+		}},
+		{"closed", true, func(tr *trial) {
+			l := tr.nexts()
+			tr.pause()
+			l.in.Stop(false)
+			<-l.done
+			tr.box.Close()
+		}},
+		{"restarted by hand", true, func(tr *trial) {
+			for drain := range 2 {
+				l := tr.nexts()
+				tr.pause()
+				tr.box.Seal()
+				l.in.Stop(drain == 1)
+				<-l.done
+				tr.box.Close()
+				tr.box.Open()
+			}
+			tr.end(tr.nexts())
+		}},
+		{"restarted by hand, with a fresh queue", false, func(tr *trial) {
+			for range 2 {
+				l := tr.nexts()
+				tr.pause()
+				l.in.Stop(false)
+				<-l.done
+				tr.box.Renew()
+			}
+			tr.end(tr.nexts())
+		}},
+		{"crashes, with 0 to 2 retries", false, (*trial).crashLoop},
+		{"abandoned", false, func(tr *trial) {
+			for range 2 {
+				l := tr.nexts()
+				tr.pause()
+				tr.abandon(l)
+			}
+			tr.end(tr.nexts())
+		}},
+		{"abandoned while it selects on", false, func(tr *trial) {
+			for range 2 {
+				l := tr.selects()
+				tr.pause()
+				tr.abandon(l)
+			}
+			tr.end(tr.nexts())
+		}},
+		{"abandoned while it drains", true, func(tr *trial) {
+			l := tr.nexts()
+			tr.pause()
+			tr.seal()
+			l.in.Stop(true)
+			tr.abandon(l)
+			tr.box.Close()
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, options := range shapes() {
+				for round := range rounds {
+					tr := newTrial(t, options, round)
+					test.run(tr)
+					tr.reckon()
+					tr.checkRefused(test.closes)
+					if t.Failed() {
+						t.Fatalf("capacity %d, %v, round %d", options.Capacity, options.Overflow, round)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Who is about to wait for room when the mailbox is sealed is refused, not
+// forgotten.
+func TestASealMissesNobodyWhoIsAboutToWait(t *testing.T) {
+	for range 5 * rounds {
+		box, _ := opened(capacity(1))
+		send(t, box, 0)
+		var sending sync.WaitGroup
+		for range senders {
+			sending.Go(func() {
+				if err := box.Send(t.Context(), 1, nil); err != mailbox.ErrClosed {
+					t.Errorf("got %v, want %v", err, mailbox.ErrClosed)
+				}
+			})
+		}
+		box.Seal()
+		sending.Wait()
+	}
+}
+
+func TestAStopMissesNobodyWhoIsAboutToWait(t *testing.T) {
+	for _, options := range []mailbox.Options{capacity(mailbox.Unbuffered), capacity(1)} {
+		for range 5 * rounds {
+			box, _ := opened(options)
+			in := box.Receive(true)
+			ended := make(chan mailbox.Got)
+			go func() {
+				_, got := in.Next(0)
+				ended <- got
+			}()
+			in.Stop(true)
+			check(t, "Next", outcome(<-ended), "stopped")
+		}
+	}
+}
+
+// crashLoop restarts what crashes until all messages are settled.
+func (tr *trial) crashLoop() {
+	var stopping sync.WaitGroup
+	defer stopping.Wait()
+	for {
+		l := tr.crashes(tr.round % 3)
+		stopping.Go(func() {
+			tr.sending.Wait()
+			l.in.Stop(true)
+		})
+		<-l.done
+		if !l.crashed {
+			tr.box.Close()
+			return
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package mailbox_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coppice-go/coppice/mailbox"
+)
+
+// A mailbox for two messages: the third takes the place of the first.
+func ExampleNew() {
+	options := mailbox.Options{Capacity: 2, Overflow: mailbox.DropOldest}
+	box := mailbox.New(options, func(message string, _ *mailbox.Note, why mailbox.Why) {
+		fmt.Println("dead letter:", message, "-", why)
+	})
+
+	ctx := context.Background()
+	fmt.Println(box.Send(ctx, "hello?", nil))
+	box.Open()
+	for _, message := range []string{"one", "two", "three"} {
+		if err := box.Send(ctx, message, nil); err != nil {
+			fmt.Println(err)
+		}
+	}
+
+	in := box.Receive(true)
+	e, _ := in.Next(0)
+	fmt.Println("handled:", e.Message())
+	in.Finish()
+	box.Close()
+	fmt.Printf("%+v\n", box.Stats())
+	// Output:
+	// mailbox closed
+	// dead letter: one - overflow
+	// handled: two
+	// dead letter: three - discarded
+	// {Handled:1 InHand:0 Waiting:0 Dead:2}
+}
+
+func ExampleOptions_Check() {
+	fmt.Println(mailbox.Options{}.Check()) // the zero value: 16 messages, senders wait
+
+	fmt.Println(mailbox.Options{Capacity: mailbox.Unbuffered, Overflow: mailbox.DropOldest, Drain: 7}.Check())
+	// Output:
+	// <nil>
+	// Overflow: an unbuffered mailbox has no oldest message to drop
+	// Drain: invalid (7)
+}

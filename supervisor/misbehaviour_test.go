@@ -1,0 +1,187 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// scenario is a tree with something going on: a crash at the root, one below,
+// a child added and terminated, and an actor with messages.
+type scenario struct {
+	root    *supervisor.Supervisor
+	a, deep *child
+	messy   *actor.Actor[int]
+	events  atomic.Int32
+}
+
+// newScenario makes a tree whose sink does something at the n-th event.
+func newScenario(n int32, misbehave func()) *scenario {
+	s := &scenario{a: named("a"), deep: named("deep")}
+	s.messy = actor.New("messy", func(context.Context) (actor.Behavior[int], error) {
+		return actor.Behavior[int]{Receive: func(context.Context, int) error { return errBoom }}, nil
+	})
+	sink := func(tracing.Event) {
+		if s.events.Add(1) == n {
+			misbehave()
+		}
+	}
+	s.root = supervisor.New("root", supervisor.Policy{Tracing: quiet(sink), Strategy: strategy.OneForAll, Restarts: strategy.Unlimited},
+		s.a, supervisor.New("sub", supervisor.Policy{Restarts: 1}, s.deep, s.messy))
+	return s
+}
+
+// play lets it go on, as far as the tree can.
+func (s *scenario) play(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, c := range []*child{s.deep, s.a, s.deep, s.deep} {
+		select {
+		case c.ends <- returns(errBoom):
+		case <-ctx.Done():
+		}
+		synctest.Wait()
+	}
+	for n := range 3 {
+		_ = s.messy.Send(ctx, n)
+		synctest.Wait()
+	}
+	_ = s.root.StartChild(ctx, named("added"))
+	_ = s.root.TerminateChild(ctx, "added")
+}
+
+func TestS119_PanicInASinkChangesNothing(t *testing.T) {
+	var lines []string
+	for n := range int32(25) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScenario(n, func() { panic("oops") })
+			wait, err := s.root.Start(context.Background())
+			checkError(t, "start", err, "")
+			s.play(t.Context())
+			lines = append(lines, s.root.Snapshot().String())
+			checkError(t, "stop", s.root.Stop(context.Background()), "")
+			checkError(t, "wait", wait(), "")
+			check(t, fmt.Sprintf("snapshot with a panic at event %d", n), lines[n], lines[0])
+		})
+	}
+}
+
+// Sinks must not do that; but nothing may hang because of it, nor be left behind
+// unseen.
+func TestS119_GoexitInASink(t *testing.T) {
+	for n := int32(1); n <= 40; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScenario(n, runtime.Goexit)
+			done := make(chan error, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { done <- s.root.Run(ctx) }()
+			synctest.Wait()
+			s.play(t.Context())
+			cancel()
+			time.Sleep(time.Minute)
+			select {
+			case <-done:
+			default:
+				t.Errorf("Goexit at event %d: the tree does not end", n)
+			}
+			checkError(t, "stop", s.root.Stop(t.Context()), "")
+			check(t, fmt.Sprintf("Goexit at event %d: state", n), s.root.Snapshot().State, supervisor.Stopped)
+		})
+	}
+}
+
+func TestBlockedSinkDoesNotPreventTheEndOfAStop(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		every bool // it blocks whoever comes, for the rest of the time
+	}{
+		{"one event", false},
+		{"all events", true},
+	} {
+		for n := int32(1); n <= 40; n++ {
+			t.Run(fmt.Sprintf("%s from %d", test.name, n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					released := make(chan struct{})
+					var s *scenario
+					blocks := func() {
+						if test.every {
+							s.events.Add(-1) // so the next one blocks as well
+						}
+						<-released
+					}
+					s = newScenario(n, blocks)
+					done := make(chan error, 1)
+					go func() { done <- s.root.Run(context.Background()) }()
+					synctest.Wait()
+					s.play(t.Context())
+					began := time.Now()
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					err := s.root.Stop(ctx)
+					took := time.Since(began)
+					if took > 1500*time.Millisecond {
+						t.Errorf("stop: took %v, want at most 1.5s", took)
+					}
+					if took >= time.Second { // it was cut short
+						reported(t, err)
+						if !strings.Contains(err.Error(), "newScenario") {
+							t.Errorf("report: got %v, want the sink in a stack", err)
+						}
+					}
+					check(t, "run and stop agree", errors.Is(<-done, err) || err == nil, true)
+					checkError(t, "another stop", s.root.Stop(t.Context()), reportText(err))
+					if !test.every { // what is stuck is in nobody's way
+						checkError(t, "start again", startOnce(s.root), "")
+					}
+					close(released)
+					time.Sleep(time.Minute)
+					checkError(t, "start later", startOnce(s.root), "")
+				})
+			})
+		}
+	}
+}
+
+func TestPanicInMethodsOfAnAddedChild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, supervisor.Policy{}, named("a"))
+		checkError(t, "start", b.root.StartChild(t.Context(), unnamed{}), "start root/: Name: panic: no name")
+		checkError(t, "start", b.root.StartChild(t.Context(), checked{named("c"), func() error { panic("oops") }}),
+			"start root/c: Check: panic: oops")
+		check(t, "states", b.states(), "a")
+		b.stopInOrder()
+	})
+}
+
+// fickle panics when it is asked for its name again.
+type fickle struct {
+	*child
+	asked atomic.Int32
+}
+
+func (f *fickle) Name() string {
+	if f.asked.Add(1) > 2 { // once for each Check
+		panic("asked too often")
+	}
+	return f.name
+}
+
+func TestPanicInNameWhileStarting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, supervisor.Policy{}, named("a"), &fickle{child: named("f")})
+		checkError(t, "run", b.root.Run(t.Context()), "panic: asked too often")
+		b.want(t, "fail root: panic: asked too often")
+		check(t, "state", b.root.Snapshot().State, supervisor.Stopped)
+	})
+}

@@ -1,0 +1,168 @@
+package supervisor_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+func TestSnapshotGolden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crashed, again, ended, waits := named("crashed"), named("again"), named("ended"), named("waits")
+		busy := actor.New("busy", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(context.Context, int) error { time.Sleep(time.Hour); return nil }}, nil
+		})
+		slow := named("slow")
+		slow.onStart = func(ctx context.Context, _ int) error { <-ctx.Done(); return nil }
+		late := supervisor.New("late", supervisor.Policy{}, slow, supervisor.New("below", supervisor.Policy{}, named("deep")))
+		pool := supervisor.NewDynamic("pool", supervisor.Policy{})
+		b := newBed(t, supervisor.Policy{}, crashed,
+			supervisor.New("sub", supervisor.Policy{}, again, supervisor.Spec{Child: ended, Restart: strategy.Transient}),
+			supervisor.Spec{Child: waits, Backoff: strategy.Constant(time.Hour)},
+			busy, pool)
+		const stopped = `root stopped
+  crashed stopped
+  sub stopped
+    again stopped
+    ended stopped
+  waits stopped
+  busy stopped
+  pool stopped
+`
+		golden(t, "before", b.root.Snapshot(), stopped)
+
+		b.wait, _ = b.root.Start(context.Background())
+		crashed.crash()
+		again.end(panics("oops"))
+		again.end(returns(nil))
+		ended.end(returns(nil))
+		waits.crash()
+		added(t, pool, named("user"))
+		for n := range 3 {
+			checkError(t, "send", busy.Send(t.Context(), n), "")
+		}
+		go b.root.StartChild(t.Context(), late)
+		synctest.Wait()
+		golden(t, "running", b.root.Snapshot(), `root running
+  crashed running, incarnation 2, last restart after: boom
+  sub running
+    again running, incarnation 3, last restart after: normal
+    ended stopped, ended: normal
+  waits restarting, last restart after: boom
+  busy running, busy, 2 waiting
+  pool running
+    user#1 running
+  late starting
+    slow starting
+    below stopped
+      deep stopped
+`)
+		golden(t, "a nested one", late.Snapshot(), `late starting
+  slow starting
+  below stopped
+    deep stopped
+`)
+		var paths []string
+		for path, s := range b.root.Snapshot().All() {
+			check(t, "path", s.Path, path)
+			paths = append(paths, path)
+		}
+		checkList(t, "paths of All", paths, []string{
+			"root", "root/crashed", "root/sub", "root/sub/again", "root/sub/ended", "root/waits", "root/busy",
+			"root/pool", "root/pool/user#1", "root/late", "root/late/slow", "root/late/below", "root/late/below/deep",
+		})
+		for path := range b.root.Snapshot().All() { // it can be left, at any level
+			if path == "root/sub/again" {
+				break
+			}
+		}
+		stopping := make(chan error)
+		go func() { stopping <- b.root.Stop(context.Background()) }()
+		synctest.Wait()
+		snapshot := b.root.Snapshot() // never waits, also while the supervisor does
+		check(t, "state", snapshot.State, supervisor.Stopping)
+		check(t, "state of busy", snapshot.Children[3].State, supervisor.Stopping)
+		reported(t, <-stopping)
+		if b.wait() == nil {
+			t.Error("wait: got nil, want a report of busy")
+		}
+		golden(t, "after", b.root.Snapshot(), stopped)
+		time.Sleep(3 * time.Hour)
+	})
+}
+
+func golden(t *testing.T, when string, s supervisor.Snapshot, want string) {
+	t.Helper()
+	if got := s.String(); got != want {
+		t.Errorf("%s:\n got:\n%s\nwant:\n%s", when, got, want)
+	}
+}
+
+func TestSnapshotHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := named("c")
+		c.onStart = failingStarts(5)
+		b := start(t, supervisor.Policy{Restarts: strategy.Unlimited, Backoff: strategy.Constant(time.Second)}, c)
+		for i := range 12 {
+			c.end(returns(fmt.Errorf("crash %d", i)))
+			time.Sleep(3 * time.Second)
+		}
+		s := b.root.Snapshot().Children[0]
+		check(t, "incarnation", s.Incarnation, 14)
+		check(t, "reason", s.Reason.Error(), "crash 11")
+		check(t, "restarts kept", len(s.Restarts), 8)
+		for i, r := range s.Restarts {
+			check(t, "reason", r.Reason.Error(), fmt.Sprintf("crash %d", i+4))
+			check(t, "delay", r.Delay, time.Second)
+			check(t, "at", r.At.Sub(b.began), time.Duration(i+4)*3*time.Second)
+			check(t, "attempt", r.Attempt, i+4+2) // with the failed start, and never healthy
+		}
+		kept := slices.Clone(s.Restarts)
+		c.crash()
+		if !slices.Equal(s.Restarts, kept) {
+			t.Error("a snapshot changed")
+		}
+		b.stopInOrder()
+	})
+}
+
+// Snapshots are taken while everything changes; this is for the race detector.
+func TestSnapshotsAreSafeAtAnyTime(t *testing.T) {
+	pool := supervisor.NewDynamic("pool", supervisor.Policy{Restarts: strategy.Unlimited})
+	flaky := named("flaky")
+	flaky.onStart = func(_ context.Context, n int) error {
+		if n > 1 && n%3 == 0 {
+			return errBoom
+		}
+		return nil
+	}
+	root := supervisor.New("root", supervisor.Policy{Strategy: strategy.OneForAll, Restarts: strategy.Unlimited, Tracing: quiet()}, flaky, pool)
+	wait, err := root.Start(context.Background())
+	if err != nil {
+		t.Fatalf("start: got %v, want nil", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_ = root.Snapshot().String()
+			_, _ = pool.Children(), pool.String()
+		}
+	}()
+	for range 100 {
+		flaky.ends <- returns(errBoom)
+		_, _ = pool.StartChild(ctx, named("x"))
+	}
+	checkError(t, "stop", root.Stop(context.Background()), "")
+	checkError(t, "wait", wait(), "")
+	cancel()
+	<-done
+}
