@@ -25,13 +25,17 @@ var (
 	// already: one child value has one place.
 	ErrAlreadyStarted = errors.New("already started")
 
-	// Ignore, returned by open, says that the actor declines to start: that is
-	// no failure, the supervisor carries on without it (S14).
-	Ignore = errors.New("ignore")
-
 	// ErrUnsupervised refuses to start an actor without a supervisor.
 	ErrUnsupervised = errors.New("an actor is started by a supervisor")
 )
+
+// Ignore, returned by open, says that the actor declines to start. It is an error
+// by type only, no failure: the supervisor carries on without the actor (S14).
+var Ignore error = ignore{}
+
+type ignore struct{}
+
+func (ignore) Error() string { return "the actor declines to start" }
 
 // SendError is the error of a Send, Cast or Call that did not succeed. An error
 // that a handler returned to its caller is not wrapped in it.

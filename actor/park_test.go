@@ -43,7 +43,7 @@ func TestParkedActorsHaveNoGoroutine(t *testing.T) {
 		time.Sleep(time.Second - 1)
 		synctest.Wait()
 		check(t, "goroutines before the time", goroutinesWith(t, ofActors), count)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		check(t, "goroutines after it", goroutinesWith(t, ofActors), 0)
 

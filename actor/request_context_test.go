@@ -131,7 +131,7 @@ func TestEndOfTheCallersContextReachesWhatHangsOnIt(t *testing.T) {
 					check(t, "goroutines of contexts", goroutinesWith(t, "context.("), 0)
 					<-derived.Done()
 					after := time.Since(start)
-					time.Sleep(1) // AfterFunc has a goroutine of its own
+					time.Sleep(time.Nanosecond) // AfterFunc has a goroutine of its own
 					j.add("derived after %v", after)
 					check(t, "cause", context.Cause(derived), context.Cause(caller))
 					return 0, nil

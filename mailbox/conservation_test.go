@@ -3,6 +3,7 @@ package mailbox_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coppice-go/coppice/mailbox"
 )
@@ -163,6 +164,52 @@ func TestAStopMissesNobodyWhoIsAboutToWait(t *testing.T) {
 			}()
 			in.Stop(true)
 			check(t, "Next", outcome(<-ended), "stopped")
+		}
+	}
+}
+
+// A sender's later message must not overtake an earlier one that another late
+// sender is carrying over to the new channel.
+func TestOrderIsKeptFromMoveToMove(t *testing.T) {
+	const each = 2000
+	for _, options := range shapes() {
+		box, _ := opened(options)
+		var sending sync.WaitGroup
+		for sender := range senders {
+			sending.Go(func() {
+				for n := range each {
+					if err := box.Send(t.Context(), sender*each+n, nil); err == mailbox.ErrClosed {
+						t.Errorf("sender %d: got %v", sender, err)
+					}
+				}
+			})
+		}
+		ended := make(chan struct{})
+		go func() {
+			sending.Wait()
+			close(ended)
+		}()
+		var last [senders]int
+		for over := false; !over; {
+			in := box.Receive(true)
+			select {
+			case <-ended:
+				over = true
+				in.Stop(true)
+			default:
+			}
+			for range 3 {
+				e, got := in.Next(time.Microsecond)
+				if got != mailbox.Message {
+					break
+				}
+				sender, n := e.Message()/each, e.Message()%each
+				if n < last[sender] {
+					t.Fatalf("capacity %d, %v, sender %d: got message %d after %d", options.Capacity, options.Overflow, sender, n, last[sender])
+				}
+				last[sender] = n
+			}
+			in.Freeze()
 		}
 	}
 }

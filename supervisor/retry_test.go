@@ -193,13 +193,13 @@ func TestS71_GroupRestartMakesTheRetryObsolete(t *testing.T) {
 		byName["c"].onStart = func(ctx context.Context, n int) error {
 			if n == 2 {
 				byName["a"].ends <- returns(errBoom)
-				time.Sleep(1) // so that the order is certain
+				time.Sleep(time.Nanosecond) // so that the order is certain
 			}
 			return failingStarts(2)(ctx, n)
 		}
 		b := start(t, supervisor.Policy{Strategy: strategy.RestForOne, Restarts: 2}, children...)
 		byName["c"].crash()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		b.want(t, "exit c: boom", "restarting c", "fail c: start 2 failed",
 			"exit a: boom", "restarting a", "restart a", "restart c")

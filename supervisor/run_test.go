@@ -3,6 +3,8 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -218,5 +220,30 @@ func TestSupervisorInAChildOfTheUser(t *testing.T) {
 		check(t, "starts", began, 2)
 		b.stopInOrder()
 		b.want(t, "stop sub/a", "stop sub", "stop root")
+	})
+}
+
+func TestAbnormalEndsAreLoggedToTheDefault(t *testing.T) {
+	var text strings.Builder
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&text, nil)))
+	defer slog.SetDefault(before)
+	synctest.Test(t, func(t *testing.T) {
+		a, c := named("a"), named("c")
+		root := supervisor.New("root", supervisor.Policy{Restarts: strategy.NoRestarts}, a, c)
+		wait, err := root.Start(context.Background())
+		checkError(t, "start", err, "")
+		c.crash()
+		checkError(t, "wait", wait(), gaveUpText("root", "c"))
+	})
+	var messages []string
+	for l := range strings.Lines(text.String()) {
+		_, l, _ = strings.Cut(l, " ")
+		l, _, _ = strings.Cut(l, " coppice.reason")
+		messages = append(messages, l)
+	}
+	checkList(t, "log", messages, []string{
+		`level=ERROR msg="child exited" coppice.path=root/c coppice.incarnation=1`,
+		`level=ERROR msg="supervisor gave up" coppice.path=root coppice.incarnation=1 coppice.child=c`,
 	})
 }

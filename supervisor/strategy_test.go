@@ -146,7 +146,7 @@ func TestS41S42_AbsorbedEndsAreNotCounted(t *testing.T) {
 					busy.onStart = func(context.Context, int) error {
 						for _, name := range strings.Split(test.order, "") {
 							byName[name].ends <- returns(errBoom)
-							time.Sleep(1) // so that the order is certain
+							time.Sleep(time.Nanosecond) // so that the order is certain
 						}
 						return exit.Shutdown
 					}

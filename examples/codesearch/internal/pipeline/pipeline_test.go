@@ -137,6 +137,10 @@ func (i interrupting) Open(name string) (fs.File, error) {
 	return i.FS.Open(name)
 }
 
+func (i interrupting) Stat(name string) (fs.FileInfo, error) { return fs.Stat(i.FS, name) }
+
+func (i interrupting) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(i.FS, name) }
+
 func TestInterruptionDrainsAndASecondRunResumes(t *testing.T) {
 	tree := files(300)
 	cfg, _ := config(t, tree)
