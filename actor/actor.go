@@ -22,13 +22,15 @@ type Options struct {
 
 	// Retries is how often a message whose handler crashed is handed to the
 	// next incarnation before it becomes a dead letter; 0 means never. Requests
-	// of a Call are never retried: their callers hear of the crash at once.
+	// of a Call are never retried: their callers hear of the crash at once. Not
+	// for a Fresh mailbox, nor for a Loop.
 	Retries int
 
 	// ParkAfter gives the actor's goroutine back when no message came for this
 	// long; the next message starts a new one, which costs it about a
 	// microsecond, more if its handlers need a deep stack. 0 means the
-	// goroutine is kept. The state stays in either case. Not for a Loop.
+	// goroutine is kept. The state stays in either case. Not for an unbuffered
+	// mailbox, nor for a Loop.
 	ParkAfter time.Duration
 }
 
@@ -45,6 +47,9 @@ func (o Options) check() error {
 	}
 	if o.ParkAfter < 0 {
 		faults = append(faults, fmt.Errorf("ParkAfter: %v is negative", o.ParkAfter))
+	}
+	if o.ParkAfter > 0 && o.Mailbox.Capacity == mailbox.Unbuffered {
+		faults = append(faults, errors.New("ParkAfter: an unbuffered mailbox needs a receiver that waits"))
 	}
 	return errors.Join(faults...)
 }
@@ -68,8 +73,9 @@ type Behavior[M any] struct {
 
 	// Close, if set, cleans up when the incarnation ends, whatever the reason:
 	// after a crash, an ordered stop, an end on purpose (S152). It is not
-	// called if open failed, nor for an incarnation that was abandoned. Its ctx
-	// is like that of Receive. An error or a panic replaces the reason (S153).
+	// called if open failed, nor for an incarnation that was abandoned, unless
+	// that happened before open had returned. Its ctx is like that of Receive.
+	// An error or a panic replaces the reason (S153), save that of a Goexit.
 	Close func(ctx context.Context, reason exit.Reason) error
 
 	// ended is told last, when nothing that the incarnation does counts any

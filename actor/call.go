@@ -20,7 +20,7 @@ import (
 //   - [ErrNoProc]: the server is not started or gone for good; at once.
 //   - [ErrEnded]: it ended while it had the message in hand, or before a
 //     deferred answer; at once, with its reason.
-//   - [ErrSelfCall]: the server calls itself; at once.
+//   - [ErrSelfCall]: ctx is the server's own, or derived from it; at once.
 //   - [mailbox.ErrFull]: by the server's overflow policy.
 //   - what ctx said when it ended; [errors.Is] finds it and its cause. The
 //     message may still be handled if its handler has begun; its answer is

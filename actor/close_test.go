@@ -88,6 +88,8 @@ func TestS153_CleanupThatFailsReplacesTheReason(t *testing.T) {
 		{"error after a panic", crash, fails, "bad"},
 		{"panic after a panic", crash, func(context.Context) error { panic("in close") }, "panic: in close"},
 		{"nothing after a panic", crash, nothing, "panic: boom"},
+		{"error after a goexit, which cannot be replaced", func(context.Context, *state) (int, error) { runtime.Goexit(); return 0, nil },
+			fails, "goroutine left by runtime.Goexit"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/coppice-go/coppice/tracing"
 )
 
-// running is one incarnation of an actor. Its fields belong to the goroutine of the
-// incarnation, but for stuck.
+// running is one incarnation of an actor. Its fields belong to the goroutine of
+// the incarnation, but for final and stuck.
 type running[M any] struct {
 	actor    *Actor[M]
 	cell     *incarnation.Cell
@@ -217,7 +217,6 @@ func (r *running[M]) abandon() {
 		r.stuck = fmt.Sprintf("%T", r.actor.payload(e.Message()))
 		r.mu.Unlock()
 	}
-	r.actor.box.Move()
 	r.ended(exit.Killed, false)
 }
 

@@ -99,6 +99,32 @@ func TestSendToAFullMailbox(t *testing.T) {
 	}
 }
 
+// An unbuffered mailbox has no queue: a send is accepted when the actor takes it.
+func TestSendToAnUnbufferedMailbox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		release := make(chan struct{})
+		a := numbers(&j, actor.Options{Mailbox: mailbox.Options{Capacity: mailbox.Unbuffered}},
+			map[int]func(context.Context) error{1: until(release), 2: fails})
+		tree, kept := plant(t, a)
+		var sent sends
+		sent.send(t, a, 1)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		check(t, "while it is busy", fmt.Sprint(a.Send(ctx, 0)), "tree/numbers: send: context deadline exceeded")
+		close(release)
+		sent.send(t, a, 2, 3)
+		synctest.Wait()
+		if err := tree.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+		check(t, "journal", j.take(), "open 1, 1:1, 1:2, close 1: bad, open 2, 2:3, close 2: shutdown")
+		check(t, "dead letters", kept.deadLetters(), "2: in hand at a crash")
+		sent.conserved(t, a.Stats())
+	})
+}
+
 // A context that has ended refuses the message, room or not; the error has both
 // what ctx.Err says and the cause.
 func TestSendWithADeadContext(t *testing.T) {

@@ -33,6 +33,8 @@ func TestCheckTellsAllFaultsAtOnce(t *testing.T) {
 			"options: 2 values, at most one is taken"},
 		{"fresh and retries", actor.New("a", open, actor.Options{Retries: 1, Mailbox: mailbox.Options{Fresh: true}}),
 			"Retries: a Fresh mailbox keeps no message for the next incarnation"},
+		{"unbuffered and parking", actor.New("a", open, actor.Options{ParkAfter: 1, Mailbox: mailbox.Options{Capacity: mailbox.Unbuffered}}),
+			"ParkAfter: an unbuffered mailbox needs a receiver that waits"},
 		{"everything", actor.New[int]("a", nil, actor.Options{
 			Mailbox:   mailbox.Options{Capacity: -7, Overflow: 9, Drain: 9},
 			Retries:   -1,

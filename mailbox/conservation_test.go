@@ -171,14 +171,14 @@ func TestAStopMissesNobodyWhoIsAboutToWait(t *testing.T) {
 // A sender's later message must not overtake an earlier one that another late
 // sender is carrying over to the new channel.
 func TestOrderIsKeptFromMoveToMove(t *testing.T) {
-	const each = 2000
-	for _, options := range shapes() {
+	const each = 800
+	for _, options := range []mailbox.Options{capacity(1), capacity(64), {Overflow: mailbox.DropOldest}} {
 		box, _ := opened(options)
 		var sending sync.WaitGroup
 		for sender := range senders {
 			sending.Go(func() {
 				for n := range each {
-					if err := box.Send(t.Context(), sender*each+n, nil); err == mailbox.ErrClosed {
+					if err := box.Send(t.Context(), sender*each+n, nil); err != nil {
 						t.Errorf("sender %d: got %v", sender, err)
 					}
 				}
@@ -205,7 +205,7 @@ func TestOrderIsKeptFromMoveToMove(t *testing.T) {
 				}
 				sender, n := e.Message()/each, e.Message()%each
 				if n < last[sender] {
-					t.Fatalf("capacity %d, %v, sender %d: got message %d after %d", options.Capacity, options.Overflow, sender, n, last[sender])
+					t.Errorf("capacity %d, sender %d: got message %d after %d", options.Capacity, sender, n, last[sender])
 				}
 				last[sender] = n
 			}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/coppice-go/coppice/exit"
-	"github.com/coppice-go/coppice/tracing"
 )
 
 // Dynamic is a supervisor whose children come and go while it runs: Elixir's
@@ -49,7 +48,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 		d.started++
 		m := l.newMember(child, fmt.Sprintf("%s#%d", kind, d.started), false)
 		l.add(m)
-		declines, err := l.launch(m, tracing.ActStart)
+		declines, err := l.launch(m, nil)
 		if err != nil || declines {
 			l.remove(m, exit.Shutdown)
 			return childError(m, "start", err)

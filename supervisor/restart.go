@@ -102,13 +102,12 @@ func (l *loop) stopSiblings(m *member) {
 	if l.node.policy.Strategy == strategy.OneForOne {
 		return
 	}
-	cause := exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name, Reason: m.reason})
 	for _, victim := range slices.Backward(l.group(m)) {
 		if victim == m || l.asked.Load() {
 			continue
 		}
 		temporary := victim.spec.Restart == strategy.Temporary
-		l.stopMember(victim, cause, temporary)
+		l.stopMember(victim, m.reasonFor(victim), temporary)
 		if temporary {
 			l.remove(victim, exit.Shutdown) // S39
 		}
@@ -120,7 +119,7 @@ func (l *loop) stopSiblings(m *member) {
 func (l *loop) attempt(m *member) {
 	for _, next := range l.group(m) {
 		next.pending++
-		declines, err := l.launch(next, tracing.ActRestart)
+		declines, err := l.launch(next, m)
 		switch {
 		case err == errStopping:
 			return

@@ -19,7 +19,7 @@ var errStopping = errors.New("the supervisor is stopping")
 // one fails (S9-S11).
 func (l *loop) startAll() error {
 	for _, m := range slices.Clone(l.members) {
-		declines, err := l.launch(m, tracing.ActStart)
+		declines, err := l.launch(m, nil)
 		if declines {
 			l.over(m, exit.Normal) // S14
 		}
@@ -39,8 +39,9 @@ func (l *loop) startAll() error {
 }
 
 // launch starts the next incarnation of a member and waits until it is up. The
-// member has no process after an error, nor if it declines.
-func (l *loop) launch(m *member, kind tracing.ActKind) (declines bool, err error) {
+// member has no process after an error, nor if it declines. origin is the member
+// whose end made the restart necessary, nil for a start that is none.
+func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	if l.asked.Load() {
 		return false, errStopping
 	}
@@ -48,6 +49,10 @@ func (l *loop) launch(m *member, kind tracing.ActKind) (declines bool, err error
 	if scope == nil {
 		scope = incarnation.NewScope(m.path)
 		m.scope.Store(scope)
+	}
+	kind := tracing.ActStart
+	if origin != nil {
+		kind = tracing.ActRestart
 	}
 	act := m.life.Begin(l.kill, kind)
 	r := newRunner(m.spec.Child, scope, m.number+1, l.kill, l.tree, m.life, l.crash, l.notify)
@@ -85,12 +90,20 @@ func (l *loop) launch(m *member, kind tracing.ActKind) (declines bool, err error
 		return true, nil
 	}
 	l.set(m, Running, r)
-	if kind == tracing.ActRestart {
-		act.End(tracing.Restarted{Head: m.head(), Attempt: m.attempt, Took: took, Reason: m.reason})
+	if origin != nil {
+		act.End(tracing.Restarted{Head: m.head(), Attempt: origin.attempt, Took: took, Reason: origin.reasonFor(m)})
 	} else {
 		act.End(tracing.Started{Head: m.head(), Took: took})
 	}
 	return false, nil
+}
+
+// reasonFor is why another member, or m itself, is restarted after the end of m.
+func (m *member) reasonFor(other *member) exit.Reason {
+	if other == m {
+		return m.reason
+	}
+	return exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name, Reason: m.reason})
 }
 
 // newMember makes the record of a child of this supervisor.

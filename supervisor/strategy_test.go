@@ -10,6 +10,7 @@ import (
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 // nursery makes children of the names, with a restart type behind a colon.
@@ -227,5 +228,36 @@ func TestS48S63_AddedChildrenAreForgottenByARestartedSupervisor(t *testing.T) {
 			"exit sub: "+gaveUpText("root/sub", "a"), "restarting sub", "start sub/a", "start sub/t", "start sub/b", "restart sub")
 		check(t, "states", b.states(), "sub sub/a sub/t sub/b") // as constructed
 		b.stopInOrder()
+	})
+}
+
+func TestRestartedTellsOfWhoMadeItNecessary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var restarted []tracing.Restarted
+		sink := func(e tracing.Event) {
+			if e, ok := e.(tracing.Restarted); ok {
+				restarted = append(restarted, e)
+			}
+		}
+		children, byName := nursery("a b c")
+		byName["c"].onStart = func(_ context.Context, n int) error {
+			if n == 1 {
+				return errDeclines // so it has no reason of its own
+			}
+			return nil
+		}
+		root := supervisor.New("root", supervisor.Policy{Strategy: strategy.OneForAll, Tracing: quiet(sink)}, children...)
+		wait, err := root.Start(context.Background())
+		checkError(t, "start", err, "")
+		byName["b"].crash()
+		checkError(t, "stop", root.Stop(t.Context()), "")
+		checkError(t, "wait", wait(), "")
+		for i, want := range []string{
+			`root/a#2 restarted in 0s, attempt 1: shutdown: sibling "b" ended: boom`,
+			`root/b#2 restarted in 0s, attempt 1: boom`,
+			`root/c#2 restarted in 0s, attempt 1: shutdown: sibling "b" ended: boom`,
+		} {
+			check(t, "event", restarted[i].String(), want)
+		}
 	})
 }

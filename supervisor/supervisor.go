@@ -6,7 +6,6 @@ import (
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
-	"github.com/coppice-go/coppice/tracing"
 )
 
 // Supervisor starts its children in order, restarts them when they end, by its
@@ -47,7 +46,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 		}
 		m := l.newMember(child, name, false)
 		l.add(m)
-		declines, err := l.launch(m, tracing.ActStart)
+		declines, err := l.launch(m, nil)
 		switch {
 		case err != nil:
 			l.remove(m, exit.Shutdown)
@@ -90,7 +89,7 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		_, err = l.launch(m, tracing.ActStart)
+		_, err = l.launch(m, nil)
 		if m.current == nil {
 			m.gone(exit.Shutdown)
 		}
