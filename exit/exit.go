@@ -85,7 +85,12 @@ type Failure struct {
 }
 
 // Error is the text of the error itself.
-func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Error() string {
+	if f.Err == nil { // made by hand, against the rule
+		return "failure without an error"
+	}
+	return f.Err.Error()
+}
 
 // Clean is false.
 func (f *Failure) Clean() bool { return false }
@@ -105,7 +110,11 @@ type GaveUp struct {
 
 // Error names supervisor, child and cause.
 func (g *GaveUp) Error() string {
-	return fmt.Sprintf("%s gave up: too many restarts, the last one wanted by %q: %v", g.Supervisor, g.Child, g.Cause)
+	text := fmt.Sprintf("%s gave up: too many restarts, the last one wanted by %q: %v", g.Supervisor, g.Child, g.Cause)
+	if g.Cause == Normal {
+		text += " (a permanent child is restarted even when it is done)"
+	}
+	return text
 }
 
 // Clean is true: giving up ends a supervisor with the reason shutdown (S56).

@@ -76,7 +76,7 @@ func TestS3_OfLooksAtTheOutermostValueOnly(t *testing.T) {
 		{"error that wraps normal", fmt.Errorf("call: %w", exit.Normal), "Failure: call: normal"},
 		{"error that joins shutdown", errors.Join(exit.Shutdown), "Failure: shutdown"},
 		{"error that wraps gave up", fmt.Errorf("below: %w", &exit.GaveUp{Supervisor: "s", Child: "a", Cause: exit.Normal}),
-			`Failure: below: s gave up: too many restarts, the last one wanted by "a": normal`},
+			`Failure: below: s gave up: too many restarts, the last one wanted by "a": normal (a permanent child is restarted even when it is done)`},
 		{"detail of a sibling", &exit.SiblingEnded{Sibling: "a", Reason: exit.Killed}, `Failure: sibling "a" ended: killed`},
 		{"S4 canceled while nobody asked", context.Canceled, "Failure: context canceled"},
 		{"S4 deadline while nobody asked", context.DeadlineExceeded, "Failure: context deadline exceeded"},

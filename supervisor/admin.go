@@ -8,39 +8,42 @@ import (
 
 // request is an administration call: the loop does it when its turn comes.
 type request struct {
-	do    func() error
-	reply chan error // has room for the one reply
+	do     func() error
+	refuse func(error) error // names the act and the child
+	reply  chan error        // has room for the one reply
 }
 
-// ask has the running incarnation do something and waits for it.
-func (n *node) ask(ctx context.Context, do func(*loop) error) error {
+// ask has the running incarnation do something with a child and waits for it.
+func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) error {
+	refuse := func(err error) error {
+		return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
+	}
 	if ctx.Err() != nil { // also that of an abandoned incarnation, which must change nothing (S194)
-		return n.unanswered(ctx)
+		return refuse(ended(ctx))
 	}
 	l := n.loop.Load()
 	if l == nil {
-		return &ChildError{Path: n.path(), Err: ErrNotRunning}
+		return refuse(ErrNotRunning)
 	}
-	r := &request{do: func() error { return do(l) }, reply: make(chan error, 1)}
+	r := &request{do: func() error { return do(l) }, refuse: refuse, reply: make(chan error, 1)}
 	if !l.queue.push(r) {
-		return &ChildError{Path: n.path(), Err: ErrNotRunning}
+		return refuse(ErrNotRunning)
 	}
 	select {
 	case err := <-r.reply:
 		return err
 	case <-ctx.Done():
-		return n.unanswered(ctx)
+		return refuse(ended(ctx))
 	}
 }
 
-// unanswered is the error for a caller whose ctx has ended: what ctx says, and
-// its cause.
-func (n *node) unanswered(ctx context.Context) error {
+// ended is what a ctx that has ended says, and its cause.
+func ended(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if !errors.Is(cause, err) {
-		err = fmt.Errorf("%w: %w", err, cause)
+	if errors.Is(cause, err) {
+		return cause
 	}
-	return &ChildError{Path: n.path(), Err: err}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // idle finds a child without a process for an act that needs one.

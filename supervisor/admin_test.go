@@ -269,10 +269,10 @@ func TestS113_CtxOfARequestEnds(t *testing.T) {
 			want string
 		}{
 			{"slow", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), time.Second) },
-				"root: context deadline exceeded"},
+				"start root/slow: context deadline exceeded"},
 			{"queued", func() (context.Context, context.CancelFunc) {
 				return context.WithTimeoutCause(t.Context(), time.Second, errBoom)
-			}, "root: context deadline exceeded: boom"},
+			}, "start root/queued: context deadline exceeded: boom"},
 		} {
 			ctx, cancel := test.ctx()
 			child := slow
@@ -291,7 +291,7 @@ func TestS113_CtxOfARequestEnds(t *testing.T) {
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		checkError(t, "ended before", b.root.StartChild(ended, named("never")), "root: context canceled")
+		checkError(t, "ended before", b.root.StartChild(ended, named("never")), "start root/never: context canceled")
 		synctest.Wait()
 		check(t, "states", b.states(), "slow queued") // not even asked
 		b.stopInOrder()
@@ -315,7 +315,7 @@ func TestRequestsFromInsideTheTree(t *testing.T) {
 		b = newBed(t, supervisor.Policy{}, supervisor.Spec{Child: ends, Restart: strategy.Transient}, adds)
 		b.wait, _ = b.root.Start(context.Background())
 		synctest.Wait()
-		checkError(t, "terminate", <-results, "root: context canceled: shutdown")
+		checkError(t, "terminate", <-results, "terminate root/ends: context canceled: shutdown")
 		checkError(t, "start", <-results, "")
 		check(t, "states", b.states(), "ends:stopped adds added")
 		b.stopInOrder()

@@ -28,6 +28,7 @@ type checked struct {
 func (c checked) Check() error { return c.check() }
 
 func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
+	twice := named("twice")
 	var nilChild *child
 	var nilSupervisor *supervisor.Supervisor
 	ok := func(context.Context) error { return nil }
@@ -68,16 +69,19 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor.Spec{Child: supervisor.Spec{Child: named("nested")}},
 			supervisor.Spec{Child: &supervisor.Spec{Child: named("nested too")}},
 		), `
-			supervisor "root": child 1 "": nil
-			supervisor "root": child 2 "": Name: panic: runtime error: invalid memory address or nil pointer dereference
-			supervisor "root": child 3 "": Name: panic: runtime error: invalid memory address or nil pointer dereference
-			supervisor "root": child 4 "": Name: panic: no name
-			supervisor "root": child 5 "": Name: empty
+			supervisor "root": child 1: nil
+			supervisor "root": child 2: a nil *supervisor_test.child
+			supervisor "root": child 3: a nil *supervisor.Supervisor
+			supervisor "root": child 4: Name: panic: no name
+			supervisor "root": child 5: Name: empty
 			supervisor "root": child 6 "a/b": Name: "a/b" has a slash, which separates the parts of a path
-			supervisor "root": child 8 "": nil
-			supervisor "root": child 9 "": a pointer to a Spec; give the Spec itself
+			supervisor "root": child 8: nil
+			supervisor "root": child 9: a pointer to a Spec; give the Spec itself
 			supervisor "root": child 10 "nested": Child: a Spec in a Spec
 			supervisor "root": child 11 "nested too": Child: a Spec in a Spec`},
+		{"places", supervisor.New("root", supervisor.Policy{},
+			twice, supervisor.New("in", supervisor.Policy{}, supervisor.Spec{Child: twice})), `
+			root/in/twice: the same child stands at root/twice`},
 		{"names", supervisor.New("root", supervisor.Policy{},
 			named("a"), named("b"), supervisor.Spec{Child: named("a"), Restart: 3}, supervisor.New("a", supervisor.Policy{})), `
 			supervisor "root": child 3 "a": Restart: restart(3)

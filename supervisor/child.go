@@ -150,7 +150,9 @@ func (s Spec) check() error {
 	if err := s.Backoff.Check(); err != nil {
 		faults = append(faults, fmt.Errorf("Backoff: %w", err))
 	}
-	if c, ok := s.Child.(interface{ Check() error }); ok {
+	if n := nodeOf(s.Child); n != nil {
+		faults = append(faults, checkAll(n.name, n.policy, n.dynamic, n.children))
+	} else if c, ok := s.Child.(interface{ Check() error }); ok {
 		var fault error
 		panicked := guarded("Check", func() { fault = c.Check() })
 		faults = append(faults, fault, panicked)

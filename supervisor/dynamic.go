@@ -41,7 +41,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 		return "", &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: err}
 	}
 	var given string // read only after ask has returned without an error
-	err = d.ask(ctx, func(l *loop) error {
+	err = d.ask(ctx, "start", kind, func(l *loop) error {
 		if most := d.policy.MaxChildren; most > 0 && len(l.members) >= most {
 			return &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: ErrMaxChildren}
 		}
@@ -69,7 +69,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 // For when ctx ends and when the supervisor is not running see
 // [Supervisor.StartChild].
 func (d *Dynamic) TerminateChild(ctx context.Context, name string) error {
-	return d.ask(ctx, func(l *loop) error {
+	return d.ask(ctx, "terminate", name, func(l *loop) error {
 		m := l.byName[name]
 		if m == nil {
 			return l.unknown("terminate", name)

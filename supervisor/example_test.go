@@ -247,7 +247,7 @@ func ExampleSupervisor_StartChild() {
 	fmt.Println(root.DeleteChild(ctx, "b"))
 	fmt.Println(root.Stop(ctx), wait())
 	// Output:
-	// root: the supervisor is not running
+	// start root/b: the supervisor is not running
 	// <nil>
 	// start root/b: already started
 	// b stops because of: shutdown

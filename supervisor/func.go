@@ -65,5 +65,8 @@ func (f factory[S]) Start(ctx context.Context) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isNil(service) {
+		return nil, errors.New("open: neither a service nor an error")
+	}
 	return func() error { return service.Serve(ctx) }, nil
 }

@@ -82,7 +82,7 @@ func TestS53S56_GivingUp(t *testing.T) {
 			t.Errorf("wait: got %#v, want an *exit.GaveUp with child b and cause boom", err)
 		}
 		checkError(t, "stop afterwards", b.root.Stop(t.Context()), "")
-		checkError(t, "start a child afterwards", b.root.StartChild(t.Context(), named("x")), "root: the supervisor is not running")
+		checkError(t, "start a child afterwards", b.root.StartChild(t.Context(), named("x")), "start root/x: the supervisor is not running")
 	})
 }
 

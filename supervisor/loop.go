@@ -138,7 +138,7 @@ func (l *loop) leave() {
 	<-l.unhooked
 	for _, item := range slices.Concat(l.held, l.queue.close()) {
 		if r, ok := item.(*request); ok {
-			r.reply <- &ChildError{Path: l.path, Err: ErrNotRunning}
+			r.reply <- r.refuse(ErrNotRunning)
 		}
 	}
 }
@@ -181,7 +181,7 @@ func (l *loop) turn() {
 	item := l.held[0]
 	l.held = l.held[1:]
 	switch item := item.(type) {
-	case ended:
+	case death:
 		l.exited(item.runner)
 	case retry:
 		l.retry(item)
@@ -201,13 +201,13 @@ func (l *loop) ordered() exit.Reason {
 	return l.cell.Reason(cause)
 }
 
-// ended says that an incarnation is over.
-type ended struct{ runner *runner }
+// death says that an incarnation is over.
+type death struct{ runner *runner }
 
 // notify is how the incarnations of the children tell.
 func (l *loop) notify(r *runner) {
 	if r.phase.Load() == over {
-		l.queue.push(ended{r})
+		l.queue.push(death{r})
 		return
 	}
 	l.queue.nudge() // the end of a Start is awaited in launch

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,9 @@ type node struct {
 	dynamic  bool
 	children []Child // of a static supervisor, as constructed
 
-	loop atomic.Pointer[loop] // the running incarnation
-	root atomic.Pointer[root] // the tree of which this was or is the root
+	loop atomic.Pointer[loop]     // the running incarnation
+	root atomic.Pointer[root]     // the tree of which this was or is the root
+	last atomic.Pointer[Snapshot] // number and children, as the last incarnation left them
 
 	mu      sync.Mutex
 	scope   *incarnation.Scope // the supervisor's own life; nil while it is not part of a tree
@@ -48,7 +50,9 @@ func (n *node) String() string { return n.path() }
 // Check says what is wrong with the supervisor and everything below it, all of
 // it, each fault with supervisor, child and field. It is nil if the supervisor
 // can be started. It starts nothing.
-func (n *node) Check() error { return checkAll(n.name, n.policy, n.dynamic, n.children) }
+func (n *node) Check() error {
+	return errors.Join(checkAll(n.name, n.policy, n.dynamic, n.children), n.checkPlaces())
+}
 
 // placed says whether the supervisor is part of a tree.
 func (n *node) placed() bool {
@@ -73,14 +77,18 @@ func (n *node) path() string {
 //
 // Supervisors above call it. Called with any other context it starts a tree, as
 // [Supervisor.Run] does, but returns when the tree is up; then run waits for
-// its end. A tree that was started must be ended, by Stop or by the end of ctx.
+// its end. ctx is for the life of the tree, not for its start: when it ends, the
+// tree stops in order. A tree that was started must be ended, by that or by Stop.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
-	if err := n.Check(); err != nil {
-		return nil, err
-	}
 	cell := incarnation.From(ctx)
 	if cell == nil {
+		if err := n.Check(); err != nil {
+			return nil, err
+		}
 		return n.startRoot(ctx)
+	}
+	if err := checkAll(n.name, n.policy, n.dynamic, n.children); err != nil {
+		return nil, err
 	}
 	l := newLoop(n, cell)
 	defer func() {
@@ -177,7 +185,10 @@ func (l *loop) inherit(child Child, m *member, from *loop) *member {
 // left is told by an incarnation that it is over. The children that were added
 // while it ran are forgotten (S63).
 func (n *node) left(l *loop) {
-	n.loop.CompareAndSwap(l, nil)
+	if n.loop.Load() == l {
+		n.last.Store(&Snapshot{Incarnation: l.cell.Number(), Children: l.snapshots()})
+		n.loop.CompareAndSwap(l, nil)
+	}
 	for _, m := range l.members {
 		if !m.fixed {
 			m.gone(exit.Shutdown)

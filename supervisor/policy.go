@@ -105,10 +105,22 @@ func nameOf(child Child) (name string, err error) {
 	if child == nil {
 		return "", errors.New("nil")
 	}
+	if isNil(child) {
+		return "", fmt.Errorf("a nil %T", child)
+	}
 	if err := guarded("Name", func() { name = child.Name() }); err != nil {
 		return "", err
 	}
 	return name, checkName(name)
+}
+
+// isNil says whether there is nothing behind a value, such as a nil pointer.
+func isNil(value any) bool {
+	if value == nil {
+		return true
+	}
+	v := reflect.ValueOf(value)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // guarded calls a method of a child of the user's type, whose panic is a fault
@@ -145,8 +157,12 @@ func checkAll(name string, policy Policy, dynamic bool, children []Child) error 
 		if seen[childName] && childName != "" {
 			err = errors.Join(err, errors.New("Name: a sibling has it already"))
 		}
+		which := fmt.Sprintf("child %d", i+1)
+		if childName != "" {
+			which += fmt.Sprintf(" %q", childName)
+		}
 		for _, err := range split(err) {
-			fault(fmt.Errorf("child %d %q: %w", i+1, childName, err))
+			fault(fmt.Errorf("%s: %w", which, err))
 		}
 		seen[childName] = true
 	}
@@ -167,4 +183,34 @@ func split(err error) (faults []error) {
 		faults = append(faults, split(err)...)
 	}
 	return faults
+}
+
+// checkPlaces finds children that stand in more than one place of the tree.
+// Their names have been found to be good, or are told elsewhere.
+func (n *node) checkPlaces() error {
+	var faults []error
+	places := make(map[any]string)
+	var walk func(n *node, path string)
+	walk = func(n *node, path string) {
+		for _, child := range n.children {
+			name, err := nameOf(child)
+			if err != nil {
+				continue
+			}
+			child := resolve(child).Child
+			place := path + "/" + name
+			if reflect.TypeOf(child).Kind() == reflect.Pointer { // a value of any other kind has no identity
+				if before, ok := places[child]; ok {
+					faults = append(faults, fmt.Errorf("%s: the same child stands at %s", place, before))
+					continue
+				}
+				places[child] = place
+			}
+			if below := nodeOf(child); below != nil {
+				walk(below, place)
+			}
+		}
+	}
+	walk(n, n.name)
+	return errors.Join(faults...)
 }

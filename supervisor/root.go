@@ -199,6 +199,10 @@ func (r *root) wait() error {
 // what would not stop. It is never just ctx's error. nil means that every
 // goroutine of the tree has returned, but for those that children started by
 // themselves.
+//
+// A tree whose children have all ended goes on running: end ctx to end it. Run
+// inside of a child's function makes a tree of its own, which the tree around
+// it knows nothing of; a supervisor is put into a tree as a child.
 func (n *node) Run(ctx context.Context) error {
 	if err := n.Check(); err != nil {
 		return err
@@ -218,15 +222,19 @@ func (n *node) Run(ctx context.Context) error {
 // second for each level. nil means that every goroutine of the tree has
 // returned, as with Run; otherwise the error is a [*StopError].
 //
-// It may be called from anywhere but the tree itself, and any number of times:
-// the calls join, and one that comes later gets the same report. A supervisor
+// It may be called from anywhere but the tree itself, where it would wait for its
+// own caller: a child ends the tree by ending the ctx of Run or Start. It may be
+// called any number of times: the calls join, and one that comes later gets the
+// same report. A supervisor
 // that was never started has nothing to stop. One that is part of another tree
 // refuses with [ErrNested].
 func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
 	if r == nil || r.ended() {
-		switch {
-		case n.placed():
+		switch placed := n.placed(); {
+		case n.root.Load() != r: // started again this moment
+			return n.Stop(ctx)
+		case placed:
 			return &ChildError{Path: n.path(), Op: "stop", Err: ErrNested}
 		case r == nil:
 			return nil

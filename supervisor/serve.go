@@ -66,13 +66,20 @@ func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 	if cell == nil {
 		return nil, errors.New("a server is started by a supervisor")
 	}
+	server := n.server()
+	if isNil(server) {
+		return nil, errors.New("server: nil")
+	}
 	listener, err := n.listen(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if isNil(listener) {
+		return nil, errors.New("listen: neither a listener nor an error")
+	}
 	return func() error {
-		defer listener.Close() // for a server that has not closed it, or was not even made
-		return serve(ctx, cell, listener, n.server())
+		defer listener.Close() // for a server that has not closed it
+		return serve(ctx, cell, listener, server)
 	}, nil
 }
 

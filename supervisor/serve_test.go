@@ -194,16 +194,30 @@ func TestServeThatEndsByItself(t *testing.T) {
 	}
 }
 
-func TestServeListensFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		child := supervisor.Serve("echo",
-			func(context.Context) (net.Listener, error) { return nil, errBoom },
-			func() *echo { t.Error("a server was made without a listener"); return nil })
-		b := newBed(t, supervisor.Policy{}, child)
-		checkError(t, "run", b.root.Run(t.Context()), "start root/echo: boom")
-		_, err := child.Start(t.Context())
-		checkError(t, "start without a supervisor", err, "a server is started by a supervisor")
-	})
+func TestServeThatCannotStart(t *testing.T) {
+	listens := func(context.Context) (net.Listener, error) { return newPipes(), nil }
+	made := func() *echo { return new(echo) }
+	for _, test := range []struct {
+		name   string
+		listen func(context.Context) (net.Listener, error)
+		server func() *echo
+		want   string
+	}{
+		{"listen fails", func(context.Context) (net.Listener, error) { return nil, errBoom }, made, "start root/echo: boom"},
+		{"no listener", func(context.Context) (net.Listener, error) { return nil, nil }, made,
+			"start root/echo: listen: neither a listener nor an error"},
+		{"no server", listens, func() *echo { return nil }, "start root/echo: server: nil"},
+		{"server panics", listens, func() *echo { panic("oops") }, "start root/echo: panic: oops"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t, supervisor.Policy{}, supervisor.Serve("echo", test.listen, test.server))
+				checkError(t, "run", b.root.Run(t.Context()), test.want)
+			})
+		})
+	}
+	_, err := supervisor.Serve("echo", listens, made).Start(t.Context())
+	checkError(t, "start without a supervisor", err, "a server is started by a supervisor")
 }
 
 func TestServeClosesItsListenerWhateverHappens(t *testing.T) {
@@ -211,7 +225,7 @@ func TestServeClosesItsListenerWhateverHappens(t *testing.T) {
 		listener := newPipes()
 		b := newBed(t, supervisor.Policy{Restarts: strategy.NoRestarts}, supervisor.Serve("echo",
 			func(context.Context) (net.Listener, error) { return listener, nil },
-			func() *echo { panic("no server") }))
+			func() *echo { return &echo{serve: func() error { panic("cannot serve") }} }))
 		b.wait, _ = b.root.Start(context.Background())
 		<-listener.closed
 		if b.wait() == nil {

@@ -28,26 +28,34 @@ type Snapshot struct {
 // while a child is stuck in its Start or the supervisor is stopping. The levels
 // are looked at one after the other, so they may belong to slightly different
 // moments.
+//
+// After the end it shows what the last incarnation left behind.
 func (n *node) Snapshot() Snapshot {
 	s := Snapshot{Name: n.name, Path: n.path(), State: Stopped, Supervisor: true}
-	if l := n.loop.Load(); l != nil {
-		s.State, s.Incarnation = Running, l.cell.Number()
-		switch {
-		case l.cell.Asked():
-			s.State = Stopping
-		case !l.up.Load():
-			s.State = Starting
+	l := n.loop.Load()
+	if l == nil {
+		if last := n.last.Load(); last != nil {
+			s.Incarnation = last.Incarnation
 		}
+		if r := n.root.Load(); r != nil && r.ended() {
+			s.Reason = r.reason
+		}
+		s.Children = n.resting(s.Path)
+		return s
 	}
-	s.Children = n.childSnapshots(s.Path)
+	s.State, s.Incarnation = Running, l.cell.Number()
+	switch {
+	case l.cell.Asked():
+		s.State = Stopping
+	case !l.up.Load():
+		s.State = Starting
+	}
+	s.Children = l.snapshots()
 	return s
 }
 
-func (n *node) childSnapshots(path string) []Snapshot {
-	l := n.loop.Load()
-	if l == nil {
-		return n.restingSnapshots(path)
-	}
+// snapshots shows the children of a running supervisor.
+func (l *loop) snapshots() []Snapshot {
 	l.mu.Lock()
 	members := slices.Clone(l.members)
 	children := make([]Snapshot, len(members))
@@ -65,20 +73,37 @@ func (n *node) childSnapshots(path string) []Snapshot {
 	}
 	l.mu.Unlock()
 	for i, m := range members {
-		if r := runners[i]; r != nil {
-			hand := r.cell.Holding()
-			children[i].Busy, children[i].Waiting = hand.Busy, hand.Depth
-		}
-		if below := nodeOf(m.spec.Child); below != nil {
-			children[i].Supervisor = true
-			children[i].Children = below.childSnapshots(m.path)
-		}
+		children[i].look(m, runners[i])
 	}
 	return children
 }
 
-// restingSnapshots shows the children of a supervisor that is not running.
-func (n *node) restingSnapshots(path string) (children []Snapshot) {
+// look adds what the incarnation itself knows, if there is one.
+func (s *Snapshot) look(m *member, r *runner) {
+	below := nodeOf(m.spec.Child)
+	s.Supervisor = below != nil
+	switch {
+	case r == nil && below != nil:
+		s.Children = below.resting(m.path)
+	case r == nil:
+	default:
+		if s.State == Starting && r.phase.Load() == up {
+			s.State = Running // the supervisor has not looked yet
+		}
+		hand := r.cell.Holding()
+		s.Busy, s.Waiting = hand.Busy, hand.Depth
+		if l, ok := r.cell.Handler().(*loop); ok {
+			s.Children = l.snapshots()
+		}
+	}
+}
+
+// resting shows the children of a supervisor that is not running, as its last
+// incarnation left them.
+func (n *node) resting(path string) (children []Snapshot) {
+	if last := n.last.Load(); last != nil {
+		return slices.Clone(last.Children)
+	}
 	for _, child := range n.children {
 		name, err := nameOf(child)
 		if err != nil {
@@ -87,7 +112,7 @@ func (n *node) restingSnapshots(path string) (children []Snapshot) {
 		s := Snapshot{Name: name, Path: path + "/" + name, State: Stopped}
 		if below := nodeOf(resolve(child).Child); below != nil {
 			s.Supervisor = true
-			s.Children = below.restingSnapshots(s.Path)
+			s.Children = below.resting(s.Path)
 		}
 		children = append(children, s)
 	}
@@ -130,10 +155,14 @@ func (s Snapshot) write(text *strings.Builder, level int) {
 	if s.Waiting > 0 {
 		fmt.Fprintf(text, ", %d waiting", s.Waiting)
 	}
-	if last := len(s.Restarts) - 1; last >= 0 {
-		fmt.Fprintf(text, ", last restart after: %v", s.Restarts[last].Reason)
-	} else if s.Reason != nil && s.State == Stopped {
+	switch last := len(s.Restarts) - 1; {
+	case s.State == Stopped && s.Reason != nil:
 		fmt.Fprintf(text, ", ended: %v", s.Reason)
+	case last >= 0:
+		if delay := s.Restarts[last].Delay; s.State == Restarting && delay > 0 {
+			fmt.Fprintf(text, " after %v", delay)
+		}
+		fmt.Fprintf(text, ", last restart because of: %v", s.Restarts[last].Reason)
 	}
 	text.WriteString("\n")
 	for _, child := range s.Children {

@@ -51,11 +51,11 @@ func TestSnapshotGolden(t *testing.T) {
 		go b.root.StartChild(t.Context(), late)
 		synctest.Wait()
 		golden(t, "running", b.root.Snapshot(), `root running
-  crashed running, incarnation 2, last restart after: boom
+  crashed running, incarnation 2, last restart because of: boom
   sub running
-    again running, incarnation 3, last restart after: normal
+    again running, incarnation 3, last restart because of: normal
     ended stopped, ended: normal
-  waits restarting, last restart after: boom
+  waits restarting after 1h0m0s, last restart because of: boom
   busy running, busy, 2 waiting
   pool running
     user#1 running
@@ -93,7 +93,16 @@ func TestSnapshotGolden(t *testing.T) {
 		if b.wait() == nil {
 			t.Error("wait: got nil, want a report of busy")
 		}
-		golden(t, "after", b.root.Snapshot(), stopped)
+		golden(t, "after", b.root.Snapshot(), `root stopped, ended: shutdown
+  crashed stopped, incarnation 2, ended: shutdown
+  sub stopped, ended: shutdown
+    again stopped, incarnation 3, ended: shutdown
+    ended stopped, ended: normal
+  waits stopped, ended: boom
+  busy stopped, ended: killed
+  pool stopped, ended: shutdown
+    user#1 stopped, ended: shutdown
+`)
 		time.Sleep(3 * time.Hour)
 	})
 }

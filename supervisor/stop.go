@@ -208,7 +208,7 @@ func (l *loop) awaitEnds(until time.Time, final bool) (ends int) {
 		items = l.queue.take()
 	}
 	for _, item := range items {
-		if e, ok := item.(ended); ok && e.runner.isStopping() {
+		if e, ok := item.(death); ok && e.runner.isStopping() {
 			l.stopped(e.runner.member, final)
 			ends++
 			continue

@@ -36,7 +36,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 	if err != nil {
 		return &ChildError{Path: s.path() + "/" + name, Op: "start", Err: err}
 	}
-	return s.ask(ctx, func(l *loop) error {
+	return s.ask(ctx, "start", name, func(l *loop) error {
 		if m := l.byName[name]; m != nil {
 			err := ErrAlreadyPresent
 			if m.current != nil {
@@ -64,7 +64,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 //
 // For when ctx ends and when the supervisor is not running see StartChild.
 func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
-	return s.ask(ctx, func(l *loop) error {
+	return s.ask(ctx, "terminate", name, func(l *loop) error {
 		m := l.byName[name]
 		if m == nil {
 			return l.unknown("terminate", name)
@@ -84,7 +84,7 @@ func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
 //
 // For when ctx ends and when the supervisor is not running see StartChild.
 func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
-	return s.ask(ctx, func(l *loop) error {
+	return s.ask(ctx, "restart", name, func(l *loop) error {
 		m, err := l.idle("restart", name)
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 //
 // For when ctx ends and when the supervisor is not running see StartChild.
 func (s *Supervisor) DeleteChild(ctx context.Context, name string) error {
-	return s.ask(ctx, func(l *loop) error {
+	return s.ask(ctx, "delete", name, func(l *loop) error {
 		m, err := l.idle("delete", name)
 		if err != nil {
 			return err

@@ -27,7 +27,7 @@
 //
 //	error  Exited with an abnormal reason, StartFailed, GaveUp, Abandoned
 //	warn   Terminated with an abnormal reason or overdue, CastFailed
-//	info   Restarting, Returned, AutoShutdown
+//	info   Restarting, Returned
 //	debug  Started, Restarted, DeadLetter, and clean Exited and Terminated
 //
 // # Lifecycle spans

@@ -107,14 +107,6 @@ type GaveUp struct {
 	Reason exit.Reason // why it wanted it
 }
 
-// AutoShutdown tells of a supervisor that stops itself because its significant
-// children have ended for good (S92). The Head is the supervisor's.
-type AutoShutdown struct {
-	Head
-	Child  string // name of the significant child that ended last
-	Reason exit.Reason
-}
-
 // Abandoned tells of an incarnation that did not end even when killed. It is
 // declared dead, but its goroutine is still there (S193).
 type Abandoned struct {
@@ -150,16 +142,15 @@ type Missed struct {
 	Count int // how many, at least 1
 }
 
-func (e Started) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
-func (e StartFailed) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
-func (e Exited) stamped(path string) Event       { e.Head = e.Head.stamped(path); return e }
-func (e Terminated) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
-func (e Restarting) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
-func (e Restarted) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
-func (e GaveUp) stamped(path string) Event       { e.Head = e.Head.stamped(path); return e }
-func (e AutoShutdown) stamped(path string) Event { e.Head = e.Head.stamped(path); return e }
-func (e Abandoned) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
-func (e Returned) stamped(path string) Event     { e.Head = e.Head.stamped(path); return e }
-func (e DeadLetter) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
-func (e CastFailed) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
-func (e Missed) stamped(string) Event            { e.Head = e.Head.stamped(""); return e }
+func (e Started) stamped(path string) Event     { e.Head = e.Head.stamped(path); return e }
+func (e StartFailed) stamped(path string) Event { e.Head = e.Head.stamped(path); return e }
+func (e Exited) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
+func (e Terminated) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
+func (e Restarting) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
+func (e Restarted) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e GaveUp) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
+func (e Abandoned) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Returned) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
+func (e DeadLetter) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
+func (e CastFailed) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
+func (e Missed) stamped(string) Event           { e.Head = e.Head.stamped(""); return e }

@@ -85,10 +85,6 @@ var every = []struct {
 		`bank/alice#2 gave up on "bob": boom`,
 		`level=ERROR msg="supervisor gave up" coppice.path=bank/alice coppice.incarnation=2 coppice.child=bob coppice.reason=boom`,
 	}, {
-		tracing.AutoShutdown{Head: head(), Child: "bob", Reason: exit.Normal},
-		`bank/alice#2 shuts itself down after "bob": normal`,
-		`level=INFO msg="supervisor shuts itself down" coppice.path=bank/alice coppice.incarnation=2 coppice.child=bob coppice.reason=normal`,
-	}, {
 		tracing.Abandoned{Head: head(), Waited: 5 * time.Second},
 		`bank/alice#2 abandoned after 5s`,
 		`level=ERROR msg="child abandoned" coppice.path=bank/alice coppice.incarnation=2 coppice.waited=5s`,

@@ -40,9 +40,6 @@ func (e Terminated) entry() (string, slog.Level) {
 func (e Restarting) entry() (string, slog.Level) { return "child restarting", slog.LevelInfo }
 func (e Restarted) entry() (string, slog.Level)  { return "child restarted", slog.LevelDebug }
 func (e GaveUp) entry() (string, slog.Level)     { return "supervisor gave up", slog.LevelError }
-func (e AutoShutdown) entry() (string, slog.Level) {
-	return "supervisor shuts itself down", slog.LevelInfo
-}
 func (e Abandoned) entry() (string, slog.Level)  { return "child abandoned", slog.LevelError }
 func (e Returned) entry() (string, slog.Level)   { return "abandoned child returned", slog.LevelInfo }
 func (e DeadLetter) entry() (string, slog.Level) { return "dead letter", slog.LevelDebug }
@@ -86,11 +83,6 @@ func (e Restarted) LogValue() slog.Value {
 
 // LogValue is path, incarnation, child and reason.
 func (e GaveUp) LogValue() slog.Value {
-	return e.group(slog.String("child", e.Child), because(e.Reason))
-}
-
-// LogValue is path, incarnation, child and reason.
-func (e AutoShutdown) LogValue() slog.Value {
 	return e.group(slog.String("child", e.Child), because(e.Reason))
 }
 

@@ -58,11 +58,6 @@ func (e GaveUp) String() string {
 	return fmt.Sprintf("%s gave up on %q: %v", e.name(), e.Child, e.Reason)
 }
 
-// String is `bank#1 shuts itself down after "alice": normal`.
-func (e AutoShutdown) String() string {
-	return fmt.Sprintf("%s shuts itself down after %q: %v", e.name(), e.Child, e.Reason)
-}
-
 // String is "bank/alice#1 abandoned after 5s".
 func (e Abandoned) String() string { return fmt.Sprintf("%s abandoned after %v", e.name(), e.Waited) }
 
