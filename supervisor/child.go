@@ -34,7 +34,8 @@ type Child interface {
 
 // Spec is a child together with how it is to be looked after. It is a Child
 // itself, so it stands wherever a child does. A child without a Spec is looked
-// after by the zero values.
+// after by the zero values. It is taken by value: a type that embeds a Spec is a
+// child of its own, and the fields have no effect.
 type Spec struct {
 	// Child is the child itself; a Spec is refused here.
 	Child Child

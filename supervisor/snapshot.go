@@ -92,7 +92,8 @@ func (s *Snapshot) look(m *member, r *runner) {
 		}
 		hand := r.cell.Holding()
 		s.Busy, s.Waiting = hand.Busy, hand.Depth
-		if l, ok := r.cell.Handler().(*loop); ok {
+		if l, ok := r.cell.Handler().(*loop); ok { // also behind a type of the user's
+			s.Supervisor = true
 			s.Children = l.snapshots()
 		}
 	}

@@ -12,7 +12,8 @@ import (
 // strategy, and stops them in reverse order. It is a [Child] itself.
 //
 // All methods may be called concurrently. When its tree has ended it may be
-// started again.
+// started again. A type that embeds a *Supervisor is a child like any other: it
+// gets the shutdown time of one unless a [Spec] says otherwise.
 type Supervisor struct{ node }
 
 // New makes a supervisor of the children, in start order. Nothing is checked

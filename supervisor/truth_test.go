@@ -295,7 +295,7 @@ func TestAbandonedWhileStartingIsNotAdopted(t *testing.T) {
 		check(t, "starts below", below.starts.Load(), 0)
 
 		again := start(t, supervisor.Policy{}, sub)
-		check(t, "states", again.states(), "sub")
+		check(t, "states", again.states(), "sub sub/below")
 		check(t, "path", sub.String(), "root/sub")
 		again.stopInOrder()
 	})
