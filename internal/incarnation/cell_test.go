@@ -1,0 +1,254 @@
+package incarnation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+)
+
+func newCell(parent context.Context) *incarnation.Cell {
+	return incarnation.New(incarnation.NewScope("root/child"), 3, parent, false)
+}
+
+func TestFromFindsTheNearestCell(t *testing.T) {
+	parent := context.WithValue(t.Context(), testKey{"parent"}, "value")
+	outer := newCell(parent)
+	inner := incarnation.New(incarnation.NewScope("root/child/grandchild"), 1, outer.Work(), true)
+	derived, cancel := context.WithCancel(context.WithValue(inner, testKey{"child"}, 1))
+	defer cancel()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+		want *incarnation.Cell
+	}{
+		{"none", parent, nil},
+		{"the cell", outer, outer},
+		{"its work", outer.Work(), outer},
+		{"the cell below", inner, inner},
+		{"the work of the cell below", inner.Work(), inner},
+		{"derived", derived, inner},
+		{"detached", context.WithoutCancel(inner.Work()), inner},
+	} {
+		if got := incarnation.From(test.ctx); got != test.want {
+			t.Errorf("%s: got %p, want %p", test.name, got, test.want)
+		}
+		check(t, test.name, test.ctx.Value(testKey{"parent"}), any("value"))
+	}
+	outer.Kill(exit.Killed)
+	for name, ctx := range map[string]context.Context{"ended": inner, "work ended": inner.Work(), "derived, ended": derived} {
+		if got := incarnation.From(ctx); got != inner {
+			t.Errorf("%s: got %p, want %p", name, got, inner)
+		}
+		check(t, name, context.Cause(ctx), error(exit.Killed))
+	}
+	check(t, "path", inner.Scope().Path(), "root/child/grandchild")
+	check(t, "number", outer.Number(), 3)
+	check(t, "crash", fmt.Sprint(outer.CrashOnPanic(), inner.CrashOnPanic()), "false true")
+}
+
+// trace writes down which hooks were called.
+type trace struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (tr *trace) add(call string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.calls = append(tr.calls, call)
+}
+
+func (tr *trace) String() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return strings.Join(tr.calls, ", ")
+}
+
+func (tr *trace) hooks() incarnation.Hooks {
+	return incarnation.Hooks{
+		Stop:    func(final bool) { tr.add(fmt.Sprint("stop ", final)) },
+		Kill:    func() { tr.add("kill") },
+		Abandon: func() { tr.add("abandon") },
+	}
+}
+
+// What happens to a cell is told to its hooks once, in order, whether they were
+// attached before or come late.
+func TestHooksAreToldOnce(t *testing.T) {
+	detail := exit.ShutdownFor(errors.New("upgrade"))
+	for _, test := range []struct {
+		name       string
+		do         func(*incarnation.Cell)
+		before     string // calls of hooks attached before
+		late       string // of hooks attached after; "refused" if they were
+		asked      bool
+		ctx, work  error // causes
+		abandoning bool
+	}{
+		{name: "nothing", do: func(*incarnation.Cell) {}},
+		{
+			name: "stop", do: func(c *incarnation.Cell) { c.Stop(exit.Shutdown, false) },
+			before: "stop false", late: "stop false", asked: true, ctx: exit.Shutdown,
+		},
+		{
+			name: "final stop", do: func(c *incarnation.Cell) { c.Stop(detail, true) },
+			before: "stop true", late: "stop true", asked: true, ctx: detail,
+		},
+		{
+			name: "only the first stop counts", do: func(c *incarnation.Cell) { c.Stop(detail, true); c.Stop(exit.Shutdown, false) },
+			before: "stop true", late: "stop true", asked: true, ctx: detail,
+		},
+		{
+			name: "S5 stop, then kill", do: func(c *incarnation.Cell) { c.Stop(exit.Shutdown, true); c.Kill(exit.Killed); c.Kill(exit.Killed) },
+			before: "stop true, kill", late: "stop true, kill", asked: true, ctx: exit.Shutdown, work: exit.Killed,
+		},
+		{
+			name: "kill", do: func(c *incarnation.Cell) { c.Kill(exit.Killed); c.Stop(exit.Shutdown, true) },
+			before: "stop false, kill", late: "stop false, kill", asked: true, ctx: exit.Killed, work: exit.Killed,
+		},
+		{
+			name: "stop, then interrupt", do: func(c *incarnation.Cell) { c.Stop(detail, true); c.Interrupt() },
+			before: "stop true", late: "stop true", asked: true, ctx: detail, work: exit.Shutdown,
+		},
+		{
+			name: "S194 abandon", do: func(c *incarnation.Cell) { c.Abandon(); c.Abandon() },
+			before: "stop false, kill, abandon", late: "refused", asked: true, ctx: exit.Killed, work: exit.Killed,
+		},
+		{
+			name: "stop, then abandon", do: func(c *incarnation.Cell) { c.Stop(exit.Shutdown, true); c.Abandon() },
+			before: "stop true, kill, abandon", late: "refused", asked: true, ctx: exit.Shutdown, work: exit.Killed,
+		},
+		{
+			name: "end, then abandon", do: func(c *incarnation.Cell) { c.End(); c.Abandon() },
+			before: "stop false, kill", late: "stop false, kill", asked: true, ctx: exit.Killed, work: exit.Killed,
+		},
+		{
+			name: "abandon, then end", do: func(c *incarnation.Cell) { c.Abandon(); c.End() },
+			before: "stop false, kill, abandon", late: "refused", asked: true, ctx: exit.Killed, work: exit.Killed,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, tr := newCell(t.Context()), new(trace)
+			check(t, "attached", c.Attach(tr.hooks), true)
+			test.do(c)
+			check(t, "hooks", tr.String(), test.before)
+			check(t, "asked", c.Asked(), test.asked)
+			check(t, "cause", context.Cause(c), test.ctx)
+			check(t, "cause of work", context.Cause(c.Work()), test.work)
+
+			c, tr = newCell(t.Context()), new(trace)
+			test.do(c)
+			if !c.Attach(tr.hooks) {
+				tr.add("refused")
+			}
+			check(t, "late hooks", tr.String(), test.late)
+
+			c = newCell(t.Context())
+			c.Attach(func() incarnation.Hooks { return incarnation.Hooks{} })
+			test.do(c) // hooks may be nil
+
+			c = newCell(t.Context())
+			test.do(c)
+			c.Attach(func() incarnation.Hooks { return incarnation.Hooks{} })
+		})
+	}
+}
+
+// An incarnation that was abandoned before it attached must not prepare
+// anything: a successor may have it by now.
+func TestAttachAfterAbandonTouchesNothing(t *testing.T) {
+	c := newCell(t.Context())
+	c.Abandon()
+	attached := c.Attach(func() incarnation.Hooks {
+		t.Error("prepared")
+		return incarnation.Hooks{}
+	})
+	check(t, "attached", attached, false)
+}
+
+func TestWorkEndsWithItsParent(t *testing.T) {
+	parent, cancel := context.WithCancelCause(t.Context())
+	c := newCell(parent)
+	c.Stop(exit.Shutdown, true)
+	check(t, "work after the stop", c.Work().Err(), nil)
+	cancel(exit.Killed)
+	check(t, "cause of work", context.Cause(c.Work()), error(exit.Killed))
+	check(t, "cause", context.Cause(c), error(exit.Shutdown))
+}
+
+func TestWhatTheIncarnationTells(t *testing.T) {
+	c := newCell(t.Context())
+	check(t, "self", c.Self(), nil)
+	check(t, "handler", c.Handler(), nil)
+	check(t, "holding", c.Holding(), incarnation.Hand{})
+	hand := incarnation.Hand{Message: "int", Busy: true, Begun: 7, Depth: 2}
+	c.Attach(func() incarnation.Hooks {
+		return incarnation.Hooks{Self: "self", Handler: "handler", Holding: func() incarnation.Hand { return hand }}
+	})
+	check(t, "self", c.Self(), any("self"))
+	check(t, "handler", c.Handler(), any("handler"))
+	check(t, "holding", c.Holding(), hand)
+}
+
+func TestS7_EndOrAbandonNeverBoth(t *testing.T) {
+	for round := range 2000 {
+		c, tr := newCell(t.Context()), new(trace)
+		c.Attach(tr.hooks)
+		var ended, abandoned atomic.Int32
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				if c.End() {
+					ended.Add(1)
+				}
+			})
+			wg.Go(func() {
+				if c.Abandon() {
+					abandoned.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		want := "stop false, kill"
+		if abandoned.Load() == 1 {
+			want += ", abandon"
+		}
+		got := tr.String()
+		if c.Abandoned() != (abandoned.Load() == 1) || ended.Load()+abandoned.Load() != 1 || len(got) != len(want) {
+			t.Fatalf("round %d: got %d ends, %d abandonments, abandoned %v, hooks %q, want one of both",
+				round, ended.Load(), abandoned.Load(), c.Abandoned(), got)
+		}
+	}
+}
+
+func TestHooksAreToldOnceWhenAllComesAtOnce(t *testing.T) {
+	for round := range 2000 {
+		c, tr := newCell(t.Context()), new(trace)
+		var attached bool
+		var wg sync.WaitGroup
+		wg.Go(func() { attached = c.Attach(tr.hooks) })
+		wg.Go(func() { c.Stop(exit.Shutdown, true) })
+		wg.Go(func() { c.Stop(exit.Shutdown, true) })
+		wg.Go(func() { c.Abandon() })
+		wg.Wait()
+		got := map[string]int{}
+		for _, call := range tr.calls {
+			word, _, _ := strings.Cut(call, " ")
+			got[word]++
+		}
+		want := "map[abandon:1 kill:1 stop:1]"
+		if !attached {
+			want = "map[]"
+		}
+		if fmt.Sprint(got) != want {
+			t.Fatalf("round %d, attached %v: got %v, want %v", round, attached, got, want)
+		}
+	}
+}

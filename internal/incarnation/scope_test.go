@@ -1,0 +1,54 @@
+package incarnation_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+)
+
+func TestAfterGone(t *testing.T) {
+	scope := incarnation.NewScope("root/child")
+	check(t, "path", scope.Path(), "root/child")
+	var calls []string
+	after := func(name string) func(exit.Reason) {
+		return func(cause exit.Reason) { calls = append(calls, fmt.Sprint(name, " ", cause)) }
+	}
+	scope.AfterGone(after("first"))
+	scope.AfterGone(func(cause exit.Reason) {
+		after("second")(cause)
+		scope.AfterGone(after("within")) // the scope is gone already
+		scope.End(exit.Normal)
+	})
+	scope.AfterGone(after("third"))
+	check(t, "before the end", len(calls), 0)
+	scope.End(exit.Shutdown)
+	check(t, "at the end", strings.Join(calls, ", "), "first shutdown, second shutdown, within shutdown, third shutdown")
+	calls = nil
+	scope.End(exit.Killed)
+	check(t, "at a second end", len(calls), 0)
+	scope.AfterGone(after("late"))
+	check(t, "after the end", strings.Join(calls, ", "), "late shutdown")
+}
+
+func TestAfterGoneIsCalledOnceWhateverComesFirst(t *testing.T) {
+	for range 1000 {
+		scope := incarnation.NewScope("root/child")
+		var calls [4]atomic.Int32
+		var wg sync.WaitGroup
+		for i := range calls {
+			wg.Go(func() { scope.AfterGone(func(exit.Reason) { calls[i].Add(1) }) })
+		}
+		for range 2 {
+			wg.Go(func() { scope.End(exit.Shutdown) })
+		}
+		wg.Wait()
+		for i := range calls {
+			check(t, "calls", calls[i].Load(), 1)
+		}
+	}
+}
