@@ -36,8 +36,10 @@ type Options struct {
 
 func (o Options) check() error {
 	var faults []error
-	if err := o.Mailbox.Check(); err != nil {
-		faults = append(faults, fmt.Errorf("Mailbox: %w", err))
+	if joined, ok := o.Mailbox.Check().(interface{ Unwrap() []error }); ok {
+		for _, fault := range joined.Unwrap() {
+			faults = append(faults, fmt.Errorf("Mailbox: %w", fault))
+		}
 	}
 	if o.Retries < 0 {
 		faults = append(faults, fmt.Errorf("Retries: %d is negative", o.Retries))
@@ -177,6 +179,9 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {
 		return nil, ErrUnsupervised
+	}
+	if cell.Abandoned() { // before its goroutine came to run
+		return nil, exit.Killed
 	}
 	if err := a.enter(ctx, cell.Scope()); err != nil {
 		return nil, err

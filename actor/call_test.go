@@ -93,8 +93,8 @@ func TestS146_CallWithoutAProcess(t *testing.T) {
 		expect := func(when string) {
 			t.Helper()
 			n, err := actor.Call(t.Context(), s, next)
-			check(t, when, answer(n, err), "0, s: no such process")
-			check(t, when+", cast", fmt.Sprint(actor.Cast(t.Context(), s, next)), "s: no such process")
+			check(t, when, answer(n, err), "0, s: no such process: not started, or gone for good")
+			check(t, when+", cast", fmt.Sprint(actor.Cast(t.Context(), s, next)), "s: no such process: not started, or gone for good")
 			if !errors.Is(err, actor.ErrNoProc) {
 				t.Errorf("%s: got %v, want %v", when, err, actor.ErrNoProc)
 			}
@@ -116,8 +116,8 @@ func TestS146_CallWithoutAProcess(t *testing.T) {
 func TestCallOfNobody(t *testing.T) {
 	for name, target := range map[string]actor.Target[state]{"nil": nil, "nil server": (*actor.Server[state])(nil)} {
 		n, err := actor.Call(t.Context(), target, next)
-		check(t, name, answer(n, err), "0, nil: no such process")
-		check(t, name+", cast", fmt.Sprint(actor.Cast(t.Context(), target, next)), "nil: no such process")
+		check(t, name, answer(n, err), "0, nil: no such process: not started, or gone for good")
+		check(t, name+", cast", fmt.Sprint(actor.Cast(t.Context(), target, next)), "nil: no such process: not started, or gone for good")
 	}
 }
 
@@ -210,17 +210,17 @@ func TestCallsQueuedWhenTheChildGoes(t *testing.T) {
 	}{
 		{"terminated", supervisor.Spec{}, mailbox.FinishInHand, next,
 			func(t *testing.T, tree *supervisor.Supervisor) { _ = tree.TerminateChild(t.Context(), "s") },
-			"0, tree/s: no such process"},
+			"0, tree/s: no such process: not started, or gone for good"},
 		{"terminated and drained", supervisor.Spec{}, mailbox.DrainAll, next,
 			func(t *testing.T, tree *supervisor.Supervisor) { _ = tree.TerminateChild(t.Context(), "s") },
 			"2, <nil>"},
 		{"stopped", supervisor.Spec{}, mailbox.Discard, next,
 			func(_ *testing.T, tree *supervisor.Supervisor) { _ = tree.Stop(context.Background()) },
-			"0, tree/s: no such process"},
+			"0, tree/s: no such process: not started, or gone for good"},
 		{"gave up", supervisor.Spec{}, mailbox.DrainAll, crash,
-			func(*testing.T, *supervisor.Supervisor) {}, "0, tree/s: no such process"},
+			func(*testing.T, *supervisor.Supervisor) {}, "0, tree/s: no such process: not started, or gone for good"},
 		{"ended for good", supervisor.Spec{Restart: strategy.Temporary}, mailbox.DrainAll, give(0, exit.Normal),
-			func(*testing.T, *supervisor.Supervisor) {}, "0, tree/s: no such process"},
+			func(*testing.T, *supervisor.Supervisor) {}, "0, tree/s: no such process: not started, or gone for good"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -259,7 +259,7 @@ func TestCallsQueuedInBackoffWhenTheTreeStops(t *testing.T) {
 		if err := tree.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
-		check(t, "outcome", <-outcome, "0, tree/s: no such process")
+		check(t, "outcome", <-outcome, "0, tree/s: no such process: not started, or gone for good")
 	})
 }
 
@@ -306,7 +306,7 @@ func TestSendErrorText(t *testing.T) {
 		err  actor.SendError
 		want string
 	}{
-		{actor.SendError{Path: "bank/alice", Err: actor.ErrNoProc}, "bank/alice: no such process"},
+		{actor.SendError{Path: "bank/alice", Err: actor.ErrNoProc}, "bank/alice: no such process: not started, or gone for good"},
 		{actor.SendError{Path: "bank/alice", Err: actor.ErrEnded, Reason: exit.Shutdown}, "bank/alice: callee ended before it replied: shutdown"},
 		{actor.SendError{Path: "bank/alice", Err: actor.ErrSelfCall}, "bank/alice: an actor cannot call itself"},
 		{actor.SendError{Path: "bank/alice", Err: mailbox.ErrFull}, "bank/alice: mailbox full"},

@@ -11,7 +11,7 @@ import (
 var (
 	// ErrNoProc says that there is nobody to receive: the actor has not been
 	// started, or is gone for good (S146).
-	ErrNoProc = errors.New("no such process")
+	ErrNoProc = errors.New("no such process: not started, or gone for good")
 
 	// ErrEnded says that the callee ended before it answered; [SendError] has
 	// its reason. The call may or may not have had an effect.

@@ -86,7 +86,7 @@ func ExampleNew() {
 	// 1 to be
 	// 2 or not to be
 	// closed: shutdown
-	// printer: no such process
+	// printer: no such process: not started, or gone for good
 }
 
 // An actor with a loop of its own, which selects on its messages beside other
@@ -160,7 +160,7 @@ func ExampleCall() {
 	}
 	fmt.Println(actor.Call(ctx, alice, Deposit{20}))
 	// Output:
-	// 0 alice: no such process
+	// 0 alice: no such process: not started, or gone for good
 	// 500 <nil>
 	// 500 true
 	// bank/alice | callee ended before it replied | panic: negative deposit

@@ -166,6 +166,21 @@ func fails(context.Context) error   { return errBad }
 func panics(context.Context) error  { panic("boom") }
 func goexits(context.Context) error { runtime.Goexit(); return nil }
 
+// checkGoroutines checks how many goroutines have the text in their labels or
+// stack. One of an earlier test may still be on its very last steps.
+func checkGoroutines(t testing.TB, what, text string, want int) {
+	t.Helper()
+	got := goroutinesWith(t, text)
+	for range 1000 {
+		if got == want {
+			return
+		}
+		runtime.Gosched()
+		got = goroutinesWith(t, text)
+	}
+	t.Errorf("goroutines %s: got %d, want %d", what, got, want)
+}
+
 // goroutinesWith counts the goroutines whose labels or stack contain the text.
 func goroutinesWith(t testing.TB, text string) (count int) {
 	t.Helper()

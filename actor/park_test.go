@@ -39,13 +39,13 @@ func TestParkedActorsHaveNoGoroutine(t *testing.T) {
 		}
 		tree, _ := plant(t, children...)
 		synctest.Wait()
-		check(t, "goroutines", goroutinesWith(t, ofActors), count)
+		checkGoroutines(t, "of the tree", ofActors, count)
 		time.Sleep(time.Second - 1)
 		synctest.Wait()
-		check(t, "goroutines before the time", goroutinesWith(t, ofActors), count)
+		checkGoroutines(t, "before the time", ofActors, count)
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		check(t, "goroutines after it", goroutinesWith(t, ofActors), 0)
+		checkGoroutines(t, "after it", ofActors, 0)
 
 		var sent sends
 		for range 3 {
@@ -53,10 +53,10 @@ func TestParkedActorsHaveNoGoroutine(t *testing.T) {
 				sent.send(t, a, i)
 			}
 			synctest.Wait()
-			check(t, "goroutines when woken", goroutinesWith(t, ofActors), count)
+			checkGoroutines(t, "when woken", ofActors, count)
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			check(t, "goroutines when parked again", goroutinesWith(t, ofActors), 0)
+			checkGoroutines(t, "when parked again", ofActors, 0)
 		}
 		for i, sum := range sums {
 			check(t, "sum", sum, 3*i)
@@ -84,7 +84,7 @@ func TestMessagesKeepAnActorFromParking(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		check(t, "goroutines", goroutinesWith(t, ofActors), 1)
+		checkGoroutines(t, "of the tree", ofActors, 1)
 	})
 }
 
@@ -151,7 +151,7 @@ func TestWhatHappensToAParkedActor(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 				synctest.Wait()
-				check(t, "goroutines", goroutinesWith(t, ofActors), 0)
+				checkGoroutines(t, "of the tree", ofActors, 0)
 				test.do(t, tree, a)
 				synctest.Wait()
 				check(t, "journal", j.take(), test.want)

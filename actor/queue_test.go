@@ -130,7 +130,7 @@ func TestFreshMailboxFailsTheCallsInIt(t *testing.T) {
 		synctest.Wait()
 		go func() { synctest.Wait(); close(release) }()
 		_, err = actor.Call(t.Context(), s, next)
-		check(t, "Call", fmt.Sprint(err), "tree/s: no such process")
+		check(t, "Call", fmt.Sprint(err), "tree/s: no such process: not started, or gone for good")
 	})
 }
 

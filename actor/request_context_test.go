@@ -128,7 +128,7 @@ func TestEndOfTheCallersContextReachesWhatHangsOnIt(t *testing.T) {
 					context.AfterFunc(ctx, func() { j.add("AfterFunc after %v", time.Since(start)) })
 					unhook := context.AfterFunc(ctx, func() { j.add("this was unhooked") })
 					unhook()
-					check(t, "goroutines of contexts", goroutinesWith(t, "context.("), 0)
+					checkGoroutines(t, "of contexts", "context.(", 0)
 					<-derived.Done()
 					after := time.Since(start)
 					time.Sleep(time.Nanosecond) // AfterFunc has a goroutine of its own
@@ -173,7 +173,7 @@ func TestContextOfACallEndsWithIt(t *testing.T) {
 						check(t, "derived", observed(derived), "context canceled, context canceled, done true")
 						check(t, "AfterFunc called", called, true)
 					}
-					check(t, "goroutines of contexts", goroutinesWith(t, "context.("), 0)
+					checkGoroutines(t, "of contexts", "context.(", 0)
 					time.Sleep(2 * time.Second) // the caller's ends as well
 					check(t, "ctx", observed(kept), "context canceled, context canceled, done true")
 				})

@@ -74,7 +74,7 @@ func (r *running[M]) loop() error {
 	}
 	ctx := r.cell.Work()
 	for {
-		e, got := r.in.Next(r.actor.options.ParkAfter)
+		message, got := r.in.Next(r.actor.options.ParkAfter)
 		switch got {
 		case mailbox.Stopped:
 			return context.Cause(r.cell)
@@ -82,7 +82,7 @@ func (r *running[M]) loop() error {
 			r.parked = true
 			return nil
 		}
-		if err := r.receive(ctx, e); err != nil {
+		if err := r.receive(ctx, message); err != nil {
 			return err
 		}
 	}
@@ -99,14 +99,14 @@ func (r *running[M]) runLoop() error {
 
 // receive hands one message to the handler. An error leaves the run busy, and
 // the message in hand, unless it is a reason that the handler chose.
-func (r *running[M]) receive(ctx context.Context, e mailbox.Envelope[M]) error {
+func (r *running[M]) receive(ctx context.Context, message M) error {
 	if r.final.Load() && ctx.Err() != nil { // the time is over, but Next has not been told yet
 		r.in.Skip(mailbox.Discarded)
 		return nil
 	}
 	operation := tracing.Send
 	if r.actor.request != nil {
-		r.request = r.actor.request(e.Message())
+		r.request = r.actor.request(message)
 		if r.request.gone() {
 			r.request = nil
 			r.in.Skip(mailbox.CallerGone)
@@ -116,9 +116,9 @@ func (r *running[M]) receive(ctx context.Context, e mailbox.Envelope[M]) error {
 	}
 	r.busy = true
 	if r.actor.life.Load().Traces() {
-		ctx = r.trace(ctx, operation, e)
+		ctx = r.trace(ctx, operation, message)
 	}
-	err := r.behavior.Receive(ctx, e.Message())
+	err := r.behavior.Receive(ctx, message)
 	if _, chosen := err.(exit.Reason); err != nil && !chosen {
 		return err
 	}
@@ -129,12 +129,12 @@ func (r *running[M]) receive(ctx context.Context, e mailbox.Envelope[M]) error {
 	return err
 }
 
-func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, e mailbox.Envelope[M]) context.Context {
+func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, message M) context.Context {
 	var carrier *tracing.Carrier
-	if note := e.Note(); note != nil {
+	if note := r.in.Note(); note != nil {
 		carrier, _ = note.Trace.(*tracing.Carrier)
 	}
-	ctx, span := r.actor.life.Load().Processing(ctx, operation, carrier, r.actor.payload(e.Message()))
+	ctx, span := r.actor.life.Load().Processing(ctx, operation, carrier, r.actor.payload(message))
 	r.span = &span
 	return ctx
 }
@@ -212,9 +212,9 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 // abandon cuts off the effects of an incarnation that did not end in time. It
 // runs on the supervisor's goroutine.
 func (r *running[M]) abandon() {
-	if e, inHand := r.in.Freeze(); inHand {
+	if message, inHand := r.in.Freeze(); inHand {
 		r.mu.Lock()
-		r.stuck = fmt.Sprintf("%T", r.actor.payload(e.Message()))
+		r.stuck = fmt.Sprintf("%T", r.actor.payload(message))
 		r.mu.Unlock()
 	}
 	r.ended(exit.Killed, false)

@@ -29,13 +29,13 @@ func TestS146_SendWithoutAProcess(t *testing.T) {
 				t.Errorf("%s: got %#v, want a *SendError of %v without a reason", when, err, actor.ErrNoProc)
 			}
 		}
-		expect("before the start", "numbers: no such process")
+		expect("before the start", "numbers: no such process: not started, or gone for good")
 		tree, _ := plant(t, a)
 		expect("running", "<nil>")
 		if err := tree.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
-		expect("after the stop", "numbers: no such process")
+		expect("after the stop", "numbers: no such process: not started, or gone for good")
 		if _, err := tree.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +256,7 @@ func TestDeadLettersCanBeSentAgain(t *testing.T) {
 				if err := tree.Stop(context.Background()); err != nil {
 					t.Error(err)
 				}
-				check(t, "Resend to nobody", fmt.Sprint(letter.Resend(t.Context())), "s: no such process")
+				check(t, "Resend to nobody", fmt.Sprint(letter.Resend(t.Context())), "s: no such process: not started, or gone for good")
 			})
 		})
 	}

@@ -39,7 +39,7 @@ func TestCheckTellsAllFaultsAtOnce(t *testing.T) {
 			Mailbox:   mailbox.Options{Capacity: -7, Overflow: 9, Drain: 9},
 			Retries:   -1,
 			ParkAfter: -time.Second,
-		}), "Mailbox: Capacity: -7 is negative; Overflow: invalid (9); Drain: invalid (9); " +
+		}), "Mailbox: Capacity: -7 is negative; Mailbox: Overflow: invalid (9); Mailbox: Drain: invalid (9); " +
 			"Retries: -1 is negative; ParkAfter: -1s is negative; open: nil"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestS144_OpenThatFails(t *testing.T) {
 			check(t, "Start", fmt.Sprint(err), "start tree/s: "+test.want)
 			check(t, "closed", closed, false)
 			_, err = actor.Call(t.Context(), s, next)
-			check(t, "Call", fmt.Sprint(err), "s: no such process")
+			check(t, "Call", fmt.Sprint(err), "s: no such process: not started, or gone for good")
 		})
 	}
 }
@@ -164,14 +164,14 @@ func TestS14_IgnoreIsNoFailure(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		check(t, "dead letters", kept.deadLetters(), "1: in hand at a crash, 2: discarded")
-		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process")
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process: not started, or gone for good")
 		sent.conserved(t, a.Stats())
 
 		// By hand, first still declining.
 		if err := tree.RestartChild(t.Context(), "a"); err != nil {
 			t.Errorf("RestartChild: got %v, want nil", err)
 		}
-		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process")
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process: not started, or gone for good")
 		ignore = false
 		if err := tree.RestartChild(t.Context(), "a"); err != nil {
 			t.Errorf("RestartChild: got %v, want nil", err)
@@ -188,7 +188,7 @@ func TestS14_IgnoreAtTheFirstStart(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := actor.Call(ctx, s, next)
-		check(t, "Call", fmt.Sprint(err), "s: no such process")
+		check(t, "Call", fmt.Sprint(err), "s: no such process: not started, or gone for good")
 	})
 }
 

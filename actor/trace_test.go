@@ -203,7 +203,7 @@ func TestRefusedMessagesHaveAFailedSpan(t *testing.T) {
 		for _, name := range []string{"call tree/s", "send tree/s"} {
 			status := tr.span(t, name).Status
 			check(t, name, status.Code, codes.Error)
-			check(t, name, status.Description, "s: no such process")
+			check(t, name, status.Description, "s: no such process: not started, or gone for good")
 		}
 	})
 }

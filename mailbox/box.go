@@ -5,17 +5,12 @@ import (
 	"sync/atomic"
 )
 
-// Envelope is a message on its way: what the channel of a mailbox carries.
+// Envelope is a message on its way: what the channel of a mailbox carries. It
+// shows its message to [Inbox.Open] only.
 type Envelope[M any] struct {
 	message M
 	note    *Note
 }
-
-// Message is the message inside.
-func (e Envelope[M]) Message() M { return e.message }
-
-// Note is the note of the runtime that travels with the message, nil for most.
-func (e Envelope[M]) Note() *Note { return e.note }
 
 // Note is what the runtime writes on an envelope.
 type Note struct {

@@ -203,7 +203,7 @@ func TestOrderIsKeptFromMoveToMove(t *testing.T) {
 				if got != mailbox.Message {
 					break
 				}
-				sender, n := e.Message()/each, e.Message()%each
+				sender, n := e/each, e%each
 				if n < last[sender] {
 					t.Errorf("capacity %d, sender %d: got message %d after %d", options.Capacity, sender, n, last[sender])
 				}

@@ -25,7 +25,7 @@ func ExampleNew() {
 
 	in := box.Receive(true)
 	e, _ := in.Next(0)
-	fmt.Println("handled:", e.Message())
+	fmt.Println("handled:", e)
 	in.Finish()
 	box.Close()
 	fmt.Printf("%+v\n", box.Stats())

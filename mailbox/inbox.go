@@ -12,7 +12,8 @@ import (
 // Begun, which anybody may call.
 type Inbox[M any] struct {
 	// C is the channel itself, for a loop that selects on it beside other
-	// channels. Give each envelope to Open before you use it.
+	// channels. Give each envelope to Open at once: only that shows its message.
+	// An envelope that is not opened is lost, and no account knows of it.
 	C <-chan Envelope[M]
 
 	mailbox *Mailbox[M]
@@ -67,14 +68,14 @@ type Got uint8
 
 // What Next comes back with.
 const (
-	Message Got = iota // an envelope, whose message is now in hand
+	Message Got = iota // a message, which is now in hand
 	Stopped            // nothing: the incarnation is to end
 	Idle               // nothing: no message came for the given time
 )
 
 // Next waits for a message and takes it in hand; what was in hand counts as
 // handled. With patience above 0 it comes back idle after that time.
-func (in *Inbox[M]) Next(patience time.Duration) (Envelope[M], Got) {
+func (in *Inbox[M]) Next(patience time.Duration) (message M, got Got) {
 	for {
 		if stop := in.stop.Load(); stop != 0 {
 			return in.drain(stop)
@@ -93,7 +94,7 @@ func (in *Inbox[M]) Next(patience time.Duration) (Envelope[M], Got) {
 		default:
 		}
 		if !in.rest() {
-			return Envelope[M]{}, Stopped
+			return message, Stopped
 		}
 		// After rest a stop sends a poke; before it, the stop is seen here.
 		if in.stop.Load() != 0 {
@@ -101,7 +102,7 @@ func (in *Inbox[M]) Next(patience time.Duration) (Envelope[M], Got) {
 		}
 		e, got := in.wait(patience)
 		if got == Idle {
-			return e, Idle
+			return message, Idle
 		}
 		if got == Message && !in.box.poked(e) {
 			return in.begin(e)
@@ -144,7 +145,7 @@ func (in *Inbox[M]) rest() bool {
 }
 
 // drain takes what is there in hand, if the stop says so, without waiting.
-func (in *Inbox[M]) drain(stop uint32) (Envelope[M], Got) {
+func (in *Inbox[M]) drain(stop uint32) (message M, got Got) {
 	if stop&stopDrain != 0 && in.last == idle {
 		if e, ok := in.takeHeld(); ok {
 			return in.begin(e)
@@ -161,20 +162,20 @@ func (in *Inbox[M]) drain(stop uint32) (Envelope[M], Got) {
 		}
 	}
 	in.rest()
-	return Envelope[M]{}, Stopped
+	return message, Stopped
 }
 
 // begin takes a message in hand. What an abandoned incarnation has got hold of
 // becomes a dead letter: its successor has later messages of the same senders.
-func (in *Inbox[M]) begin(e Envelope[M]) (Envelope[M], Got) {
+func (in *Inbox[M]) begin(e Envelope[M]) (message M, got Got) {
 	next := (in.last &^ idle) + one
 	in.hand[next/one&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
 		in.mailbox.bury(e, Interrupted)
-		return Envelope[M]{}, Stopped
+		return message, Stopped
 	}
 	in.last = next
-	return e, Message
+	return e.message, Message
 }
 
 // Open takes the message of an envelope from C in hand; what was in hand before
@@ -185,9 +186,12 @@ func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
 	if in.box.poked(e) {
 		return message, false
 	}
-	e, got := in.begin(e)
-	return e.message, got == Message
+	message, got := in.begin(e)
+	return message, got == Message
 }
+
+// Note is the note of the message in hand, nil if it has none.
+func (in *Inbox[M]) Note() *Note { return in.hand[in.last/one&1].note }
 
 // Rest gives the messages that are waiting, each taken in hand in turn, and
 // ends when none is left. It does not wait: it is for a loop that has seen its
@@ -195,8 +199,8 @@ func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
 func (in *Inbox[M]) Rest() iter.Seq[M] {
 	return func(yield func(M) bool) {
 		for {
-			e, got := in.drain(stopDrain)
-			if got != Message || !yield(e.message) {
+			message, got := in.drain(stopDrain)
+			if got != Message || !yield(message) {
 				return
 			}
 		}
@@ -244,10 +248,9 @@ func (in *Inbox[M]) Park(wake func()) bool {
 }
 
 // Freeze ends the effects of an abandoned incarnation: Next ends, nothing is
-// begun any more, and what waits is moved out of reach, as with
-// [Mailbox.Move]. It gives the envelope in hand, if there is one, which becomes
-// a dead letter.
-func (in *Inbox[M]) Freeze() (e Envelope[M], inHand bool) {
+// begun any more, and what waits moves to a new channel, out of reach. It gives
+// the message in hand, if there is one, which becomes a dead letter.
+func (in *Inbox[M]) Freeze() (message M, inHand bool) {
 	in.Stop(false)
 	m := in.mailbox
 	m.mu.Lock()
@@ -258,33 +261,34 @@ func (in *Inbox[M]) Freeze() (e Envelope[M], inHand bool) {
 	m.mu.Unlock()
 	inHand = word&(idle|frozen) == 0
 	if inHand {
-		e = in.hand[word/one&1]
+		e := in.hand[word/one&1]
+		message = e.message
 		in.spoil(e, Interrupted)
 	}
 	m.buryAll(lost)
-	return e, inHand
+	return message, inHand
 }
 
 // Crash settles the message in hand after a crash of its handler: with retries
 // left it waits for the next incarnation, as its first message; otherwise it
 // becomes a dead letter. It is false if nothing was in hand.
-func (in *Inbox[M]) Crash(retries int) (e Envelope[M], inHand bool) {
+func (in *Inbox[M]) Crash(retries int) (message M, inHand bool) {
 	m := in.mailbox
 	m.mu.Lock() // who abandons or closes comes before or after all of this
 	word := in.word.Or(frozen)
 	if word&(idle|frozen) != 0 {
 		m.mu.Unlock()
-		return e, false
+		return message, false
 	}
-	e = in.hand[word/one&1]
+	e := in.hand[word/one&1]
 	if in.keep(e, retries) {
 		m.unhandled.Add(1)
 		m.mu.Unlock()
-		return e, true
+		return e.message, true
 	}
 	m.mu.Unlock()
 	in.spoil(e, Crashed)
-	return e, true
+	return e.message, true
 }
 
 // keep holds a message back for the next incarnation, if it may be tried again

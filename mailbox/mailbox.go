@@ -143,21 +143,6 @@ func (m *Mailbox[M]) replace(next *box[M]) {
 	}
 }
 
-// Move gives the mailbox a new channel and pours what waits into it, so that
-// an abandoned incarnation which still receives from the old one gets nothing
-// more. Senders that come meanwhile wait for the new one. [Inbox.Freeze] does
-// it; Move does nothing unless the latest incarnation is frozen and still has
-// the mailbox's channel.
-func (m *Mailbox[M]) Move() {
-	m.mu.Lock()
-	var lost []Envelope[M]
-	if in := m.inbox; in != nil && in.word.Load()&frozen != 0 {
-		lost = m.moveFromLocked(in)
-	}
-	m.mu.Unlock()
-	m.buryAll(lost)
-}
-
 // moveFromLocked moves the mailbox away from a frozen incarnation, if that is
 // the latest and still has the mailbox's channel. It gives back that for which
 // the new channel has no room: senders may have come in after the seal.

@@ -66,7 +66,7 @@ func next(t *testing.T, in *mailbox.Inbox[int]) int {
 	if got != mailbox.Message {
 		t.Fatalf("Next: got %v, want a message", outcome(got))
 	}
-	return e.Message()
+	return e
 }
 
 // drained is what is waiting, each taken in hand in turn.
@@ -78,7 +78,7 @@ func drained(in *mailbox.Inbox[int]) string {
 		if got != mailbox.Message {
 			return list(messages)
 		}
-		messages = append(messages, e.Message())
+		messages = append(messages, e)
 	}
 }
 

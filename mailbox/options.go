@@ -20,6 +20,10 @@ var (
 // DefaultCapacity is the capacity of a mailbox whose options name none.
 const DefaultCapacity = 16
 
+// MaxCapacity is the largest capacity. The room is taken when the mailbox opens,
+// 16 bytes and more for each message.
+const MaxCapacity = 1 << 24
+
 // Unbuffered as a capacity makes a mailbox in which no message waits: a sender
 // hands its message to a receiver that is waiting.
 const Unbuffered = -1
@@ -28,7 +32,8 @@ const Unbuffered = -1
 // senders wait when it is full, which is drained at a stop and kept when the
 // actor restarts.
 type Options struct {
-	// Capacity is how many messages may wait; 0 means DefaultCapacity.
+	// Capacity is how many messages may wait, MaxCapacity at most; 0 means
+	// DefaultCapacity.
 	Capacity int
 
 	// Overflow is what happens to a message for which there is no room; the
@@ -92,6 +97,9 @@ func (o Options) Check() error {
 	var faults []error
 	if o.Capacity < Unbuffered {
 		faults = append(faults, fmt.Errorf("Capacity: %d is negative", o.Capacity))
+	}
+	if o.Capacity > MaxCapacity {
+		faults = append(faults, fmt.Errorf("Capacity: %d is more than %d", o.Capacity, MaxCapacity))
 	}
 	if int(o.Overflow) >= len(overflowNames) {
 		faults = append(faults, fmt.Errorf("Overflow: %v", o.Overflow))

@@ -33,7 +33,7 @@ func rest(in *mailbox.Inbox[int]) string {
 		if what != mailbox.Message {
 			return list(got)
 		}
-		got = append(got, e.Message())
+		got = append(got, e)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestNextFindsNothingWithoutWaitingForAMessageThatIsThere(t *testing.T) {
 	for message := range 2 {
 		e, got := in.Next(time.Nanosecond)
 		check(t, "Next", outcome(got), "a message")
-		check(t, "message", e.Message(), message+1)
+		check(t, "message", e, message+1)
 	}
 	_, got := in.Next(time.Nanosecond)
 	check(t, "Next", outcome(got), "idle")
@@ -255,7 +255,7 @@ func TestFreeze(t *testing.T) {
 			}
 			e, inHand := in.Freeze()
 			check(t, "in hand", inHand, test.inHand != 0)
-			check(t, "message", e.Message(), test.inHand)
+			check(t, "message", e, test.inHand)
 			check(t, "dead letters", dead.String(), test.dead)
 			check(t, "frozen inbox", rest(in), "")
 			check(t, "frozen inbox, channel", messages(in.C), "")

@@ -80,9 +80,9 @@ func TestCrash(t *testing.T) {
 				}
 				e, inHand := in.Crash(test.retries)
 				check(t, "in hand", inHand, true)
-				check(t, "message", e.Message(), message)
+				check(t, "message", e, message)
 				if e, inHand := in.Crash(test.retries); inHand {
-					t.Errorf("second Crash: got %d in hand, want none", e.Message())
+					t.Errorf("second Crash: got %d in hand, want none", e)
 				}
 			}
 			check(t, "begun", begun, test.begun)
@@ -126,7 +126,6 @@ func TestAMessageThatIsTriedAgainComesFirst(t *testing.T) {
 			return drained(successor)
 		}, "1 2 3", ""},
 		{"after a move", func(_ *testing.T, box *mailbox.Mailbox[int]) string {
-			box.Move()
 			return drained(box.Receive(true))
 		}, "1 2 3", ""},
 		{"closed", func(_ *testing.T, box *mailbox.Mailbox[int]) string {
@@ -168,8 +167,8 @@ func TestCrashesAreWrittenOnTheNote(t *testing.T) {
 	}
 	for crashes := range 3 {
 		in := box.Receive(true)
-		e, _ := in.Next(0)
-		check(t, "note", *e.Note(), mailbox.Note{Trace: "trace", Crashes: crashes})
+		in.Next(0)
+		check(t, "note", *in.Note(), mailbox.Note{Trace: "trace", Crashes: crashes})
 		in.Crash(2)
 	}
 	check(t, "the sender's note", *note, mailbox.Note{Trace: "trace"})
@@ -181,8 +180,6 @@ func TestMove(t *testing.T) {
 		abandon func(*mailbox.Mailbox[int], *mailbox.Inbox[int])
 	}{
 		{"frozen", func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze() }},
-		{"frozen and moved", func(box *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze(); box.Move() }},
-		{"moved and frozen", func(box *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { box.Move(); in.Freeze() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, dead, in := begin(t, 4, 1)
@@ -242,7 +239,6 @@ func TestMoveTakesBlockedSendersAlong(t *testing.T) {
 					synctest.Wait()
 				}
 				old.Freeze()
-				box.Move()
 				synctest.Wait()
 				check(t, "senders that returned", len(errs), 0)
 				check(t, "old channel", messages(old.C), "")

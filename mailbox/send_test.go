@@ -112,7 +112,7 @@ func TestPokesAreNoMessages(t *testing.T) {
 				in.Stop(false)
 				check(t, "depth", box.Depth(), test.before)
 				if e, got := in.Next(0); got != mailbox.Stopped {
-					t.Errorf("Next: got %v %v, want stopped", outcome(got), e.Message())
+					t.Errorf("Next: got %v %v, want stopped", outcome(got), e)
 				}
 				sendSome(test.behind)
 				check(t, "errors", strings.Join(errs, ", "), test.want)
@@ -183,17 +183,13 @@ func TestSendToAMailboxThatIsNotOpen(t *testing.T) {
 		{"opened", (*mailbox.Mailbox[int]).Open, nil},
 		{"sealed before it was opened", (*mailbox.Mailbox[int]).Seal, mailbox.ErrClosed},
 		{"closed before it was opened", (*mailbox.Mailbox[int]).Close, mailbox.ErrClosed},
-		{"moved before it was opened", (*mailbox.Mailbox[int]).Move, mailbox.ErrClosed},
 		{"sealed", func(b *mailbox.Mailbox[int]) { b.Open(); b.Seal() }, mailbox.ErrClosed},
 		{"closed", func(b *mailbox.Mailbox[int]) { b.Open(); b.Close() }, mailbox.ErrClosed},
 		{"sealed and closed", func(b *mailbox.Mailbox[int]) { b.Open(); b.Seal(); b.Close(); b.Close() }, mailbox.ErrClosed},
-		{"closed and moved", func(b *mailbox.Mailbox[int]) { b.Open(); b.Receive(true); b.Close(); b.Move() }, mailbox.ErrClosed},
-		{"sealed and moved", func(b *mailbox.Mailbox[int]) { b.Open(); b.Receive(true); b.Seal(); b.Move() }, mailbox.ErrClosed},
 		{"opened twice", func(b *mailbox.Mailbox[int]) { b.Open(); b.Open() }, nil},
 		{"opened again after seal", func(b *mailbox.Mailbox[int]) { b.Open(); b.Seal(); b.Open() }, nil},
 		{"opened again after close", func(b *mailbox.Mailbox[int]) { b.Open(); b.Close(); b.Open() }, nil},
 		{"renewed", func(b *mailbox.Mailbox[int]) { b.Open(); b.Renew() }, nil},
-		{"moved", func(b *mailbox.Mailbox[int]) { b.Open(); b.Receive(true); b.Move() }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box := mailbox.New(mailbox.Options{}, new(letters).add)

@@ -111,11 +111,11 @@ func (tr *trial) live(pokes bool, serve func(*life)) *life {
 func (tr *trial) nexts() *life {
 	return tr.live(true, func(l *life) {
 		for {
-			e, got := l.in.Next(0)
+			message, got := l.in.Next(0)
 			if got != mailbox.Message {
 				return
 			}
-			l.begun = append(l.begun, e.Message())
+			l.begun = append(l.begun, message)
 		}
 	})
 }
@@ -145,13 +145,12 @@ func (tr *trial) selects() *life {
 func (tr *trial) crashes(retries int) *life {
 	return tr.live(true, func(l *life) {
 		for {
-			e, got := l.in.Next(0)
+			message, got := l.in.Next(0)
 			if got != mailbox.Message {
 				return
 			}
-			message := e.Message()
 			l.begun = append(l.begun, message)
-			if again := e.Note() != nil; message%3 == 0 || message%5 == 0 && !again {
+			if again := l.in.Note() != nil; message%3 == 0 || message%5 == 0 && !again {
 				tr.begun[message]--
 				l.crashed = true
 				l.in.Crash(retries)
@@ -163,10 +162,9 @@ func (tr *trial) crashes(retries int) *life {
 
 // abandon gives a life up as an actor does.
 func (tr *trial) abandon(l *life) {
-	if e, inHand := l.in.Freeze(); inHand {
-		tr.begun[e.Message()]--
+	if message, inHand := l.in.Freeze(); inHand {
+		tr.begun[message]--
 	}
-	tr.box.Move()
 }
 
 // end waits for the senders, drains and closes.

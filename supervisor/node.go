@@ -81,7 +81,7 @@ func (n *node) path() string {
 // tree stops in order. A tree that was started must be ended, by that or by Stop.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	cell := incarnation.From(ctx)
-	if cell == nil {
+	if cell == nil || cell.Attached() { // or ctx is a handler's, and the incarnation is somebody else's
 		if err := n.Check(); err != nil {
 			return nil, err
 		}

@@ -26,10 +26,11 @@ type Cell struct {
 	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
 	asked atomic.Bool   // hooks.Stop has been or will be called
 
-	mu     sync.Mutex // guards what follows; never held while a hook runs
-	hooks  Hooks
-	final  bool
-	killed bool
+	mu       sync.Mutex // guards what follows; never held while a hook runs
+	hooks    Hooks
+	attached bool
+	final    bool
+	killed   bool
 }
 
 const (
@@ -137,7 +138,7 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 		return false
 	}
 	hooks := prepare()
-	c.hooks = hooks
+	c.hooks, c.attached = hooks, true
 	asked, final, killed := c.asked.Load(), c.final, c.killed
 	c.mu.Unlock()
 	if asked && hooks.Stop != nil {
@@ -147,6 +148,13 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 		hooks.Kill()
 	}
 	return true
+}
+
+// Attached says whether hooks have been attached.
+func (c *Cell) Attached() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.attached
 }
 
 // Self is what the incarnation said of itself in Attach, nil if nothing.
