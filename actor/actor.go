@@ -68,9 +68,11 @@ type Behavior[M any] struct {
 	Receive func(ctx context.Context, message M) error
 
 	// Loop is the whole life of the incarnation: it selects on in.C beside
-	// channels of its own and gives each envelope to in.Open. Its ctx ends when
-	// the stop is asked; then it is to return, after draining in.Rest if it
-	// wants to. What it returns is read as with Receive.
+	// channels of its own and gives each envelope to in.Open. A message is in
+	// hand, and its span lasts, until the next Open or until in.Done;
+	// in.Context is the ctx for the work on it. The loop's own ctx ends when the
+	// stop is asked; then it is to return, after draining in.Rest if it wants
+	// to. What it returns is read as with Receive.
 	Loop func(ctx context.Context, in *mailbox.Inbox[M]) error
 
 	// Close, if set, cleans up when the incarnation ends, whatever the reason:

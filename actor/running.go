@@ -91,6 +91,12 @@ func (r *running[M]) loop() error {
 // runLoop counts what the loop has opened last as lost unless it ends in order.
 func (r *running[M]) runLoop() error {
 	r.busy = true
+	watch := mailbox.Watch[M]{Ctx: r.cell}
+	if r.actor.life.Load().Traces() {
+		watch.Begun = func(message M) context.Context { return r.trace(r.cell, tracing.Send, message) }
+		watch.Done = func() { r.endSpan(nil) }
+	}
+	r.in.Watch(watch)
 	err := r.behavior.Loop(r.cell, r.in)
 	_, chosen := err.(exit.Reason)
 	r.busy = err != nil && !chosen && !r.cell.Asked()
@@ -154,7 +160,7 @@ func (r *running[M]) finish(reason exit.Reason) error {
 	if r.busy {
 		r.crashed(reason)
 	} else {
-		r.in.Finish()
+		r.in.Done()
 	}
 	if r.behavior.Close == nil || r.cell.Abandoned() {
 		r.ended(reason, true)

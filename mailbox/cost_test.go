@@ -49,7 +49,7 @@ func exchangeByOpen[M any](ctx context.Context, message M) func() {
 	return func() {
 		box.Send(ctx, message, nil)
 		in.Open(<-in.C)
-		in.Finish()
+		in.Done()
 	}
 }
 

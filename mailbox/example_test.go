@@ -26,7 +26,7 @@ func ExampleNew() {
 	in := box.Receive(true)
 	e, _ := in.Next(0)
 	fmt.Println("handled:", e)
-	in.Finish()
+	in.Done()
 	box.Close()
 	fmt.Printf("%+v\n", box.Stats())
 	// Output:

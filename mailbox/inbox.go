@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"context"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ type Inbox[M any] struct {
 	mailbox *Mailbox[M]
 	box     *box[M]
 	pokes   bool // the receiver waits in Next, where a poke wakes it
+
+	watch Watch[M]        // of a loop; the zero value watches nothing
+	ctx   context.Context // of the message in hand, if the watch gave one
 
 	// word is the one thing that is stored for every message: the number of
 	// messages begun, above the flags. hand[n&1] is written before the word
@@ -146,23 +150,32 @@ func (in *Inbox[M]) rest() bool {
 
 // drain takes what is there in hand, if the stop says so, without waiting.
 func (in *Inbox[M]) drain(stop uint32) (message M, got Got) {
-	if stop&stopDrain != 0 && in.last == idle {
-		if e, ok := in.takeHeld(); ok {
+	if stop&stopDrain != 0 {
+		if e, ok := in.waiting(); ok {
 			return in.begin(e)
-		}
-	}
-	for stop&stopDrain != 0 {
-		select {
-		case e := <-in.C:
-			if !in.box.poked(e) {
-				return in.begin(e)
-			}
-		default:
-			stop = 0
 		}
 	}
 	in.rest()
 	return message, Stopped
+}
+
+// waiting takes out what waits first, without waiting for it.
+func (in *Inbox[M]) waiting() (e Envelope[M], ok bool) {
+	if in.last == idle { // nothing was begun yet
+		if e, ok := in.takeHeld(); ok {
+			return e, true
+		}
+	}
+	for {
+		select {
+		case e = <-in.C:
+			if !in.box.poked(e) {
+				return e, true
+			}
+		default:
+			return e, false
+		}
+	}
 }
 
 // begin takes a message in hand. What an abandoned incarnation has got hold of
@@ -186,8 +199,44 @@ func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
 	if in.box.poked(e) {
 		return message, false
 	}
-	message, got := in.begin(e)
+	message, got := in.take(e)
 	return message, got == Message
+}
+
+// take is begin under the eyes of the watch.
+func (in *Inbox[M]) take(e Envelope[M]) (message M, got Got) {
+	in.unwatch()
+	message, got = in.begin(e)
+	if got == Message && in.watch.Begun != nil {
+		in.ctx = in.watch.Begun(message)
+	}
+	return message, got
+}
+
+func (in *Inbox[M]) unwatch() {
+	if in.last&idle == 0 && in.watch.Done != nil {
+		in.watch.Done()
+	}
+	in.ctx = nil
+}
+
+// Watch surrounds each message that Open or Rest takes in hand.
+type Watch[M any] struct {
+	Ctx   context.Context         // what Context gives while nothing is in hand
+	Begun func(M) context.Context // gives the ctx for the work on the message; may be nil
+	Done  func()                  // that work is over; may be nil
+}
+
+// Watch begins to watch. The actor calls it before it hands the inbox to a loop.
+func (in *Inbox[M]) Watch(w Watch[M]) { in.watch = w }
+
+// Context is the ctx for the work on the message in hand: the loop's own, with
+// the trace of that message. Sends and calls with it belong to the trace.
+func (in *Inbox[M]) Context() context.Context {
+	if in.ctx != nil {
+		return in.ctx
+	}
+	return in.watch.Ctx
 }
 
 // Note is the note of the message in hand, nil if it has none.
@@ -199,8 +248,12 @@ func (in *Inbox[M]) Note() *Note { return in.hand[in.last/one&1].note }
 func (in *Inbox[M]) Rest() iter.Seq[M] {
 	return func(yield func(M) bool) {
 		for {
-			message, got := in.drain(stopDrain)
-			if got != Message || !yield(message) {
+			e, ok := in.waiting()
+			if !ok {
+				in.Done()
+				return
+			}
+			if message, got := in.take(e); got != Message || !yield(message) {
 				return
 			}
 		}
@@ -321,8 +374,13 @@ func (in *Inbox[M]) Skip(why Why) {
 	}
 }
 
-// Finish says that the message in hand is handled and no other will be begun.
-func (in *Inbox[M]) Finish() { in.rest() }
+// Done says that the message in hand is handled. A loop may call it when it has
+// done its work on a message; otherwise the next Open says so, and until then
+// the message counts as in hand.
+func (in *Inbox[M]) Done() {
+	in.unwatch()
+	in.rest()
+}
 
 // takeHeld gives the message that crashed the incarnation before, if it is to be
 // tried again.

@@ -185,7 +185,7 @@ func (m *model) finish(t *rapid.T) {
 	if m.in == nil {
 		t.Skip("no receiver")
 	}
-	m.in.Finish()
+	m.in.Done()
 	m.settle()
 	m.in = nil
 }
@@ -265,7 +265,7 @@ func (m *model) renew(*rapid.T) {
 // orphan ends the receiver of a channel that the mailbox has given up.
 func (m *model) orphan() {
 	if m.in != nil {
-		m.in.Finish()
+		m.in.Done()
 		m.settle()
 		m.in = nil
 	}

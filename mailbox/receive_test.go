@@ -178,7 +178,7 @@ func TestOpen(t *testing.T) {
 		check(t, "account", account(box), fmt.Sprintf("handled %d, in hand 1, waiting %d, dead 0", message, 2-message))
 	}
 	last := <-in.C
-	in.Finish()
+	in.Done()
 	check(t, "account", account(box), "handled 2, in hand 0, waiting 0, dead 0")
 	in.Freeze()
 	_, ok := in.Open(last)
@@ -200,7 +200,7 @@ func TestOpenOfAPokeThatAnEarlierStopHasLeft(t *testing.T) {
 	check(t, "account", account(box), "handled 0, in hand 1, waiting 0, dead 0")
 }
 
-func TestBegunAndFinish(t *testing.T) {
+func TestBegunAndDone(t *testing.T) {
 	_, _, in := begin(t, 3, 0)
 	state := func() string { n, busy := in.Begun(); return fmt.Sprint(n, " ", busy) }
 	check(t, "before", state(), "0 false")
@@ -208,13 +208,13 @@ func TestBegunAndFinish(t *testing.T) {
 	check(t, "first", state(), "1 true")
 	next(t, in)
 	check(t, "second", state(), "2 true")
-	in.Finish()
-	in.Finish()
+	in.Done()
+	in.Done()
 	check(t, "finished", state(), "2 false")
 	next(t, in)
 	in.Freeze()
 	check(t, "frozen", state(), "3 false")
-	in.Finish()
+	in.Done()
 	check(t, "finished when frozen", state(), "3 false")
 }
 
@@ -243,7 +243,7 @@ func TestFreeze(t *testing.T) {
 		{"before the first message", nil, 0, ""},
 		{"with a message in hand", func(in *mailbox.Inbox[int]) { in.Next(0) }, 1, "1 in hand of an abandoned incarnation"},
 		{"with the second in hand", func(in *mailbox.Inbox[int]) { in.Next(0); in.Next(0) }, 2, "2 in hand of an abandoned incarnation"},
-		{"while idle", func(in *mailbox.Inbox[int]) { in.Next(0); in.Finish() }, 0, ""},
+		{"while idle", func(in *mailbox.Inbox[int]) { in.Next(0); in.Done() }, 0, ""},
 		{"frozen already", func(in *mailbox.Inbox[int]) { in.Next(0); in.Freeze() }, 0, "1 in hand of an abandoned incarnation"},
 		{"after a crash", func(in *mailbox.Inbox[int]) { in.Next(0); in.Crash(0) }, 0, "1 in hand at a crash"},
 		{"after a stop", func(in *mailbox.Inbox[int]) { in.Next(0); in.Stop(true) }, 1, "1 in hand of an abandoned incarnation"},

@@ -75,7 +75,7 @@ func TestCrash(t *testing.T) {
 				message := next(t, in)
 				begun += fmt.Sprint(message)
 				if message == 3 {
-					in.Finish()
+					in.Done()
 					break
 				}
 				e, inHand := in.Crash(test.retries)
@@ -281,7 +281,7 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 		{"Crash", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Crash(0) }, "1 in hand at a crash"},
 		{"Freeze", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze() }, "1 in hand of an abandoned incarnation"},
 		{"Open of an abandoned inbox", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) {
-			in.Finish()
+			in.Done()
 			e := <-in.C
 			in.Freeze()
 			in.Open(e)

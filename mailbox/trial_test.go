@@ -102,7 +102,7 @@ func (tr *trial) live(pokes bool, serve func(*life)) *life {
 	go func() {
 		defer close(l.done)
 		serve(l)
-		l.in.Finish()
+		l.in.Done()
 	}()
 	return l
 }
