@@ -226,6 +226,24 @@ func TestLoopThatCrashesLosesWhatItHasInHand(t *testing.T) {
 	}
 }
 
+func TestLoopThatIsDoneWithAMessageDoesNotLoseIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Loop: func(_ context.Context, in *mailbox.Inbox[int]) error {
+				in.Open(<-in.C)
+				in.Done()
+				return errors.New("after the work")
+			}}, nil
+		})
+		_, kept := plant(t, a)
+		var sent sends
+		sent.send(t, a, 1, 2)
+		synctest.Wait()
+		check(t, "dead letters", kept.deadLetters(), "")
+		sent.conserved(t, a.Stats())
+	})
+}
+
 func TestPathAndSelf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal

@@ -147,15 +147,12 @@ func (r *runner) resume() {
 	r.live()
 }
 
-// end tells that nothing of the incarnation is left. Its contexts end as well:
-// what the child has started with them must not outlive it.
+// end tells that nothing of the incarnation is left.
 func (r *runner) end(phase uint32, reason exit.Reason) {
-	if !r.cell.End() {
+	if !r.cell.End(reason) {
 		r.tree.returned(r, reason)
 		return
 	}
-	r.cell.Cancel(reason)
-	r.cell.Interrupt()
 	r.reason = reason
 	r.phase.Store(phase)
 	r.notify(r)

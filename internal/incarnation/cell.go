@@ -209,9 +209,17 @@ func (c *Cell) Interrupt() { c.work.Cancel(exit.Shutdown) }
 // Asked says whether the incarnation was asked to stop.
 func (c *Cell) Asked() bool { return c.asked.Load() }
 
-// End claims the end of the incarnation for its own goroutine. It is false if
-// the supervisor has abandoned the incarnation before.
-func (c *Cell) End() bool { return c.fate.CompareAndSwap(live, ended) }
+// End claims the end of the incarnation for its own goroutine and ends its
+// contexts with the reason: what was started with them must not outlive it. It
+// is false if the supervisor has abandoned the incarnation before.
+func (c *Cell) End(reason exit.Reason) bool {
+	if !c.fate.CompareAndSwap(live, ended) {
+		return false
+	}
+	c.Cancel(reason)
+	c.work.Cancel(reason)
+	return true
+}
 
 // Abandon kills the incarnation and cuts its effects off. It is false if the
 // incarnation has ended before.

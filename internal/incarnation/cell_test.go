@@ -126,11 +126,11 @@ func TestHooksAreToldOnce(t *testing.T) {
 			before: "stop true, kill, abandon", late: "refused", asked: true, ctx: exit.Shutdown, work: exit.Killed,
 		},
 		{
-			name: "end, then abandon", do: func(c *incarnation.Cell) { c.End(); c.Abandon() },
-			before: "stop false, kill", late: "stop false, kill", asked: true, ctx: exit.Killed, work: exit.Killed,
+			name: "end, then abandon", do: func(c *incarnation.Cell) { c.End(exit.Normal); c.Abandon() },
+			before: "stop false, kill", late: "stop false, kill", asked: true, ctx: exit.Normal, work: exit.Normal,
 		},
 		{
-			name: "abandon, then end", do: func(c *incarnation.Cell) { c.Abandon(); c.End() },
+			name: "abandon, then end", do: func(c *incarnation.Cell) { c.Abandon(); c.End(exit.Normal) },
 			before: "stop false, kill, abandon", late: "refused", asked: true, ctx: exit.Killed, work: exit.Killed,
 		},
 	} {
@@ -205,7 +205,7 @@ func TestS7_EndOrAbandonNeverBoth(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() {
-				if c.End() {
+				if c.End(exit.Normal) {
 					ended.Add(1)
 				}
 			})
