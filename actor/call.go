@@ -2,7 +2,6 @@ package actor
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/coppice-go/coppice/exit"
@@ -139,18 +138,10 @@ func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Not
 	case <-ctx.Done():
 	}
 	if c.state.CompareAndSwap(unanswered, left) {
-		return c.value, &SendError{Path: s.Path(), Err: contextError(ctx)}
+		return c.value, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
 	}
 	<-c.done // being answered this moment
 	return c.value, c.err
-}
-
-func contextError(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 func (c *call[S, R, M]) operation() tracing.Operation { return tracing.Call }

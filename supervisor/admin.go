@@ -2,8 +2,8 @@ package supervisor
 
 import (
 	"context"
-	"errors"
-	"fmt"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
 // request is an administration call: the loop does it when its turn comes.
@@ -19,7 +19,7 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 		return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
 	}
 	if ctx.Err() != nil { // also that of an abandoned incarnation, which must change nothing (S194)
-		return refuse(ended(ctx))
+		return refuse(incarnation.Ended(ctx))
 	}
 	l := n.loop.Load()
 	if l == nil {
@@ -33,17 +33,8 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 	case err := <-r.reply:
 		return err
 	case <-ctx.Done():
-		return refuse(ended(ctx))
+		return refuse(incarnation.Ended(ctx))
 	}
-}
-
-// ended is what a ctx that has ended says, and its cause.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // idle finds a child without a process for an act that needs one.

@@ -2,6 +2,8 @@ package incarnation
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -99,4 +101,14 @@ func (l *Lazy) materialize() *realContext {
 		real.cancel(*cause)
 	}
 	return real
+}
+
+// Ended is the error of somebody whose ctx has ended: what ctx says, and its
+// cause if that says more.
+func Ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
