@@ -20,7 +20,7 @@ const benchCapacity = 64
 type number struct{ n int }
 
 // raw runs a goroutine that handles what comes through the channel.
-func raw[M any](b *testing.B, ctx context.Context, handle func(M)) chan<- M {
+func raw[M any](ctx context.Context, b *testing.B, handle func(M)) chan<- M {
 	channel := make(chan M, benchCapacity)
 	ended := make(chan struct{})
 	ctx, cancel := context.WithCancel(ctx)
@@ -76,7 +76,7 @@ func BenchmarkSend(b *testing.B) {
 		})
 	}
 	run("raw", func(b *testing.B, handle func(number)) func(context.Context, number) error {
-		channel := raw(b, b.Context(), handle)
+		channel := raw(b.Context(), b, handle)
 		return func(ctx context.Context, m number) error { return rawSend(ctx, channel, m) }
 	})
 	run("actor", func(b *testing.B, handle func(number)) func(context.Context, number) error {
@@ -137,7 +137,7 @@ func BenchmarkCast(b *testing.B) {
 	}
 	run("raw", func(b *testing.B) func(context.Context, *tally) error {
 		s := new(state)
-		channel := raw(b, b.Context(), func(m handler) { _, _ = m.Handle(context.Background(), s) })
+		channel := raw(b.Context(), b, func(m handler) { _, _ = m.Handle(context.Background(), s) })
 		return func(ctx context.Context, m *tally) error { return rawSend(ctx, channel, handler(m)) }
 	})
 	run("actor", func(b *testing.B) func(context.Context, *tally) error {
@@ -194,7 +194,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 	run("raw", func(b *testing.B) func(context.Context, *tally) (int, error) {
 		s := new(state)
-		channel := raw(b, b.Context(), func(r rawRequest) {
+		channel := raw(b.Context(), b, func(r rawRequest) {
 			n, err := r.message.Handle(r.ctx, s)
 			r.reply <- rawReply{n, err}
 		})

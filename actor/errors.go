@@ -29,8 +29,8 @@ var (
 	ErrUnsupervised = errors.New("an actor is started by a supervisor")
 )
 
-// Ignore, returned by open, says that the actor declines to start. It is an error
-// by type only, no failure: the supervisor carries on without the actor (S14).
+// Ignore is what open returns to decline to start. It is an error by type only,
+// no failure: the supervisor carries on without the actor (S14).
 var Ignore error = ignore{}
 
 type ignore struct{}

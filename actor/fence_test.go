@@ -33,7 +33,7 @@ func plantAbandoning(t *testing.T, options actor.ServerOptions[state], others ..
 	a.s = actor.NewServer("s", func(ctx context.Context) (*state, error) {
 		return &state{n: 100 * incarnation.From(ctx).Number()}, nil
 	}, options)
-	children := append(others, within(time.Second, a.s), crashing("other", a.crash))
+	children := append(others, within(time.Second, a.s), crashing(a.crash))
 	a.tree, a.kept = plantWith(t, supervisor.Policy{Strategy: strategy.RestForOne, Restarts: strategy.Unlimited},
 		supervisor.New("inner", supervisor.Policy{Strategy: strategy.OneForAll}, children...))
 	return a
@@ -199,7 +199,7 @@ func TestS16_AbandonedWhileItOpens(t *testing.T) {
 				}})
 				sibling := make(chan struct{})
 				tree, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll},
-					supervisor.New("inner", supervisor.Policy{}, within(time.Second, s)), crashing("other", sibling))
+					supervisor.New("inner", supervisor.Policy{}, within(time.Second, s)), crashing(sibling))
 				cast(t, s, crash, next)
 				synctest.Wait() // in the second open
 				sibling <- struct{}{}
@@ -261,7 +261,7 @@ func TestS194_AbandonedLoopGetsNothingMore(t *testing.T) {
 			}}, nil
 		})
 		crash := make(chan struct{})
-		tree, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll}, within(time.Second, a), crashing("other", crash))
+		tree, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll}, within(time.Second, a), crashing(crash))
 		var sent sends
 		sent.send(t, a, 1, 0, 2, 3)
 		synctest.Wait()
@@ -298,7 +298,7 @@ func TestS194_NothingIsLostOrDoubledAtAnAbandonment(t *testing.T) {
 				return nil
 			}}, nil
 		}, actor.Options{Mailbox: mailbox.Options{Capacity: 3}})
-		tree, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll}, within(time.Second, a), crashing("other", crash))
+		tree, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll}, within(time.Second, a), crashing(crash))
 		for s := range senders {
 			go func() {
 				for n := range each {

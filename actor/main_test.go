@@ -126,8 +126,8 @@ func within(d time.Duration, child supervisor.Child) supervisor.Spec {
 }
 
 // crashing is a child that fails when something is sent to crash.
-func crashing(name string, crash <-chan struct{}) supervisor.Child {
-	return supervisor.Func(name, func(ctx context.Context) error {
+func crashing(crash <-chan struct{}) supervisor.Child {
+	return supervisor.Func("other", func(ctx context.Context) error {
 		select {
 		case <-crash:
 			return errBad

@@ -42,7 +42,7 @@ func TestQueueIsKeptAcrossAGroupRestart(t *testing.T) {
 		var j journal
 		crash, release := make(chan struct{}), make(chan struct{})
 		a := numbers(&j, actor.Options{}, map[int]func(context.Context) error{1: until(release)})
-		_, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll}, a, crashing("other", crash))
+		_, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll}, a, crashing(crash))
 		var sent sends
 		sent.send(t, a, 1, 2, 3)
 		synctest.Wait()
@@ -77,7 +77,7 @@ func TestQueueIsKeptAcrossTheRestartOfTheParent(t *testing.T) {
 					1: func(context.Context) error { crash <- struct{}{}; return nil },
 				})
 				_, kept := plantWith(t, supervisor.Policy{Strategy: strategy.OneForAll},
-					supervisor.New("parent", test.policy, a), crashing("other", crash))
+					supervisor.New("parent", test.policy, a), crashing(crash))
 				var sent sends
 				sent.send(t, a, test.number, 2, 3)
 				synctest.Wait()

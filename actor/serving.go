@@ -86,7 +86,7 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 	}
 }
 
-// AfterReply, returned as the error of a handler, gives the caller the value
+// AfterReply is an error for a handler to return: it gives the caller the value
 // and a nil error, but only after the server's cleanup, and ends the server
 // with the given reason (S150). A nil reason means [exit.Normal].
 func AfterReply(reason exit.Reason) error {

@@ -278,7 +278,7 @@ func TestS194_LatePanicIsNoCauseOfALaterRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release, sibling := make(chan struct{}), make(chan struct{})
 		s := actor.NewServer("s", openState)
-		tr := plantTraced(t, supervisor.Policy{Strategy: strategy.OneForAll}, within(time.Second, s), crashing("other", sibling))
+		tr := plantTraced(t, supervisor.Policy{Strategy: strategy.OneForAll}, within(time.Second, s), crashing(sibling))
 		cast(t, s, func(ctx context.Context, s *state) (int, error) { <-release; return crash(ctx, s) })
 		synctest.Wait()
 		sibling <- struct{}{}

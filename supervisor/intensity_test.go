@@ -162,7 +162,7 @@ func TestS64_BudgetsMultiply(t *testing.T) {
 		t.Run(fmt.Sprint(budgets), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				starts := 0
-				var below supervisor.Child = supervisor.Func("w", func(context.Context) error {
+				below := supervisor.Func("w", func(context.Context) error {
 					starts++
 					return errBoom
 				})

@@ -73,7 +73,7 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	// children by itself, all at once (S91).
 	below := r.tree.context(context.WithoutCancel(ctx))
 	r.act = r.life.Begin(below, tracing.ActStart)
-	r.runner = newRunner(n, incarnation.NewScope(n.name), 1, below, r.tree, r.life, n.policy.CrashOnPanic, r.notify)
+	r.runner = newRunner(below, n, incarnation.NewScope(n.name), 1, r.tree, r.life, n.policy.CrashOnPanic, r.notify)
 	r.unhook = context.AfterFunc(ctx, func() {
 		r.stop()
 		close(r.unhooked)

@@ -52,12 +52,12 @@ const (
 )
 
 // newRunner makes the next incarnation of a child, below the given context.
-func newRunner(child Child, scope *incarnation.Scope, number int, below context.Context, t *tree, life *tracing.Life, crash bool, notify func(*runner)) *runner {
+func newRunner(below context.Context, child Child, scope *incarnation.Scope, number int, t *tree, life *tracing.Life, crash bool, notify func(*runner)) *runner {
 	labels := pprof.WithLabels(life.Context(below), pprof.Labels(
 		labelTree, t.id, labelPath, scope.Path(), labelIncarnation, strconv.Itoa(number)))
 	return &runner{
 		child:  child,
-		cell:   incarnation.New(scope, number, labels, crash),
+		cell:   incarnation.New(labels, scope, number, crash),
 		labels: labels,
 		tree:   t,
 		life:   life,

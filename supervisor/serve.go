@@ -78,7 +78,7 @@ func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 		return nil, errors.New("listen: neither a listener nor an error")
 	}
 	return func() error {
-		defer listener.Close() // for a server that has not closed it
+		defer func() { _ = listener.Close() }() // for a server that has not closed it
 		return serve(ctx, cell, listener, server)
 	}, nil
 }

@@ -55,7 +55,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		kind = tracing.ActRestart
 	}
 	act := m.life.Begin(l.kill, kind)
-	r := newRunner(m.spec.Child, scope, m.number+1, l.kill, l.tree, m.life, l.crash, l.notify)
+	r := newRunner(l.kill, m.spec.Child, scope, m.number+1, l.tree, m.life, l.crash, l.notify)
 	r.member = m
 	l.mu.Lock()
 	if l.fenced {

@@ -82,7 +82,7 @@ type key struct{}
 // New makes the cell of the child's incarnation with the given number. Its
 // contexts descend from parent, which gives the values and, when it ends, kills
 // the incarnation. With crash set, panics are not recovered by [Cell.Protect].
-func New(scope *Scope, number int, parent context.Context, crash bool) *Cell {
+func New(parent context.Context, scope *Scope, number int, crash bool) *Cell {
 	c := &Cell{scope: scope, number: number, crash: crash}
 	c.Init(parent)
 	c.work.Init(parent)

@@ -14,13 +14,13 @@ import (
 )
 
 func newCell(parent context.Context) *incarnation.Cell {
-	return incarnation.New(incarnation.NewScope("root/child"), 3, parent, false)
+	return incarnation.New(parent, incarnation.NewScope("root/child"), 3, false)
 }
 
 func TestFromFindsTheNearestCell(t *testing.T) {
 	parent := context.WithValue(t.Context(), testKey{"parent"}, "value")
 	outer := newCell(parent)
-	inner := incarnation.New(incarnation.NewScope("root/child/grandchild"), 1, outer.Work(), true)
+	inner := incarnation.New(outer.Work(), incarnation.NewScope("root/child/grandchild"), 1, true)
 	derived, cancel := context.WithCancel(context.WithValue(inner, testKey{"child"}, 1))
 	defer cancel()
 	for _, test := range []struct {
