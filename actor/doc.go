@@ -39,8 +39,9 @@
 //
 // # Contexts
 //
-// A handler's ctx has the values of the tree. It ends when the shutdown time is
-// over, and for a call also when the caller's does. Pass it on: [Path] and
+// A handler's ctx has the values of the tree. It ends when nine tenths of the
+// shutdown time are over (the rest, a second at most, is the grace), and for a
+// call also when the caller's does. Pass it on: [Path] and
 // [Self] find the actor in it, traces follow it, and an incarnation that was
 // abandoned can send nothing more with it.
 //

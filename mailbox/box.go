@@ -106,7 +106,7 @@ func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
 		b.delivered()
 		return nil
 	case <-ctx.Done():
-		return refused(ctx)
+		return refused(ctx, "send: mailbox full")
 	case <-*gate:
 		return errNotOpen
 	}

@@ -48,12 +48,12 @@ var errNotOpen = errors.New("mailbox not open")
 
 // refused is the error of a send whose context has ended: errors.Is finds both
 // what ctx.Err says and the cause.
-func refused(ctx context.Context) error {
+func refused(ctx context.Context, doing string) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {
-		return fmt.Errorf("send: %w", cause)
+		return fmt.Errorf("%s: %w", doing, cause)
 	}
-	return fmt.Errorf("send: %w: %w", err, cause)
+	return fmt.Errorf("%s: %w: %w", doing, err, cause)
 }
 
 // Send puts a message into the mailbox. nil means that it was accepted: it will
@@ -66,7 +66,7 @@ func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
 	e := Envelope[M]{message, note}
 	for {
 		if ctx.Err() != nil {
-			return refused(ctx)
+			return refused(ctx, "send")
 		}
 		b := m.current.Load()
 		if b == nil {

@@ -78,14 +78,17 @@ func (n *node) path() string {
 // Supervisors above call it. Called with any other context it starts a tree, as
 // [Supervisor.Run] does, but returns when the tree is up; then run waits for
 // its end. ctx is for the life of the tree, not for its start: when it ends, the
-// tree stops in order. A tree that was started must be ended, by that or by Stop.
+// tree stops in order. If it ends before the tree is up, the error is, by
+// errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end
+// of ctx or by Stop. run may be called more than once.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	cell := incarnation.From(ctx)
 	if cell == nil || cell.Attached() { // or ctx is a handler's, and the incarnation is somebody else's
-		if err := n.Check(); err != nil {
+		r, err := n.startRoot(ctx)
+		if err != nil {
 			return nil, err
 		}
-		return n.startRoot(ctx)
+		return r.started()
 	}
 	if err := checkAll(n.name, n.policy, n.dynamic, n.children); err != nil {
 		return nil, err

@@ -32,8 +32,11 @@ type root struct {
 	report    error // what would not stop; a *StopError or nil
 }
 
-// startRoot starts a tree.
-func (n *node) startRoot(ctx context.Context) (wait func() error, err error) {
+// startRoot starts a tree and returns when it is up, or has ended before.
+func (n *node) startRoot(ctx context.Context) (*root, error) {
+	if err := n.Check(); err != nil {
+		return nil, err
+	}
 	r, err := n.newRoot(ctx)
 	if err != nil {
 		return nil, err
@@ -43,13 +46,18 @@ func (n *node) startRoot(ctx context.Context) (wait func() error, err error) {
 	case <-r.up:
 	case <-r.done:
 	}
+	return r, nil
+}
+
+// started is for Start: the tree is up, or else there is an error.
+func (r *root) started() (wait func() error, err error) {
 	if closed(r.up) { // even if it has ended since
 		return r.wait, nil
 	}
 	if err := r.wait(); err != nil {
 		return nil, err
 	}
-	return nil, exit.Shutdown // stopped in order before it was up
+	return nil, &ChildError{Path: r.node.name, Op: "start", Err: exit.Shutdown} // stopped in order before it was up
 }
 
 func (n *node) newRoot(ctx context.Context) (*root, error) {
@@ -204,17 +212,11 @@ func (r *root) wait() error {
 // inside of a child's function makes a tree of its own, which the tree around
 // it knows nothing of; a supervisor is put into a tree as a child.
 func (n *node) Run(ctx context.Context) error {
-	if err := n.Check(); err != nil {
-		return err
-	}
-	wait, err := n.startRoot(ctx)
-	if err == exit.Shutdown {
-		return nil
-	}
+	r, err := n.startRoot(ctx)
 	if err != nil {
 		return err
 	}
-	return wait()
+	return r.wait()
 }
 
 // Stop stops the tree in order and returns when it has ended. If ctx ends

@@ -47,7 +47,8 @@ func TestRunWithAnEndedCtxStartsNothing(t *testing.T) {
 		b.want(t, "stop root")
 		check(t, "starts", a.starts.Load(), 0)
 		_, err := b.root.Start(ctx)
-		check(t, "start", err, error(exit.Shutdown))
+		checkError(t, "start", err, "start root: shutdown")
+		check(t, "is shutdown", errors.Is(err, exit.Shutdown), true)
 	})
 }
 
@@ -179,7 +180,7 @@ func TestStopBeforeTheTreeIsUp(t *testing.T) {
 		}()
 		time.Sleep(time.Second)
 		checkError(t, "stop", b.root.Stop(t.Context()), "")
-		check(t, "start", <-started, error(exit.Shutdown))
+		checkError(t, "start", <-started, "start root: shutdown")
 		b.wantAt(t, "0s start a", "1s stop slow", "1s stop a", "1s stop root")
 	})
 }

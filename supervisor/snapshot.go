@@ -161,9 +161,9 @@ func (s Snapshot) write(text *strings.Builder, level int) {
 		fmt.Fprintf(text, ", ended: %v", s.Reason)
 	case last >= 0:
 		if delay := s.Restarts[last].Delay; s.State == Restarting && delay > 0 {
-			fmt.Fprintf(text, " after %v", delay)
+			fmt.Fprintf(text, " (delay %v)", delay)
 		}
-		fmt.Fprintf(text, ", last restart because of: %v", s.Restarts[last].Reason)
+		fmt.Fprintf(text, ", last ended: %v", s.Restarts[last].Reason)
 	}
 	text.WriteString("\n")
 	for _, child := range s.Children {

@@ -51,11 +51,11 @@ func TestSnapshotGolden(t *testing.T) {
 		go b.root.StartChild(t.Context(), late)
 		synctest.Wait()
 		golden(t, "running", b.root.Snapshot(), `root running
-  crashed running, incarnation 2, last restart because of: boom
+  crashed running, incarnation 2, last ended: boom
   sub running
-    again running, incarnation 3, last restart because of: normal
+    again running, incarnation 3, last ended: normal
     ended stopped, ended: normal
-  waits restarting after 1h0m0s, last restart because of: boom
+  waits restarting (delay 1h0m0s), last ended: boom
   busy running, busy, 2 waiting
   pool running
     user#1 running
