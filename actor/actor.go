@@ -182,6 +182,9 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	if cell == nil {
 		return nil, ErrUnsupervised
 	}
+	if cell.Attached() { // ctx is a handler's, or of a child that starts two actors with it
+		return nil, fmt.Errorf("%w: this ctx is that of %s, which runs already", ErrUnsupervised, cell.Scope().Path())
+	}
 	if cell.Abandoned() { // before its goroutine came to run
 		return nil, exit.Killed
 	}

@@ -17,8 +17,8 @@ import (
 // they are, or a [*SendError] says
 //
 //   - [ErrNoProc]: the server is not started or gone for good; at once.
-//   - [ErrEnded]: it ended while it had the message in hand, or before a
-//     deferred answer; at once, with its reason.
+//   - [ErrEnded]: it ended while it had the message in hand, at once; or before
+//     a deferred answer, when its cleanup is done. With its reason.
 //   - [ErrSelfCall]: ctx is the server's own, or derived from it; at once.
 //   - [mailbox.ErrFull]: by the server's overflow policy.
 //   - what ctx said when it ended; [errors.Is] finds it and its cause. The

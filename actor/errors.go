@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/mailbox"
 )
 
@@ -22,8 +23,8 @@ var (
 	ErrSelfCall = errors.New("an actor cannot call itself")
 
 	// ErrAlreadyStarted refuses to start an actor that is part of a tree
-	// already: one child value has one place.
-	ErrAlreadyStarted = errors.New("already started")
+	// already: one child value has one place. It is that of package supervisor.
+	ErrAlreadyStarted = incarnation.ErrAlreadyStarted
 
 	// ErrUnsupervised refuses to start an actor without a supervisor.
 	ErrUnsupervised = errors.New("an actor is started by a supervisor")

@@ -248,8 +248,9 @@ func TestS194_AbandonedLoopGetsNothingMore(t *testing.T) {
 							}
 							select {
 							case e := <-in.C:
-								_, ok := in.Open(e)
-								j.add("stolen %t", ok)
+								if n, ok := in.Open(e); ok {
+									j.add("stolen %d", n)
+								}
 							default:
 							}
 							return errBad

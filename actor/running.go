@@ -18,12 +18,12 @@ type running[M any] struct {
 	actor    *Actor[M]
 	cell     *incarnation.Cell
 	behavior Behavior[M]
-	in       *mailbox.Inbox[M]
+	in       *mailbox.Receiver[M]
 
-	busy    bool               // a handler is running, or did not return
-	request request            // what it handles, if that is a request
-	span    *tracing.Processed // around the handler, if there is a tracer
-	parked  bool               // the loop ended only to give the goroutine back
+	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
+	request   request            // what it handles, if that is a request
+	span      *tracing.Processed // around the handler, if there is a tracer
+	parked    bool               // the loop ended only to give the goroutine back
 
 	final atomic.Bool // it was asked to stop, and no incarnation will follow
 
@@ -90,20 +90,20 @@ func (r *running[M]) loop() error {
 
 // runLoop counts what the loop has opened last as lost unless it ends in order.
 func (r *running[M]) runLoop() error {
-	r.busy = true
+	r.unsettled = true
 	watch := mailbox.Watch[M]{Ctx: r.cell}
 	if r.actor.life.Load().Traces() {
 		watch.Begun = func(message M) context.Context { return r.trace(r.cell, tracing.Send, message) }
 		watch.Done = func() { r.endSpan(nil) }
 	}
 	r.in.Watch(watch)
-	err := r.behavior.Loop(r.cell, r.in)
+	err := r.behavior.Loop(r.cell, r.in.Inbox())
 	_, chosen := err.(exit.Reason)
-	r.busy = err != nil && !chosen && !r.cell.Asked()
+	r.unsettled = err != nil && !chosen && !r.cell.Asked()
 	return err
 }
 
-// receive hands one message to the handler. An error leaves the run busy, and
+// receive hands one message to the handler. An error leaves the run unsettled, and
 // the message in hand, unless it is a reason that the handler chose.
 func (r *running[M]) receive(ctx context.Context, message M) error {
 	if r.final.Load() && ctx.Err() != nil { // the time is over, but Next has not been told yet
@@ -120,7 +120,7 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 		}
 		operation = r.request.operation()
 	}
-	r.busy = true
+	r.unsettled = true
 	if r.actor.life.Load().Traces() {
 		ctx = r.trace(ctx, operation, message)
 	}
@@ -128,7 +128,7 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 	if _, chosen := err.(exit.Reason); err != nil && !chosen {
 		return err
 	}
-	r.busy, r.request = false, nil // an idle actor keeps no message alive
+	r.unsettled, r.request = false, nil // an idle actor keeps no message alive
 	if r.span != nil {
 		r.endSpan(err)
 	}
@@ -157,7 +157,7 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
-	if r.busy {
+	if r.unsettled {
 		r.crashed(reason)
 	} else {
 		r.in.Done()

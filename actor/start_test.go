@@ -231,3 +231,27 @@ func TestStartWithoutASupervisor(t *testing.T) {
 		t.Errorf("Server.Start: got %v, want %v", err, actor.ErrUnsupervised)
 	}
 }
+
+// A handler's ctx belongs to the actor that runs: it starts no other.
+func TestStartInAHandlerIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := actor.NewServer("other", func(context.Context) (*int, error) { return new(int), nil })
+		refused := make(chan error, 1)
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(ctx context.Context, _ int) error {
+				_, err := other.Start(ctx)
+				refused <- err
+				return nil
+			}}, nil
+		})
+		tree, _ := plant(t, a)
+		var sent sends
+		sent.send(t, a, 1)
+		err := <-refused
+		check(t, "Start", fmt.Sprint(err), "an actor is started by a supervisor: this ctx is that of tree/a, which runs already")
+		check(t, "is ErrUnsupervised", errors.Is(err, actor.ErrUnsupervised), true)
+		if err := tree.Stop(t.Context()); err != nil {
+			t.Errorf("Stop: got %v, want nil", err)
+		}
+	})
+}

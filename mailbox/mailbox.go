@@ -7,9 +7,10 @@
 //   - Where a message is that was accepted: it is handled, in hand, waiting, or
 //     a dead letter with a reason. Nothing vanishes: [Stats] adds up.
 //
-// Users of the actor package need only the options. The rest is what an actor
-// is made of: a [Mailbox] is the address, which outlives the incarnations; an
-// [Inbox] is the end at which one incarnation receives.
+// Users of the actor package need only the [Options], and for a loop of their
+// own the [Inbox]. The rest is what an actor is made of: a [Mailbox] is the
+// address, which outlives the incarnations; a [Receiver] is the end at which one
+// of them receives.
 package mailbox
 
 import (
@@ -27,8 +28,8 @@ type Mailbox[M any] struct {
 	dead    func(message M, note *Note, why Why)
 	current atomic.Pointer[box[M]] // nil before the first Open
 
-	mu    sync.Mutex // guards the steps from one box or inbox to the next; never held across a wait
-	inbox *Inbox[M]  // the latest
+	mu    sync.Mutex   // guards the steps from one box or inbox to the next; never held across a wait
+	inbox *Receiver[M] // the latest
 	held  *Envelope[M]
 	begun uint64 // messages begun by earlier inboxes
 
@@ -146,7 +147,7 @@ func (m *Mailbox[M]) replace(next *box[M]) {
 // moveFromLocked moves the mailbox away from a frozen incarnation, if that is
 // the latest and still has the mailbox's channel. It gives back that for which
 // the new channel has no room: senders may have come in after the seal.
-func (m *Mailbox[M]) moveFromLocked(in *Inbox[M]) (lost []Envelope[M]) {
+func (m *Mailbox[M]) moveFromLocked(in *Receiver[M]) (lost []Envelope[M]) {
 	old := m.current.Load()
 	if m.inbox != in || old != in.box || old.state.Load()&closed != 0 {
 		return nil

@@ -60,7 +60,7 @@ func send(t *testing.T, box *mailbox.Mailbox[int], messages ...int) {
 }
 
 // next takes one message in hand.
-func next(t *testing.T, in *mailbox.Inbox[int]) int {
+func next(t *testing.T, in *mailbox.Receiver[int]) int {
 	t.Helper()
 	e, got := in.Next(0)
 	if got != mailbox.Message {
@@ -70,7 +70,7 @@ func next(t *testing.T, in *mailbox.Inbox[int]) int {
 }
 
 // drained is what is waiting, each taken in hand in turn.
-func drained(in *mailbox.Inbox[int]) string {
+func drained(in *mailbox.Receiver[int]) string {
 	in.Stop(true)
 	var messages []int
 	for {

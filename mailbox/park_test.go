@@ -13,30 +13,30 @@ import (
 func TestPark(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		before func(*mailbox.Mailbox[int], *mailbox.Inbox[int])
+		before func(*mailbox.Mailbox[int], *mailbox.Receiver[int])
 		parks  bool
-		after  func(*mailbox.Mailbox[int], *mailbox.Inbox[int])
+		after  func(*mailbox.Mailbox[int], *mailbox.Receiver[int])
 		wakes  int
 	}{
 		{"a message wakes", nil, true,
-			func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Send(t.Context(), 1, nil) }, 1},
+			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1, nil) }, 1},
 		{"only the first of several", nil, true,
-			func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) {
+			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) {
 				b.Send(t.Context(), 1, nil)
 				b.Send(t.Context(), 2, nil)
 			}, 1},
-		{"a stop wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Stop(true) }, 1},
+		{"a stop wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Stop(true) }, 1},
 		{"only the first of two stops", nil, true,
-			func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Stop(true); in.Stop(false) }, 1},
+			func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Stop(true); in.Stop(false) }, 1},
 		{"a stop of a sealed mailbox wakes", nil, true,
-			func(b *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { b.Seal(); in.Stop(true) }, 1},
-		{"being abandoned wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze() }, 1},
+			func(b *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { b.Seal(); in.Stop(true) }, 1},
+		{"being abandoned wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, 1},
 		{"a refused message does not wake", nil, true,
-			func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Seal(); b.Send(t.Context(), 1, nil) }, 0},
-		{"a message is there", func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Send(t.Context(), 1, nil) }, false, nil, 0},
-		{"a stop was there", func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Stop(true) }, false, nil, 0},
-		{"sealed", func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Seal() }, false, nil, 0},
-		{"abandoned", func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze() }, false, nil, 0},
+			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal(); b.Send(t.Context(), 1, nil) }, 0},
+		{"a message is there", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1, nil) }, false, nil, 0},
+		{"a stop was there", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Stop(true) }, false, nil, 0},
+		{"sealed", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal() }, false, nil, 0},
+		{"abandoned", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, false, nil, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, _ := opened(mailbox.Options{})
@@ -79,7 +79,7 @@ func TestAStopThatWakesLeavesTheRoomToMessages(t *testing.T) {
 // parking is a receiver that gives its goroutine back whenever it can.
 type parking struct {
 	t       *testing.T
-	in      *mailbox.Inbox[int]
+	in      *mailbox.Receiver[int]
 	all     sync.WaitGroup
 	active  atomic.Int32
 	parked  atomic.Int32

@@ -12,7 +12,7 @@ import (
 
 // begin is an inbox with messages 1 to n waiting, and the first hand of them
 // begun.
-func begin(t *testing.T, n, hand int) (*mailbox.Mailbox[int], *letters, *mailbox.Inbox[int]) {
+func begin(t *testing.T, n, hand int) (*mailbox.Mailbox[int], *letters, *mailbox.Receiver[int]) {
 	t.Helper()
 	box, dead := opened(mailbox.Options{})
 	in := box.Receive(true)
@@ -26,7 +26,7 @@ func begin(t *testing.T, n, hand int) (*mailbox.Mailbox[int], *letters, *mailbox
 }
 
 // rest is what Next gives until it ends.
-func rest(in *mailbox.Inbox[int]) string {
+func rest(in *mailbox.Receiver[int]) string {
 	var got []int
 	for {
 		e, what := in.Next(0)
@@ -169,6 +169,31 @@ func TestRest(t *testing.T) {
 	check(t, "of a frozen inbox", list(slices.Collect(in.Rest())), "")
 }
 
+// What is not to be drained is left for the next incarnation, or for the end.
+func TestRestHeedsTheStop(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		stop func(*mailbox.Receiver[int])
+		want string
+	}{
+		{"none", func(*mailbox.Receiver[int]) {}, "1 2 3"},
+		{"drain", func(in *mailbox.Receiver[int]) { in.Stop(true) }, "1 2 3"},
+		{"no drain", func(in *mailbox.Receiver[int]) { in.Stop(false) }, ""},
+		{"the drain has been ended", func(in *mailbox.Receiver[int]) { in.Stop(true); in.Stop(false) }, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, in := begin(t, 3, 0)
+			test.stop(in)
+			check(t, "rest", list(slices.Collect(in.Inbox().Rest())), test.want)
+		})
+	}
+	_, _, in := begin(t, 3, 0)
+	for message := range in.Rest() { // the time is over meanwhile
+		check(t, "message", message, 1)
+		in.Stop(false)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	box, dead, in := begin(t, 3, 0)
 	for message := range 2 {
@@ -236,17 +261,17 @@ func TestSkip(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		do     func(*mailbox.Inbox[int])
+		do     func(*mailbox.Receiver[int])
 		inHand int // 0 for none
 		dead   string
 	}{
 		{"before the first message", nil, 0, ""},
-		{"with a message in hand", func(in *mailbox.Inbox[int]) { in.Next(0) }, 1, "1 in hand of an abandoned incarnation"},
-		{"with the second in hand", func(in *mailbox.Inbox[int]) { in.Next(0); in.Next(0) }, 2, "2 in hand of an abandoned incarnation"},
-		{"while idle", func(in *mailbox.Inbox[int]) { in.Next(0); in.Done() }, 0, ""},
-		{"frozen already", func(in *mailbox.Inbox[int]) { in.Next(0); in.Freeze() }, 0, "1 in hand of an abandoned incarnation"},
-		{"after a crash", func(in *mailbox.Inbox[int]) { in.Next(0); in.Crash(0) }, 0, "1 in hand at a crash"},
-		{"after a stop", func(in *mailbox.Inbox[int]) { in.Next(0); in.Stop(true) }, 1, "1 in hand of an abandoned incarnation"},
+		{"with a message in hand", func(in *mailbox.Receiver[int]) { in.Next(0) }, 1, "1 in hand of an abandoned incarnation"},
+		{"with the second in hand", func(in *mailbox.Receiver[int]) { in.Next(0); in.Next(0) }, 2, "2 in hand of an abandoned incarnation"},
+		{"while idle", func(in *mailbox.Receiver[int]) { in.Next(0); in.Done() }, 0, ""},
+		{"frozen already", func(in *mailbox.Receiver[int]) { in.Next(0); in.Freeze() }, 0, "1 in hand of an abandoned incarnation"},
+		{"after a crash", func(in *mailbox.Receiver[int]) { in.Next(0); in.Crash(0) }, 0, "1 in hand at a crash"},
+		{"after a stop", func(in *mailbox.Receiver[int]) { in.Next(0); in.Stop(true) }, 1, "1 in hand of an abandoned incarnation"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, dead, in := begin(t, 3, 0)

@@ -177,9 +177,9 @@ func TestCrashesAreWrittenOnTheNote(t *testing.T) {
 func TestMove(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		abandon func(*mailbox.Mailbox[int], *mailbox.Inbox[int])
+		abandon func(*mailbox.Mailbox[int], *mailbox.Receiver[int])
 	}{
-		{"frozen", func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze() }},
+		{"frozen", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, dead, in := begin(t, 4, 1)
@@ -267,20 +267,20 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		overflow mailbox.Overflow
-		do       func(*mailbox.Mailbox[int], *mailbox.Inbox[int])
+		do       func(*mailbox.Mailbox[int], *mailbox.Receiver[int])
 		want     string
 	}{
-		{"overflow, newest", mailbox.DropNewest, func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Send(t.Context(), 5, nil) },
+		{"overflow, newest", mailbox.DropNewest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5, nil) },
 			"5 overflow, 105 overflow"},
-		{"overflow, oldest", mailbox.DropOldest, func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Send(t.Context(), 5, nil) },
+		{"overflow, oldest", mailbox.DropOldest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5, nil) },
 			"2 overflow, 3 overflow, 4 overflow, 102 overflow"}, // 102, 103 and 104 are faster than 5
-		{"Close", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Close() }, "2 discarded, 3 discarded, 4 discarded"},
-		{"Renew", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Renew() }, "2 discarded, 3 discarded, 4 discarded"},
-		{"Open", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Inbox[int]) { b.Seal(); b.Open() }, "2 discarded, 3 discarded, 4 discarded"},
-		{"Skip", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Skip(mailbox.CallerGone) }, "1 caller gone"},
-		{"Crash", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Crash(0) }, "1 in hand at a crash"},
-		{"Freeze", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) { in.Freeze() }, "1 in hand of an abandoned incarnation"},
-		{"Open of an abandoned inbox", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Inbox[int]) {
+		{"Close", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Close() }, "2 discarded, 3 discarded, 4 discarded"},
+		{"Renew", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Renew() }, "2 discarded, 3 discarded, 4 discarded"},
+		{"Open", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal(); b.Open() }, "2 discarded, 3 discarded, 4 discarded"},
+		{"Skip", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Skip(mailbox.CallerGone) }, "1 caller gone"},
+		{"Crash", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Crash(0) }, "1 in hand at a crash"},
+		{"Freeze", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, "1 in hand of an abandoned incarnation"},
+		{"Open of an abandoned inbox", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) {
 			in.Done()
 			e := <-in.C
 			in.Freeze()

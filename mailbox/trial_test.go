@@ -90,7 +90,7 @@ func (tr *trial) seal() {
 
 // life is one incarnation.
 type life struct {
-	in      *mailbox.Inbox[int]
+	in      *mailbox.Receiver[int]
 	begun   []int
 	crashed bool
 	done    chan struct{}

@@ -13,6 +13,14 @@ type request struct {
 	reply  chan error        // has room for the one reply
 }
 
+// serve does what was asked for and replies, also if a sink leaves by Goexit
+// meanwhile: then the supervisor is no more.
+func (r *request) serve() {
+	err := r.refuse(ErrNotRunning)
+	defer func() { r.reply <- err }()
+	err = r.do()
+}
+
 // ask has the running incarnation do something with a child and waits for it.
 func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) error {
 	refuse := func(err error) error {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,12 @@ type attempt struct {
 type delays []attempt
 
 func (d *delays) add(a attempt) { heap.Push((*delayHeap)(d), a) }
+
+// compact forgets the void ones.
+func (d *delays) compact() {
+	*d = slices.DeleteFunc(*d, func(a attempt) bool { return a.pending != a.member.pending })
+	heap.Init((*delayHeap)(d))
+}
 
 // next is when the next restart is due, zero if none waits.
 func (d delays) next() time.Time {

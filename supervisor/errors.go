@@ -3,13 +3,15 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
 // What an administration call can be refused for (S100-S112). A [*ChildError]
 // wraps one of these and names the child.
 var (
 	ErrNotFound       = errors.New("no such child")                                      // the supervisor has no child of that name
-	ErrAlreadyStarted = errors.New("already started")                                    // a child of that name is running; or the supervisor itself is part of a tree already
+	ErrAlreadyStarted = incarnation.ErrAlreadyStarted                                    // a child of that name is running; or the supervisor itself is part of a tree already
 	ErrAlreadyPresent = errors.New("present, but not running")                           // a child of that name is there without a process
 	ErrRunning        = errors.New("running")                                            // the child has a process
 	ErrRestarting     = errors.New("waiting for its restart")                            // the child has no process, but will get one

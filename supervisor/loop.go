@@ -38,7 +38,8 @@ type loop struct {
 	asked atomic.Bool // to stop
 	final atomic.Bool // no incarnation of the supervisor will follow
 
-	end exit.Reason // why the loop ends; nil while it runs
+	end    exit.Reason // why the loop ends; nil while it runs
+	ending atomic.Bool // it does, and stops its children
 
 	mu      sync.Mutex // guards members and their visible fields against snapshots; never held across a wait
 	members []*member
@@ -122,6 +123,7 @@ func (l *loop) run() error {
 	for l.end == nil {
 		l.turn()
 	}
+	l.ending.Store(true)
 	l.stopAll()
 	return l.end
 }
@@ -188,7 +190,7 @@ func (l *loop) turn() {
 	case attempt:
 		l.attemptDue(item)
 	case *request:
-		item.reply <- item.do()
+		item.serve()
 	}
 }
 

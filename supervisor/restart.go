@@ -10,7 +10,7 @@ import (
 	"github.com/coppice-go/coppice/tracing"
 )
 
-// exited deals with the end of an incarnation (otp-semantics, section 4).
+// exited deals with the end of an incarnation (docs/otp.md, section 4).
 func (l *loop) exited(r *runner) {
 	m := r.member
 	if m.current != r {
@@ -64,6 +64,9 @@ func (l *loop) restart(m *member, lived time.Duration) {
 	m.life.Emit(tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason})
 	l.stopSiblings(m)
 	if delay > 0 {
+		if len(l.delays) > 2*len(l.members)+16 { // most of them are void: each member has one at most
+			l.delays.compact()
+		}
 		l.delays.add(attempt{member: m, pending: m.pending, at: time.Now().Add(delay)})
 		return
 	}

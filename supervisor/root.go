@@ -133,6 +133,7 @@ func (r *root) finish(reason exit.Reason) {
 		<-r.unhooked
 		r.runner.cell.Scope().End(reason)
 		r.tell(reason)
+		r.tree.told(r.runner)
 	})
 }
 

@@ -33,6 +33,11 @@ type runner struct {
 	reason exit.Reason
 
 	stop stopping // belongs to whoever stops it
+
+	abandonment struct { // guarded by the tree
+		told bool        // an event has told of it
+		back exit.Reason // what the goroutine came back with, nil while it has not
+	}
 }
 
 // The phases of a runner, in their order.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime/pprof"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -85,13 +86,23 @@ func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 
 // serve runs a server until it ends by itself or ctx does.
 func serve(ctx context.Context, cell *incarnation.Cell, listener net.Listener, server Server) error {
-	shut := make(chan exit.Reason, 1)
+	var reason exit.Reason
+	shut := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
-		cell.Protect(func() error { return shutdown(cell.Work(), server) }, func(reason exit.Reason) { shut <- reason })
+		pprof.SetGoroutineLabels(ctx) // so that a report finds it
+		cell.Protect(func() error { return shutdown(cell.Work(), server) }, func(r exit.Reason) {
+			reason = r
+			close(shut)
+		})
 	})
-	defer unhook() // if Serve panics
+	defer func() { // also if Serve panics: nothing outlives the incarnation
+		if !unhook() {
+			<-shut
+		}
+	}()
 	err := server.Serve(listener)
 	if unhook() {
+		close(shut)
 		if err == nil {
 			err = errors.New("the server stopped serving without being asked")
 		}
@@ -100,7 +111,7 @@ func serve(ctx context.Context, cell *incarnation.Cell, listener net.Listener, s
 		}
 		return err
 	}
-	if reason := <-shut; reason != exit.Normal {
+	if <-shut; reason != exit.Normal {
 		return reason
 	}
 	return context.Cause(ctx)

@@ -45,7 +45,7 @@ func (n *node) Snapshot() Snapshot {
 	}
 	s.State, s.Incarnation = Running, l.cell.Number()
 	switch {
-	case l.cell.Asked():
+	case l.cell.Asked() || l.ending.Load():
 		s.State = Stopping
 	case !l.up.Load():
 		s.State = Starting

@@ -71,7 +71,7 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 		for alive -= dead; alive > 0; {
 			killed := l.killed
 			alive -= l.awaitEnds(next, final)
-			if len(members) == 1 || killed != l.killed || !next.IsZero() && !time.Now().Before(next) {
+			if len(members) == 1 || killed != l.killed || l.cell.Abandoned() || !next.IsZero() && !time.Now().Before(next) {
 				break
 			}
 		}
@@ -189,11 +189,8 @@ func (l *loop) abandon(m *member, final bool) {
 		return
 	}
 	l.lost(m, exit.Killed)
-	if together && !l.tree.lists(r) {
-		r.stop.act.End(nil) // that it is back has been told already
-	} else {
-		r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: waited})
-	}
+	r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: waited})
+	l.tree.told(r)
 	if final {
 		m.gone(exit.Killed)
 	}

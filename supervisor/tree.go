@@ -44,7 +44,8 @@ func treeOf(ctx context.Context) *tree {
 }
 
 // abandon gives up an incarnation whose time is over. It is false if the
-// incarnation has ended just now.
+// incarnation has ended just now. Once the abandonment has been told, call
+// [tree.told].
 func (t *tree) abandon(r *runner, known overdue) bool {
 	// It is listed first: its goroutine may come back at any moment.
 	t.mu.Lock()
@@ -59,21 +60,28 @@ func (t *tree) abandon(r *runner, known overdue) bool {
 	return false
 }
 
+// told is for whoever has told of an abandonment: now a return may be told too.
+func (t *tree) told(r *runner) {
+	t.mu.Lock()
+	r.abandonment.told = true
+	back := r.abandonment.back
+	t.mu.Unlock()
+	if back != nil {
+		r.life.Emit(tracing.Returned{Head: r.head(), Reason: back})
+	}
+}
+
 // returned is told by an abandoned incarnation that its goroutine has come back
 // after all.
 func (t *tree) returned(r *runner, reason exit.Reason) {
 	t.mu.Lock()
 	delete(t.abandoned, r)
+	told := r.abandonment.told
+	r.abandonment.back = reason
 	t.mu.Unlock()
-	r.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
-}
-
-// lists says whether an incarnation was abandoned and has not come back.
-func (t *tree) lists(r *runner) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, listed := t.abandoned[r]
-	return listed
+	if told { // else whoever tells of the abandonment tells of this as well
+		r.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
+	}
 }
 
 // lost are the incarnations that were abandoned and have not come back.

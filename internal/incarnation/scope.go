@@ -1,10 +1,14 @@
 package incarnation
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/coppice-go/coppice/exit"
 )
+
+// ErrAlreadyStarted is the refusal of a child that has a life already.
+var ErrAlreadyStarted = errors.New("already started")
 
 // Scope is the life of a child, from its start until it is gone for good:
 // removed, ended without a restart to come, or left behind by a supervisor that

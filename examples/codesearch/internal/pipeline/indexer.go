@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/coppice-go/coppice/actor"
@@ -98,10 +97,15 @@ func (b *batch) flush(ctx context.Context) error {
 			parsed = append(parsed, u.parsed)
 		}
 	}
-	_, putErr := actor.Call(ctx, b.store, put{parsed})
-	_, touchErr := actor.Call(ctx, b.store, touch{same})
-	if err := errors.Join(putErr, touchErr); err != nil {
-		return err
+	if len(parsed) > 0 {
+		if _, err := actor.Call(ctx, b.store, put{parsed}); err != nil {
+			return err
+		}
+	}
+	if len(same) > 0 {
+		if _, err := actor.Call(ctx, b.store, touch{same}); err != nil {
+			return err
+		}
 	}
 	for _, u := range b.updates {
 		b.ledger.settle(u.parsed.Path, given{stored: !u.same, unchanged: u.same, declarations: len(u.parsed.Declarations)})

@@ -1,0 +1,398 @@
+package mailbox
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+	"time"
+)
+
+// Receiver is the end of a mailbox at which one incarnation receives. It is the
+// actor's; a loop of the user's gets the [Inbox] of it.
+//
+// Its methods belong to the goroutine of that incarnation, except Stop, Freeze
+// and Begun, which anybody may call.
+type Receiver[M any] struct {
+	// C is the channel itself.
+	C <-chan Envelope[M]
+
+	mailbox *Mailbox[M]
+	box     *box[M]
+	pokes   bool // the receiver waits in Next, where a poke wakes it
+
+	watch Watch[M]        // of a loop; the zero value watches nothing
+	ctx   context.Context // of the message in hand, if the watch gave one
+
+	// word is the one thing that is stored for every message: the number of
+	// messages begun, above the flags. hand[n&1] is written before the word
+	// says n, and written again only after the word has said n+1, so whoever
+	// has frozen the word can read the message in hand.
+	word atomic.Uint64
+	last uint64 // what the owner stored there last
+	hand [2]Envelope[M]
+
+	stop    atomic.Uint32
+	stopped chan struct{} // only for an unbuffered mailbox, into which a poke cannot be put
+}
+
+const (
+	idle   uint64 = 1 << iota // nothing is in hand
+	frozen                    // the incarnation is abandoned: nothing is begun any more
+	one                       // one message in the count
+)
+
+const (
+	stopAsked uint32 = 1 << iota // take nothing more
+	stopDrain                    // take what is there
+)
+
+// Receive gives the next incarnation its end of the mailbox, which must have
+// been opened; the incarnation before must have ended or been frozen. With pokes
+// it waits in Next; otherwise it selects on C, and must end when its context does.
+func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.inbox != nil {
+		n, _ := m.inbox.Begun()
+		m.begun += n
+	}
+	b := m.current.Load()
+	in := &Receiver[M]{C: b.channel, mailbox: m, box: b, pokes: pokes, last: idle}
+	in.word.Store(idle)
+	if m.options.capacity() == 0 {
+		in.stopped = make(chan struct{})
+	}
+	m.inbox = in
+	return in
+}
+
+// Got says what Next came back with.
+type Got uint8
+
+// What Next comes back with.
+const (
+	Message Got = iota // a message, which is now in hand
+	Stopped            // nothing: the incarnation is to end
+	Idle               // nothing: no message came for the given time
+)
+
+// Next waits for a message and takes it in hand; what was in hand counts as
+// handled. With patience above 0 it comes back idle after that time.
+func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
+	for {
+		if stop := in.stop.Load(); stop != 0 {
+			return in.drain(stop)
+		}
+		if in.last == idle { // nothing was begun yet
+			if e, ok := in.takeHeld(); ok {
+				return in.begin(e)
+			}
+		}
+		select {
+		case e := <-in.C:
+			if !in.box.poked(e) {
+				return in.begin(e)
+			}
+			continue
+		default:
+		}
+		if !in.rest() {
+			return message, Stopped
+		}
+		// After rest a stop sends a poke; before it, the stop is seen here.
+		if in.stop.Load() != 0 {
+			continue
+		}
+		e, got := in.wait(patience)
+		if got == Idle {
+			return message, Idle
+		}
+		if got == Message && !in.box.poked(e) {
+			return in.begin(e)
+		}
+	}
+}
+
+func (in *Receiver[M]) wait(patience time.Duration) (e Envelope[M], got Got) {
+	if patience <= 0 && in.stopped == nil {
+		return <-in.C, Message
+	}
+	var expired <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case e = <-in.C:
+		return e, Message
+	case <-in.stopped:
+		return e, Stopped
+	case <-expired:
+		return e, Idle
+	}
+}
+
+// rest says that nothing is in hand, and forgets the last messages so that they
+// can be collected. It is false if the incarnation is abandoned.
+func (in *Receiver[M]) rest() bool {
+	if in.last&idle != 0 {
+		return true
+	}
+	if !in.word.CompareAndSwap(in.last, in.last|idle) {
+		return false
+	}
+	in.last |= idle
+	in.hand = [2]Envelope[M]{}
+	return true
+}
+
+// drain takes what is there in hand, if the stop says so, without waiting.
+func (in *Receiver[M]) drain(stop uint32) (message M, got Got) {
+	if stop&stopDrain != 0 {
+		if e, ok := in.waiting(); ok {
+			return in.begin(e)
+		}
+	}
+	in.rest()
+	return message, Stopped
+}
+
+// waiting takes out what waits first, without waiting for it.
+func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
+	if in.last == idle { // nothing was begun yet
+		if e, ok := in.takeHeld(); ok {
+			return e, true
+		}
+	}
+	for {
+		select {
+		case e = <-in.C:
+			if !in.box.poked(e) {
+				return e, true
+			}
+		default:
+			return e, false
+		}
+	}
+}
+
+// begin takes a message in hand. What an abandoned incarnation has got hold of
+// becomes a dead letter: its successor has later messages of the same senders.
+func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
+	next := (in.last &^ idle) + one
+	in.hand[next/one&1] = e
+	if !in.word.CompareAndSwap(in.last, next) {
+		in.mailbox.bury(e, Interrupted)
+		return message, Stopped
+	}
+	in.last = next
+	return e.message, Message
+}
+
+// Open is that of [Inbox].
+func (in *Receiver[M]) Open(e Envelope[M]) (message M, ok bool) {
+	if in.box.poked(e) {
+		return message, false
+	}
+	message, got := in.take(e)
+	return message, got == Message
+}
+
+// take is begin under the eyes of the watch.
+func (in *Receiver[M]) take(e Envelope[M]) (message M, got Got) {
+	in.unwatch()
+	message, got = in.begin(e)
+	if got == Message && in.watch.Begun != nil {
+		in.ctx = in.watch.Begun(message)
+	}
+	return message, got
+}
+
+func (in *Receiver[M]) unwatch() {
+	if in.last&idle == 0 && in.watch.Done != nil {
+		in.watch.Done()
+	}
+	in.ctx = nil
+}
+
+// Watch surrounds each message that Open or Rest takes in hand.
+type Watch[M any] struct {
+	Ctx   context.Context         // what Context gives while nothing is in hand
+	Begun func(M) context.Context // gives the ctx for the work on the message; may be nil
+	Done  func()                  // that work is over; may be nil
+}
+
+// Watch begins to watch. The actor calls it before it hands the inbox to a loop.
+func (in *Receiver[M]) Watch(w Watch[M]) { in.watch = w }
+
+// Context is that of [Inbox].
+func (in *Receiver[M]) Context() context.Context {
+	if in.ctx != nil {
+		return in.ctx
+	}
+	return in.watch.Ctx
+}
+
+// Note is the note of the message in hand, nil if it has none.
+func (in *Receiver[M]) Note() *Note { return in.hand[in.last/one&1].note }
+
+// Rest is that of [Inbox].
+func (in *Receiver[M]) Rest() iter.Seq[M] {
+	return func(yield func(M) bool) {
+		for {
+			if stop := in.stop.Load(); stop != 0 && stop&stopDrain == 0 {
+				in.Done()
+				return
+			}
+			e, ok := in.waiting()
+			if !ok {
+				in.Done()
+				return
+			}
+			if message, got := in.take(e); got != Message || !yield(message) {
+				return
+			}
+		}
+	}
+}
+
+// Stop makes Next end: after what is waiting if drain is set, else at once. A
+// later call without drain ends a drain; nothing begins one again.
+func (in *Receiver[M]) Stop(drain bool) {
+	stop := stopAsked
+	if drain {
+		stop |= stopDrain
+	}
+	if !in.stop.CompareAndSwap(0, stop) {
+		if !drain {
+			in.stop.Store(stop)
+		}
+		return
+	}
+	if in.stopped != nil {
+		close(in.stopped)
+	}
+	if in.pokes && in.word.Load()&idle != 0 {
+		in.box.poke()
+	}
+}
+
+// Park lets the goroutine of an idle incarnation go: wake will be called once,
+// on the goroutine of whoever brings work or a stop. It is false, and wake will
+// not be called, if there is work already, or if the mailbox is unbuffered: its
+// senders need a receiver that waits.
+func (in *Receiver[M]) Park(wake func()) bool {
+	b := in.box
+	if cap(b.channel) == 0 {
+		return false
+	}
+	b.wake = wake
+	if !b.state.CompareAndSwap(0, parked) {
+		return false
+	}
+	if len(b.channel) == 0 && in.stop.Load() == 0 {
+		return true
+	}
+	return b.state.And(^parked)&parked == 0
+}
+
+// Freeze ends the effects of an abandoned incarnation: Next ends, nothing is
+// begun any more, and what waits moves to a new channel, out of reach. It gives
+// the message in hand, if there is one, which becomes a dead letter.
+func (in *Receiver[M]) Freeze() (message M, inHand bool) {
+	in.Stop(false)
+	m := in.mailbox
+	m.mu.Lock()
+	// First the word: a message that a sender brings late must not be begun here
+	// while earlier ones of that sender go over.
+	word := in.word.Or(frozen)
+	lost := m.moveFromLocked(in)
+	m.mu.Unlock()
+	inHand = word&(idle|frozen) == 0
+	if inHand {
+		e := in.hand[word/one&1]
+		message = e.message
+		in.spoil(e, Interrupted)
+	}
+	m.buryAll(lost)
+	return message, inHand
+}
+
+// Crash settles the message in hand after a crash of its handler: with retries
+// left it waits for the next incarnation, as its first message; otherwise it
+// becomes a dead letter. It is false if nothing was in hand.
+func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
+	m := in.mailbox
+	m.mu.Lock() // who abandons or closes comes before or after all of this
+	word := in.word.Or(frozen)
+	if word&(idle|frozen) != 0 {
+		m.mu.Unlock()
+		return message, false
+	}
+	e := in.hand[word/one&1]
+	if in.keep(e, retries) {
+		m.unhandled.Add(1)
+		m.mu.Unlock()
+		return e.message, true
+	}
+	m.mu.Unlock()
+	in.spoil(e, Crashed)
+	return e.message, true
+}
+
+// keep holds a message back for the next incarnation, if it may be tried again
+// and there can be a next one.
+func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
+	m := in.mailbox
+	note := Note{}
+	if e.note != nil {
+		note = *e.note
+	}
+	if note.Crashes >= retries || m.inbox != in || m.current.Load().state.Load()&closed != 0 {
+		return false
+	}
+	note.Crashes++
+	m.held = &Envelope[M]{e.message, &note}
+	return true
+}
+
+// spoil makes a dead letter of a message that was begun.
+func (in *Receiver[M]) spoil(e Envelope[M], why Why) {
+	in.mailbox.unhandled.Add(1)
+	in.mailbox.bury(e, why)
+}
+
+// Skip makes a dead letter of the message that Next has just given.
+func (in *Receiver[M]) Skip(why Why) {
+	e, inHand := in.hand[in.last/one&1], in.last&idle == 0
+	if inHand && in.rest() {
+		in.spoil(e, why)
+	}
+}
+
+// Done says that the message in hand is handled.
+func (in *Receiver[M]) Done() {
+	in.unwatch()
+	in.rest()
+}
+
+// takeHeld gives the message that crashed the incarnation before, if it is to be
+// tried again.
+func (in *Receiver[M]) takeHeld() (e Envelope[M], ok bool) {
+	m := in.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held == nil || in.word.Load()&frozen != 0 {
+		return e, false
+	}
+	e, m.held = *m.held, nil
+	return e, true
+}
+
+// Begun is the number of messages that this incarnation has begun, and whether
+// the last of them is in hand.
+func (in *Receiver[M]) Begun() (n uint64, busy bool) {
+	word := in.word.Load()
+	return word / one, word&(idle|frozen) == 0
+}
