@@ -39,6 +39,15 @@ func NewDelays(b Backoff, healthy time.Duration) Delays {
 	return Delays{factory: b, healthy: healthy}
 }
 
+// Healthy says whether a life of this length was a healthy one, after which
+// delays and attempts begin anew.
+func (d *Delays) Healthy(lived time.Duration) bool {
+	if d.healthy == 0 {
+		return lived >= DefaultHealthy
+	}
+	return lived >= d.healthy
+}
+
 // Next is the delay before the next restart of a child whose last incarnation
 // lived for lived, which is 0 if it failed to start. A negative delay other
 // than [backoff.Stop] counts as 0.
@@ -55,11 +64,7 @@ func (d *Delays) Next(lived time.Duration) (delay time.Duration, err error) {
 	if d.factory == nil {
 		return 0, nil
 	}
-	healthy := d.healthy
-	if healthy == 0 {
-		healthy = DefaultHealthy
-	}
-	anew := lived >= healthy
+	anew := d.Healthy(lived)
 	if d.backoff == nil {
 		if d.backoff, err = d.factory.make(); err != nil {
 			return 0, err

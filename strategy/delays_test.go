@@ -203,3 +203,20 @@ func TestGoexitInABackOffIsNotSwallowed(t *testing.T) {
 		t.Error("Next returned, want the goroutine to leave")
 	}
 }
+
+func TestS191_HealthyLives(t *testing.T) {
+	for _, test := range []struct {
+		healthy, lived time.Duration
+		want           bool
+	}{
+		{0, strategy.DefaultHealthy - 1, false},
+		{0, strategy.DefaultHealthy, true},
+		{time.Minute, time.Minute - 1, false},
+		{time.Minute, time.Minute, true},
+	} {
+		delays := strategy.NewDelays(nil, test.healthy)
+		if got := delays.Healthy(test.lived); got != test.want {
+			t.Errorf("Healthy(%v) with %v: got %t, want %t", test.lived, test.healthy, got, test.want)
+		}
+	}
+}

@@ -6,11 +6,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
-	"github.com/coppice-go/coppice/strategy"
 )
 
 // node is what a supervisor is between and across its incarnations. It is the
@@ -197,15 +195,6 @@ func (n *node) left(l *loop) {
 			m.gone(exit.Shutdown)
 		}
 	}
-}
-
-// healthy is how long an incarnation must live for its child's attempts to be
-// counted anew.
-func (n *node) healthy() time.Duration {
-	if n.policy.Healthy == 0 {
-		return strategy.DefaultHealthy
-	}
-	return n.policy.Healthy
 }
 
 var _, _ Child = (*Supervisor)(nil), (*Dynamic)(nil)

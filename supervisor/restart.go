@@ -49,7 +49,7 @@ func (l *loop) restart(m *member, lived time.Duration) {
 		l.giveUp(m, exit.Of(errors.Join(m.reason, err)))
 		return
 	}
-	if lived >= l.node.healthy() {
+	if m.delays.Healthy(lived) {
 		m.attempt = 0
 	}
 	l.mu.Lock()
