@@ -193,8 +193,6 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	}
 	if a.options.Mailbox.Fresh && cell.Number() > 1 {
 		a.box.Renew()
-	} else {
-		a.box.Open()
 	}
 	behavior, err := a.open(ctx)
 	if err == Ignore {
@@ -229,7 +227,8 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 		}
 	}
 	a.life.Store(tracing.From(ctx))
-	scope.AfterGone(func(exit.Reason) {
+	a.box.Open()
+	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
 		a.box.Close()
 		a.scope.Store(nil)
 	})

@@ -103,9 +103,14 @@ func (m *Mailbox[M]) Open() {
 	m.replace(newBox(m))
 }
 
-// Renew gives the mailbox a new, empty channel; what waits becomes dead letters.
+// Renew gives a mailbox that accepts messages a new, empty channel; what waits
+// becomes dead letters. It does not open a mailbox that was sealed or closed.
 func (m *Mailbox[M]) Renew() {
 	m.mu.Lock()
+	if b := m.current.Load(); b == nil || b.state.Load()&sealed != 0 {
+		m.mu.Unlock()
+		return
+	}
 	m.replace(newBox(m))
 }
 

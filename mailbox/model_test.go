@@ -257,9 +257,10 @@ func (m *model) reopen(*rapid.T) {
 
 func (m *model) renew(*rapid.T) {
 	m.box.Renew()
-	m.discard()
-	m.orphan()
-	m.open, m.closed = true, false
+	if m.open { // it opens nothing
+		m.discard()
+		m.orphan()
+	}
 }
 
 // orphan ends the receiver of a channel that the mailbox has given up.
