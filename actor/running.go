@@ -149,6 +149,9 @@ func (r *running[M]) endSpan(outcome error) {
 	if r.behavior.outcome != nil {
 		outcome = r.behavior.outcome()
 	}
+	if r.cell.Abandoned() { // the message has become a dead letter
+		outcome = exit.Killed
+	}
 	r.span.End(outcome)
 	r.span = nil
 }
@@ -191,7 +194,7 @@ func (r *running[M]) crashed(reason exit.Reason) {
 	switch {
 	case r.span == nil:
 	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
-		r.span.End(exit.Killed)
+		r.endSpan(reason)
 	default:
 		r.span.Crashed(reason)
 	}

@@ -337,3 +337,37 @@ func TestTraceOfALoop(t *testing.T) {
 		check(t, "parent of what the loop sends", tr.span(t, "send tree/next").Parent.SpanID(), processed.SpanContext.SpanID())
 	})
 }
+
+// A loop that goes on after it was abandoned ends its span once, with that.
+func TestS194_TraceOfAnAbandonedLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		ended := make(chan any, 1)
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Loop: func(_ context.Context, in *mailbox.Inbox[int]) error {
+				defer func() { ended <- recover() }()
+				in.Open(<-in.C)
+				<-release
+				in.Done()
+				for range in.Rest() {
+					t.Error("Rest: got a message, want none")
+				}
+				in.Done()
+				return nil
+			}}, nil
+		})
+		tr := plantTraced(t, supervisor.Policy{}, within(time.Second, a))
+		ctx, end := tr.request(t)
+		defer end()
+		if err := a.Send(ctx, 1); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if err := tr.tree.TerminateChild(t.Context(), "a"); err != nil {
+			t.Error(err)
+		}
+		close(release)
+		check(t, "panic", <-ended, nil)
+		check(t, "status", tr.span(t, "process tree/a").Status.Code, codes.Error)
+	})
+}

@@ -28,10 +28,10 @@ type Mailbox[M any] struct {
 	dead    func(message M, note *Note, why Why)
 	current atomic.Pointer[box[M]] // nil before the first Open
 
-	mu    sync.Mutex   // guards the steps from one box or inbox to the next; never held across a wait
-	inbox *Receiver[M] // the latest
-	held  *Envelope[M]
-	begun uint64 // messages begun by earlier inboxes
+	mu       sync.Mutex   // guards the steps from one box or receiver to the next; never held across a wait
+	receiver *Receiver[M] // the latest
+	held     *Envelope[M]
+	begun    uint64 // messages begun by earlier receivers
 
 	unhandled atomic.Uint64 // messages begun that did not end as handled
 	buried    atomic.Uint64 // dead letters
@@ -154,7 +154,7 @@ func (m *Mailbox[M]) replace(next *box[M]) {
 // the new channel has no room: senders may have come in after the seal.
 func (m *Mailbox[M]) moveFromLocked(in *Receiver[M]) (lost []Envelope[M]) {
 	old := m.current.Load()
-	if m.inbox != in || old != in.box || old.state.Load()&closed != 0 {
+	if m.receiver != in || old != in.box || old.state.Load()&closed != 0 {
 		return nil
 	}
 	next := newBox(m)
@@ -218,8 +218,8 @@ func (m *Mailbox[M]) Stats() Stats {
 	if m.held != nil {
 		s.Waiting++
 	}
-	if m.inbox != nil {
-		n, busy := m.inbox.Begun()
+	if m.receiver != nil {
+		n, busy := m.receiver.Begun()
 		begun += n
 		if busy {
 			s.InHand = 1

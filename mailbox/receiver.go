@@ -20,8 +20,9 @@ type Receiver[M any] struct {
 	box     *box[M]
 	pokes   bool // the receiver waits in Next, where a poke wakes it
 
-	watch Watch[M]        // of a loop; the zero value watches nothing
-	ctx   context.Context // of the message in hand, if the watch gave one
+	watch    Watch[M]        // of a loop; the zero value watches nothing
+	watching bool            // it has seen a message begin, and not yet be done
+	ctx      context.Context // of that message
 
 	// word is the one thing that is stored for every message: the number of
 	// messages begun, above the flags. hand[n&1] is written before the word
@@ -52,8 +53,8 @@ const (
 func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.inbox != nil {
-		n, _ := m.inbox.Begun()
+	if m.receiver != nil {
+		n, _ := m.receiver.Begun()
 		m.begun += n
 	}
 	b := m.current.Load()
@@ -62,7 +63,7 @@ func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
 	if m.options.capacity() == 0 {
 		in.stopped = make(chan struct{})
 	}
-	m.inbox = in
+	m.receiver = in
 	return in
 }
 
@@ -204,23 +205,28 @@ func (in *Receiver[M]) take(e Envelope[M]) (message M, got Got) {
 	in.unwatch()
 	message, got = in.begin(e)
 	if got == Message && in.watch.Begun != nil {
-		in.ctx = in.watch.Begun(message)
+		in.watching, in.ctx = true, in.watch.Begun(message)
 	}
 	return message, got
 }
 
+// unwatch ends what the watch sees of a message, once. The word cannot tell
+// that: in an abandoned incarnation it does not change any more.
 func (in *Receiver[M]) unwatch() {
-	if in.last&idle == 0 && in.watch.Done != nil {
+	if in.watching {
+		in.watching, in.ctx = false, nil
 		in.watch.Done()
 	}
-	in.ctx = nil
 }
 
 // Watch surrounds each message that Open or Rest takes in hand.
 type Watch[M any] struct {
-	Ctx   context.Context         // what Context gives while nothing is in hand
-	Begun func(M) context.Context // gives the ctx for the work on the message; may be nil
-	Done  func()                  // that work is over; may be nil
+	Ctx context.Context // what Context gives while nothing is in hand
+
+	// Begun gives the ctx for the work on a message, Done is told that it is
+	// over. Both are nil if there is nothing to see.
+	Begun func(M) context.Context
+	Done  func()
 }
 
 // Watch begins to watch. The actor calls it before it hands the inbox to a loop.
@@ -349,7 +355,7 @@ func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
 	if e.note != nil {
 		note = *e.note
 	}
-	if note.Crashes >= retries || m.inbox != in || m.current.Load().state.Load()&closed != 0 {
+	if note.Crashes >= retries || m.receiver != in || m.current.Load().state.Load()&closed != 0 {
 		return false
 	}
 	note.Crashes++

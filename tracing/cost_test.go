@@ -18,7 +18,6 @@ func TestWithoutATracerMessagesCostNothing(t *testing.T) {
 		"Traces":        func() { _ = life.Traces() },
 		"Traces of nil": func() { _ = none.Traces() },
 		"Begin":         func() { life.Begin(ctx, tracing.ActRestart).End(nil) },
-		"Inject":        func() { tracing.Inject(ctx) },
 		"a message": func() {
 			_, sent := life.Sending(ctx, tracing.Call, message)
 			_, p := life.Processing(ctx, tracing.Call, sent.Carrier(), message)

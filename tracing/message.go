@@ -26,11 +26,6 @@ const (
 // immutable. A nil Carrier carries nothing.
 type Carrier struct{ span trace.SpanContext }
 
-// Inject is a Carrier for the span in ctx, nil if there is none.
-func Inject(ctx context.Context) *Carrier {
-	return carry(trace.SpanContextFromContext(ctx))
-}
-
 func carry(sc trace.SpanContext) *Carrier {
 	if !sc.IsValid() {
 		return nil

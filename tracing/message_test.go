@@ -1,7 +1,6 @@
 package tracing_test
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -162,17 +161,4 @@ func TestCleanReasonIsNoCrash(t *testing.T) {
 	spans := kept.GetSpans()
 	check(t, "status", named(t, spans, "process a").Status.Code, codes.Unset)
 	checkList(t, "links", links(named(t, spans, "restart a")), []trace.SpanID{named(t, spans, "start a").SpanContext.SpanID()})
-}
-
-func TestInject(t *testing.T) {
-	if got := tracing.Inject(t.Context()); got != nil {
-		t.Errorf("without a span: got %v, want nil", got)
-	}
-	kept, provider := exporter(t)
-	life := silent(provider).Life("a", "", nil)
-	ctx, span := provider.Tracer("user").Start(t.Context(), "request")
-	_, p := life.Processing(context.Background(), tracing.Call, tracing.Inject(ctx), 1)
-	p.End(nil)
-	span.End()
-	check(t, "parent", named(t, kept.GetSpans(), "process a").Parent.SpanID(), span.SpanContext().SpanID())
 }
