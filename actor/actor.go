@@ -67,12 +67,25 @@ type Behavior[M any] struct {
 	// purpose; then the message counts as handled.
 	Receive func(ctx context.Context, message M) error
 
+	// Continue, if set, is the rest of the start, which nobody has to wait for
+	// (S145). It runs once, when Start has returned to the supervisor, who goes
+	// on with the siblings (later ones may not be there yet), and before any
+	// message: also those that came while open ran or that were kept from the
+	// incarnation before. Not for a Loop, whose own beginning is just that.
+	//
+	// Its ctx is like that of Receive: a stop waits for it until the shutdown
+	// time is over. An error or a panic is a crash, an [exit.Reason] ends the
+	// actor on purpose; Close follows, and no message was in hand. It is not
+	// called if its ctx has ended before.
+	Continue func(ctx context.Context) error
+
 	// Loop is the whole life of the incarnation: it selects on in.C beside
 	// channels of its own and gives each envelope to in.Open. A message is in
 	// hand, and its span lasts, until the next Open or until in.Done;
 	// in.Context is the ctx for the work on it. The loop's own ctx ends when the
 	// stop is asked; then it is to return, after draining in.Rest if it wants
-	// to. What it returns is read as with Receive.
+	// to. What it returns is read as with Receive. An idle timeout is a timer in
+	// its select (S151).
 	Loop func(ctx context.Context, in *mailbox.Inbox[M]) error
 
 	// Close, if set, cleans up when the incarnation ends, whatever the reason:
@@ -95,6 +108,8 @@ func (b Behavior[M]) check(o Options) error {
 	switch {
 	case (b.Receive == nil) == (b.Loop == nil):
 		return errors.New("Behavior: exactly one of Receive and Loop must be set")
+	case b.Loop != nil && b.Continue != nil:
+		return errors.New("Continue: a Loop begins with its own work")
 	case b.Loop != nil && o.Retries > 0:
 		return errors.New("Retries: a Loop takes its messages itself and cannot be given one again")
 	case b.Loop != nil && o.ParkAfter > 0:

@@ -152,6 +152,12 @@ func (c *call[S, R, M]) gone() bool { return c.state.Load() == left || c.caller.
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.server, c.serving = ctx, sv
 	value, deferred, err := c.handle()
+	if rest, ok := err.(*continuation); ok {
+		if !deferred {
+			c.give(value, nil)
+		}
+		return sv.goOn(ctx, rest)
+	}
 	reason, reply := c.chosenEnd(err)
 	sv.outcome = err
 	if reason != nil {
@@ -222,6 +228,9 @@ func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	sv.outcome = err
 	if err == nil {
 		return nil
+	}
+	if rest, ok := err.(*continuation); ok {
+		return sv.goOn(ctx, rest)
 	}
 	if reason, _ := chosenEnd(err); reason != nil {
 		sv.outcome = reason

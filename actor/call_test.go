@@ -317,3 +317,41 @@ func TestSendErrorText(t *testing.T) {
 		}
 	}
 }
+
+// A request that is collected later is a Call in a goroutine: each has one of
+// answer, reason and timeout, whenever somebody asks, and none has two.
+func TestS159_RequestsThatAreCollectedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		plant(t, s)
+		start := time.Now()
+		outcomes := make([]chan string, 4)
+		for i, m := range []do{
+			func(context.Context, *state) (int, error) { time.Sleep(2 * time.Second); return 1, nil }, // too late
+			give(2, errBad),
+			crash,
+			next,
+		} {
+			outcomes[i] = make(chan string, 2)
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second+time.Duration(i)*time.Minute)
+				defer cancel()
+				n, err := actor.Call(ctx, s, m)
+				outcomes[i] <- fmt.Sprintf("%s after %v", answer(n, err), time.Since(start))
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(time.Hour) // the requester has other things to do
+		for i, want := range []string{
+			"0, tree/s: context deadline exceeded after 1s",
+			"2, bad after 2s",
+			"0, tree/s: callee ended before it replied: panic: boom after 2s",
+			"1, <nil> after 2s", // of the next incarnation
+		} {
+			check(t, fmt.Sprint("outcomes of ", i), len(outcomes[i]), 1)
+			check(t, fmt.Sprint("outcome of ", i), <-outcomes[i], want)
+		}
+		synctest.Wait()
+		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 3, Dead: 1})
+	})
+}

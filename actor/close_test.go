@@ -259,3 +259,80 @@ func TestAfterReplyWithoutACaller(t *testing.T) {
 		check(t, "exits", kept.exits(), "killed, after the reply: normal")
 	})
 }
+
+// A call that is answered by AfterReply is the stop that its caller waits for:
+// the answer says that the server has cleaned up and ends with that reason. What
+// follows is its restart type's, and where it is gone there is nobody to stop.
+func TestS156_StopThatItsCallerWaitsFor(t *testing.T) {
+	for _, test := range []struct {
+		restart strategy.Restart
+		reason  exit.Reason
+		gone    bool
+	}{
+		{strategy.Permanent, exit.Normal, false},
+		{strategy.Transient, exit.Normal, true},
+		{strategy.Transient, exit.ShutdownFor(errBad), true},
+		{strategy.Transient, exit.Killed, false},
+		{strategy.Temporary, exit.Killed, true},
+	} {
+		t.Run(fmt.Sprint(test.restart, " ", test.reason), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var j journal
+				s := closing(&j, func(context.Context) error { time.Sleep(time.Second); return nil })
+				_, kept := plant(t, supervisor.Spec{Child: s, Restart: test.restart})
+				cast(t, s, next, next)
+				start := time.Now()
+				stop := give(5, actor.AfterReply(test.reason))
+				n, err := actor.Call(t.Context(), s, stop)
+				check(t, "outcome", answer(n, err), "5, <nil>")
+				check(t, "after", time.Since(start), time.Second)
+				check(t, "journal", j.take(), fmt.Sprintf("close: %v with 2", test.reason))
+				synctest.Wait()
+				check(t, "exits", kept.exits(), test.reason.Error())
+				want := "1, <nil>" // of a fresh state
+				if test.gone {
+					want = "0, s: no such process: not started, or gone for good"
+				}
+				n, err = actor.Call(t.Context(), s, next)
+				check(t, "afterwards", answer(n, err), want)
+				n, err = actor.Call(t.Context(), s, stop)
+				if !test.gone {
+					want = "5, <nil>"
+				}
+				check(t, "stopped again", answer(n, err), want)
+			})
+		})
+	}
+}
+
+// It fails with the reason of another end, or when its caller has waited for
+// long enough; then the server ends all the same.
+func TestS156_StopThatFails(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		stop  do
+		close func(context.Context) error
+		want  string
+		exits string
+	}{
+		{"another end", crash, nothing, "0, tree/s: callee ended before it replied: panic: boom", "panic: boom"},
+		{"another end in the cleanup", give(5, actor.AfterReply(nil)), fails, "0, tree/s: callee ended before it replied: bad", "bad"},
+		{"too slow", give(5, actor.AfterReply(nil)), func(context.Context) error { time.Sleep(time.Minute); return nil },
+			"0, tree/s: context deadline exceeded", "normal"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := closing(new(journal), test.close)
+				_, kept := plant(t, supervisor.Spec{Child: s, Restart: strategy.Temporary})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				n, err := actor.Call(ctx, s, test.stop)
+				check(t, "outcome", answer(n, err), test.want)
+				time.Sleep(time.Hour)
+				check(t, "exits", kept.exits(), test.exits)
+				n, err = actor.Call(t.Context(), s, next)
+				check(t, "afterwards", answer(n, err), "0, s: no such process: not started, or gone for good")
+			})
+		})
+	}
+}

@@ -26,6 +26,12 @@
 // running. A message that was accepted is handled, or becomes a dead letter
 // with a reason; [Actor.Stats] counts.
 //
+// # Starting
+//
+// The supervisor waits for open, and starts the next child when it has returned.
+// What takes its time, and has to be done before the first message, belongs into
+// Continue ([Behavior], [ServerOptions]), for which nobody waits.
+//
 // # Failure
 //
 // A panic, [runtime.Goexit] and an error of Receive are crashes. The message in

@@ -141,6 +141,37 @@ func ExampleNewServer() {
 	// saved 500 cents: shutdown
 }
 
+// A server that is up at once, and fetches what it needs before it handles its
+// first message.
+func ExampleServerOptions_continue() {
+	ledger := make(chan int)
+	alice := actor.NewServer("alice", openAccount, actor.ServerOptions[Account]{
+		Continue: func(ctx context.Context, a *Account) error {
+			select {
+			case a.cents = <-ledger: // that takes its time
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		},
+	})
+	defer up(alice)()
+	fmt.Println("the bank is open")
+	balance := make(chan int)
+	go func() {
+		cents, err := actor.Call(context.Background(), alice, Deposit{20})
+		if err != nil {
+			fmt.Println(err)
+		}
+		balance <- cents
+	}()
+	ledger <- 500
+	fmt.Println(<-balance)
+	// Output:
+	// the bank is open
+	// 520
+}
+
 // The outcome of a call is the handler's value and error, or says why there is
 // none.
 func ExampleCall() {
@@ -214,6 +245,36 @@ func ExampleDefer() {
 	// Output:
 	// 5 <nil>
 	// all is well <nil>
+}
+
+// Book is answered when the account has changed; the slip is printed after that,
+// and before anything else happens to the account.
+type Book struct {
+	Cents int
+	Seen  <-chan struct{} // closed when the caller has looked at the answer
+}
+
+func (b Book) Handle(_ context.Context, a *Account) (int, error) {
+	a.cents += b.Cents
+	return a.cents, actor.Continue(func(context.Context) error {
+		<-b.Seen
+		fmt.Printf("slip: %d cents\n", a.cents)
+		return nil
+	})
+}
+
+func ExampleContinue() {
+	ctx := context.Background()
+	alice := actor.NewServer("alice", openAccount)
+	defer up(alice)()
+	seen := make(chan struct{})
+	fmt.Println(actor.Call(ctx, alice, Book{7, seen}))
+	close(seen)
+	fmt.Println(actor.Call(ctx, alice, Deposit{3}))
+	// Output:
+	// 7 <nil>
+	// slip: 7 cents
+	// 10 <nil>
 }
 
 // Settle ends the server; its caller hears the last balance when that is saved.

@@ -142,22 +142,26 @@ func crashing(crash <-chan struct{}) supervisor.Child {
 // ends. What the script has for a number is done with it.
 func numbers(j *journal, options actor.Options, script map[int]func(context.Context) error) *actor.Actor[int] {
 	return actor.New("numbers", func(ctx context.Context) (actor.Behavior[int], error) {
-		life := incarnation.From(ctx).Number()
-		j.add("open %d", life)
-		return actor.Behavior[int]{
-			Receive: func(ctx context.Context, n int) error {
-				j.add("%d:%d", life, n)
-				if f := script[n]; f != nil {
-					return f(ctx)
-				}
-				return nil
-			},
-			Close: func(_ context.Context, reason exit.Reason) error {
-				j.add("close %d: %v", life, reason)
-				return nil
-			},
-		}, nil
+		return openNumbers(ctx, j, script), nil
 	}, options)
+}
+
+func openNumbers(ctx context.Context, j *journal, script map[int]func(context.Context) error) actor.Behavior[int] {
+	life := incarnation.From(ctx).Number()
+	j.add("open %d", life)
+	return actor.Behavior[int]{
+		Receive: func(ctx context.Context, n int) error {
+			j.add("%d:%d", life, n)
+			if f := script[n]; f != nil {
+				return f(ctx)
+			}
+			return nil
+		},
+		Close: func(_ context.Context, reason exit.Reason) error {
+			j.add("close %d: %v", life, reason)
+			return nil
+		},
+	}
 }
 
 // What a handler may do.

@@ -22,7 +22,9 @@ type Reply[R any] struct {
 // its reason (S148).
 //
 // ctx is the handler's. It lives until the call is answered, so that it can be
-// used for the work that leads to the answer.
+// used for the work that leads to the answer. A handler may give the answer and
+// work on, before any other message (S145), but not with that ctx, and its error
+// is nobody's then: [Continue] is for that.
 //
 // It is an error to call Defer twice for one call, when its handler has
 // returned, with another R than that of its message, or with a ctx that is not

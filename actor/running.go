@@ -13,22 +13,22 @@ import (
 )
 
 // running is one incarnation of an actor. Its fields belong to the goroutine of
-// the incarnation, but for final and stuck.
+// the incarnation, but for final and what mu guards.
 type running[M any] struct {
 	actor    *Actor[M]
 	cell     *incarnation.Cell
 	behavior Behavior[M]
 	in       *mailbox.Receiver[M]
 
-	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
-	request   request            // what it handles, if that is a request
-	span      *tracing.Processed // around the handler, if there is a tracer
-	parked    bool               // the loop ended only to give the goroutine back
+	request    request            // what it handles, if that is a request
+	span       *tracing.Processed // around the handler, if there is a tracer
+	unsettled  bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
+	parked     bool               // the loop ended only to give the goroutine back
+	continuing bool               // the behavior's Continue is running
+	final      atomic.Bool        // it was asked to stop, and no incarnation will follow
 
-	final atomic.Bool // it was asked to stop, and no incarnation will follow
-
-	mu    sync.Mutex
-	stuck string // type of the message in hand when the incarnation was abandoned
+	mu    sync.Mutex // guards continuing and stuck
+	stuck string     // type of the message in hand when the incarnation was abandoned
 }
 
 func (r *running[M]) hooks() incarnation.Hooks {
@@ -73,6 +73,9 @@ func (r *running[M]) loop() error {
 		return r.runLoop()
 	}
 	ctx := r.cell.Work()
+	if err := r.proceed(ctx); err != nil {
+		return err
+	}
 	for {
 		message, got := r.in.Next(r.actor.options.ParkAfter)
 		switch got {
@@ -235,7 +238,7 @@ func (r *running[M]) holding() incarnation.Hand {
 	defer r.mu.Unlock()
 	return incarnation.Hand{
 		Message: r.stuck,
-		Busy:    busy || r.stuck != "",
+		Busy:    busy || r.continuing || r.stuck != "",
 		Begun:   begun,
 		Depth:   r.actor.box.Depth(),
 	}

@@ -19,8 +19,8 @@ import (
 // A value and a nil error are the answer. An error is the answer as well: the
 // caller of a [Call] gets it as it is, for a [Cast] it is reported as an event,
 // and the server lives on either way. An [exit.Reason] as the error ends the
-// server on purpose, without an answer; [AfterReply] gives the answer first. A
-// panic is a crash.
+// server on purpose, without an answer; [AfterReply] gives the answer first.
+// [Continue] gives the answer before the rest of the work. A panic is a crash.
 type Message[S, R any] interface {
 	Handle(ctx context.Context, state *S) (R, error)
 }
@@ -37,6 +37,11 @@ type Target[S any] interface {
 // ServerOptions describe a server. The zero value is the default of each field.
 type ServerOptions[S any] struct {
 	Options
+
+	// Continue, if set, is the rest of the start, as [Behavior.Continue] is,
+	// with the state that open has made: what takes its time, but must be done
+	// before the first message (S145).
+	Continue func(ctx context.Context, state *S) error
 
 	// Close, if set, cleans up when an incarnation ends, as
 	// [Behavior.Close] does, with the state it leaves behind. After a crash the
@@ -60,10 +65,11 @@ type Server[S any] struct {
 // At most one options value may be given. Nothing is checked here: the
 // supervisor reports all faults before it starts anything.
 func NewServer[S any](name string, open func(context.Context) (*S, error), options ...ServerOptions[S]) *Server[S] {
+	var proceed func(context.Context, *S) error
 	var close func(context.Context, *S, exit.Reason) error
 	plain := make([]Options, len(options))
 	for i, o := range options {
-		plain[i], close = o.Options, o.Close
+		plain[i], proceed, close = o.Options, o.Continue, o.Close
 	}
 	s := new(Server[S])
 	s.actor.name = name
@@ -80,7 +86,7 @@ func NewServer[S any](name string, open func(context.Context) (*S, error), optio
 			if err != nil {
 				return Behavior[job[S]]{}, err
 			}
-			return (&serving[S]{server: s, state: state, close: close}).behavior(), nil
+			return (&serving[S]{server: s, state: state}).behavior(proceed, close), nil
 		}
 	}
 	return s

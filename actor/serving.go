@@ -30,7 +30,6 @@ type job[S any] interface {
 type serving[S any] struct {
 	server  *Server[S]
 	state   *S
-	close   func(context.Context, *S, exit.Reason) error
 	outcome error // of the handler that returned last
 
 	mu      sync.Mutex
@@ -62,15 +61,18 @@ func (sv *serving[S]) answered(call waiting) {
 	sv.mu.Unlock()
 }
 
-func (sv *serving[S]) behavior() Behavior[job[S]] {
+func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close func(context.Context, *S, exit.Reason) error) Behavior[job[S]] {
 	sv.waiting = make(map[waiting]struct{})
 	b := Behavior[job[S]]{
 		Receive: func(ctx context.Context, j job[S]) error { return j.serve(ctx, sv) },
 		ended:   sv.ended,
 		outcome: func() error { return sv.outcome },
 	}
-	if sv.close != nil {
-		b.Close = func(ctx context.Context, reason exit.Reason) error { return sv.close(ctx, sv.state, reason) }
+	if proceed != nil {
+		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }
+	}
+	if close != nil {
+		b.Close = func(ctx context.Context, reason exit.Reason) error { return close(ctx, sv.state, reason) }
 	}
 	return b
 }
@@ -89,6 +91,11 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 // AfterReply is an error for a handler to return: it gives the caller the value
 // and a nil error, but only after the server's cleanup, and ends the server
 // with the given reason (S150). A nil reason means [exit.Normal].
+//
+// So the call is a stop that its caller waits for (S156). It fails with
+// [ErrEnded] and the reason if the server ends otherwise, and with [ErrNoProc]
+// if it is gone. Whether the server is restarted is up to its supervisor, which
+// hears of the end right after the caller.
 func AfterReply(reason exit.Reason) error {
 	if reason == nil {
 		reason = exit.Normal

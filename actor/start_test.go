@@ -255,3 +255,91 @@ func TestStartInAHandlerIsRefused(t *testing.T) {
 		}
 	})
 }
+
+// What makes no sense is a failed start, at a restart as well.
+func TestS157_OpenThatGivesNonsense(t *testing.T) {
+	receive := func(context.Context, int) error { return nil }
+	loop := func(ctx context.Context, _ *mailbox.Inbox[int]) error { <-ctx.Done(); return nil }
+	behavior := func(nonsense actor.Behavior[int]) func(opened *int) supervisor.Child {
+		return func(opened *int) supervisor.Child {
+			return actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+				if *opened++; *opened == 2 {
+					return nonsense, nil
+				}
+				return actor.Behavior[int]{Receive: func(context.Context, int) error { return errBad }}, nil
+			})
+		}
+	}
+	for _, test := range []struct {
+		name string
+		make func(opened *int) supervisor.Child
+		want string
+	}{
+		{"neither state nor error", func(opened *int) supervisor.Child {
+			return actor.NewServer("a", func(context.Context) (*state, error) {
+				if *opened++; *opened == 2 {
+					return nil, nil
+				}
+				return new(state), nil
+			})
+		}, "open: neither a state nor an error"},
+		{"neither Receive nor Loop", behavior(actor.Behavior[int]{}), "Behavior: exactly one of Receive and Loop must be set"},
+		{"both", behavior(actor.Behavior[int]{Receive: receive, Loop: loop}), "Behavior: exactly one of Receive and Loop must be set"},
+		{"Loop and Continue", behavior(actor.Behavior[int]{Loop: loop, Continue: nothing}), "Continue: a Loop begins with its own work"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				opened := 1 // so that the first start is the one
+				_, err := supervisor.New("tree", supervisor.Policy{Tracing: quiet()}, test.make(&opened)).Start(t.Context())
+				check(t, "Start", fmt.Sprint(err), "start tree/a: "+test.want)
+
+				opened = 0
+				child := test.make(&opened)
+				_, kept := plant(t, child)
+				switch a := child.(type) {
+				case *actor.Actor[int]:
+					err = a.Send(t.Context(), 1)
+				case *actor.Server[state]:
+					err = actor.Cast(t.Context(), a, crash)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				synctest.Wait()
+				check(t, "opened", opened, 3)
+				failed := eventsOf[tracing.StartFailed](kept)
+				if len(failed) != 1 || failed[0].Reason.Error() != test.want {
+					t.Errorf("failed starts: got %v, want one: %s", failed, test.want)
+				}
+			})
+		})
+	}
+}
+
+// What only a server's handler may return is an error like any other elsewhere.
+func TestS157_CallbackThatReturnsNonsense(t *testing.T) {
+	for _, nonsense := range []error{actor.AfterReply(nil), actor.Continue(nothing), actor.Ignore} {
+		gives := func(context.Context) error { return nonsense }
+		for name, behavior := range map[string]actor.Behavior[int]{
+			"Receive":  {Receive: func(ctx context.Context, _ int) error { return gives(ctx) }},
+			"Loop":     {Loop: func(ctx context.Context, in *mailbox.Inbox[int]) error { <-in.C; return gives(ctx) }},
+			"Continue": {Continue: gives, Receive: func(context.Context, int) error { return nil }},
+			"Close": {
+				Receive: func(context.Context, int) error { return exit.Normal },
+				Close:   func(ctx context.Context, _ exit.Reason) error { return gives(ctx) },
+			},
+		} {
+			t.Run(fmt.Sprintf("%s: %v", name, nonsense), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a := actor.New("a", func(context.Context) (actor.Behavior[int], error) { return behavior, nil })
+					_, kept := plantWith(t, supervisor.Policy{Backoff: strategy.Constant(time.Hour)}, a)
+					if err := a.Send(t.Context(), 1); err != nil {
+						t.Error(err)
+					}
+					synctest.Wait()
+					check(t, "exits", kept.exits(), nonsense.Error())
+				})
+			})
+		}
+	}
+}

@@ -166,3 +166,34 @@ func TestMailboxClosesWhenTheChildHasEndedForGood(t *testing.T) {
 		})
 	}
 }
+
+// A stop is cooperative: a handler that does not look at its ctx is waited for,
+// and only then the server heeds the stop. What has come before is drained.
+func TestS158_BusyServerStopsWhenItsHandlerReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		s := closing(&j, nothing)
+		tree, _ := plant(t, s)
+		release := make(chan struct{})
+		start := time.Now()
+		cast(t, s, func(ctx context.Context, s *state) (int, error) {
+			<-release
+			j.add("%v after %v", ctx.Err(), time.Since(start))
+			return next(ctx, s)
+		}, next)
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- tree.Stop(context.Background()) }()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		check(t, "stopped", len(stopped), 0)
+		check(t, "snapshot", tree.Snapshot().Children[0].String(), "s stopping, busy, 1 waiting\n")
+		check(t, "journal", j.take(), "")
+		close(release)
+		if err := <-stopped; err != nil {
+			t.Errorf("Stop: got %v, want nil", err)
+		}
+		check(t, "took", time.Since(start), 3*time.Second)
+		check(t, "journal", j.take(), "<nil> after 3s, close: shutdown with 2")
+	})
+}

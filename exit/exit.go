@@ -99,18 +99,24 @@ func (f *Failure) Clean() bool { return false }
 func (f *Failure) Unwrap() error { return f.Err }
 func (*Failure) sealed()         {}
 
-// GaveUp is the end of a supervisor whose children needed more restarts than
-// its intensity allows. To the supervisor above it counts as a shutdown: it is
-// clean, so a transient supervisor that gave up stays down (S56, S62).
+// GaveUp is the end of a supervisor that could not restart a child once more: its
+// children needed more restarts than its intensity allows, or what Why says. To
+// the supervisor above it counts as a shutdown: it is clean, so a transient
+// supervisor that gave up stays down (S56, S62).
 type GaveUp struct {
 	Supervisor string // path of the supervisor that gave up
-	Child      string // name of the child that needed one restart too many
+	Child      string // name of the child that it could not restart
 	Cause      Reason // why that child ended, or why it would not start, the last time; never nil
+	Why        error  // what ruled the restart out; nil means too many restarts
 }
 
-// Error names supervisor, child and cause.
+// Error names supervisor, child and cause, and says why.
 func (g *GaveUp) Error() string {
-	text := fmt.Sprintf("%s gave up: too many restarts, the last one wanted by %q: %v", g.Supervisor, g.Child, g.Cause)
+	how := fmt.Sprintf("too many restarts, the last one wanted by %q", g.Child)
+	if g.Why != nil {
+		how = fmt.Sprintf("%q cannot be restarted (%v)", g.Child, g.Why)
+	}
+	text := fmt.Sprintf("%s gave up: %s: %v", g.Supervisor, how, g.Cause)
 	if g.Cause == Normal {
 		text += " (a permanent child is restarted even when it is done)"
 	}
@@ -123,9 +129,9 @@ func (g *GaveUp) Clean() bool { return true }
 // Is reports that giving up is a kind of [Shutdown].
 func (g *GaveUp) Is(target error) bool { return target == Shutdown }
 
-// Unwrap gives the cause.
-func (g *GaveUp) Unwrap() error { return g.Cause }
-func (*GaveUp) sealed()         {}
+// Unwrap gives Cause and Why.
+func (g *GaveUp) Unwrap() []error { return []error{g.Cause, g.Why} }
+func (*GaveUp) sealed()           {}
 
 // SiblingEnded is the detail of the shutdown of a child that is stopped because
 // its supervisor's strategy restarts it together with a sibling:

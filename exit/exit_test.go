@@ -70,6 +70,8 @@ func TestS3_OfLooksAtTheOutermostValueOnly(t *testing.T) {
 		{"gave up", &exit.GaveUp{Supervisor: "root", Child: "a", Cause: exit.Killed},
 			`GaveUp: root gave up: too many restarts, the last one wanted by "a": killed`},
 		{"panic", exit.Recovered("boom"), "Panic: panic: boom"},
+		{"gave up for another reason", &exit.GaveUp{Supervisor: "root", Child: "a", Cause: exit.Killed, Why: errDisk},
+			`GaveUp: root gave up: "a" cannot be restarted (disk full): killed`},
 		{"failure", &exit.Failure{Err: errDisk}, "Failure: disk full"},
 		{"error", errDisk, "Failure: disk full"},
 		{"error that wraps shutdown", fmt.Errorf("call: %w", exit.Shutdown), "Failure: call: shutdown"},
@@ -159,6 +161,7 @@ func TestReasonsAreFoundByIsAndAs(t *testing.T) {
 		{"gave up is shutdown", gaveUp, exit.Shutdown, true},
 		{"gave up is its cause", gaveUp, crash, true},
 		{"gave up is not normal", gaveUp, exit.Normal, false},
+		{"gave up is why", &exit.GaveUp{Cause: crash, Why: fmt.Errorf("write: %w", errDisk)}, errDisk, true},
 		{"gave up without a cause", &exit.GaveUp{}, exit.Killed, false},
 		{"failure is its error", &exit.Failure{Err: fmt.Errorf("write: %w", errDisk)}, errDisk, true},
 		{"failure is what it wraps", exit.Of(fmt.Errorf("call: %w", exit.Shutdown)), exit.Shutdown, true},
@@ -175,7 +178,10 @@ func TestReasonsAreFoundByIsAndAs(t *testing.T) {
 		t.Errorf("got %v, want the GaveUp that was wrapped", found)
 	}
 	var cause *exit.Panic
-	if !errors.As(gaveUp, &cause) || cause != crash {
+	if !errors.As(&exit.GaveUp{Why: crash}, &cause) || cause != crash {
+		t.Errorf("got %v, want the panic of a backoff, without a cause", cause)
+	}
+	if cause = nil; !errors.As(gaveUp, &cause) || cause != crash {
 		t.Errorf("got %v, want the panic that made the supervisor give up", cause)
 	}
 	var numbers list

@@ -34,6 +34,16 @@ func ExampleRestart_Restarts() {
 	// temporary false false
 }
 
+func ExampleAutoShutdown_Ends() {
+	for _, a := range []strategy.AutoShutdown{strategy.Never, strategy.AnySignificant, strategy.AllSignificant} {
+		fmt.Println(a, a.Ends(2), a.Ends(0)) // of three significant children, the first ended, and the last
+	}
+	// Output:
+	// never false false
+	// any_significant true true
+	// all_significant false true
+}
+
 // At most two restarts within any ten seconds: the fifth sees those at 14 and
 // 19 and is one too many.
 func ExampleNewWindow() {

@@ -1,7 +1,8 @@
 // Package strategy decides what a supervisor does when a child ends: which
 // children a restart covers ([Strategy]), whether there is one at all
-// ([Restart]), when there have been too many ([Window]), and how long to wait
-// before the next ([Backoff], [Delays]).
+// ([Restart]), when there have been too many ([Window]), how long to wait before
+// the next ([Backoff], [Delays]), and whether the supervisor itself is done
+// ([AutoShutdown]).
 //
 // It only decides. It starts no goroutine, takes no lock and waits for nothing;
 // time comes in as an argument. The one thing in it that runs code of the user

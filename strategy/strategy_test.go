@@ -135,6 +135,24 @@ func TestS29S30S31_RestartsByTypeAndReason(t *testing.T) {
 	}
 }
 
+func TestS92S95_AutoShutdownEnds(t *testing.T) {
+	for _, test := range []struct {
+		auto           strategy.AutoShutdown
+		two, one, none bool // with so many significant children left
+	}{
+		{strategy.Never, false, false, false},
+		{strategy.AnySignificant, true, true, true},
+		{strategy.AllSignificant, false, false, true},
+		{strategy.AutoShutdown(3), false, false, false}, // invalid
+	} {
+		for left, want := range []bool{test.none, test.one, test.two} {
+			if got := test.auto.Ends(left); got != want {
+				t.Errorf("%v with %d left: got %v, want %v", test.auto, left, got, want)
+			}
+		}
+	}
+}
+
 func TestNamesAndValidity(t *testing.T) {
 	type named interface {
 		fmt.Stringer
@@ -157,6 +175,12 @@ func TestNamesAndValidity(t *testing.T) {
 		{strategy.Temporary, "temporary", true},
 		{strategy.Restart(3), "restart(3)", false},
 		{strategy.Restart(255), "restart(255)", false},
+		{strategy.AutoShutdown(0), "never", true},
+		{strategy.Never, "never", true},
+		{strategy.AnySignificant, "any_significant", true},
+		{strategy.AllSignificant, "all_significant", true},
+		{strategy.AutoShutdown(3), "auto_shutdown(3)", false},
+		{strategy.AutoShutdown(255), "auto_shutdown(255)", false},
 	} {
 		if got := test.value.String(); got != test.want {
 			t.Errorf("%#v: got %q, want %q", test.value, got, test.want)

@@ -21,7 +21,18 @@ func (r *request) serve() {
 	err = r.do()
 }
 
-// ask has the running incarnation do something with a child and waits for it.
+// answer is the reply if there is one, else the refusal.
+func (r *request) answer(refusal error) error {
+	select {
+	case err := <-r.reply:
+		return err
+	default:
+		return r.refuse(refusal)
+	}
+}
+
+// ask has the running incarnation do something with a child and waits for it,
+// unless it would wait for itself (S110).
 func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) error {
 	refuse := func(err error) error {
 		return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
@@ -33,16 +44,54 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 	if l == nil {
 		return refuse(ErrNotRunning)
 	}
+	asker, starting := l.below(ctx)
+	if asker != nil && (starting || asker.Stopping()) {
+		return refuse(ErrReentrant)
+	}
 	r := &request{do: func() error { return do(l) }, refuse: refuse, reply: make(chan error, 1)}
 	if !l.queue.push(r) {
 		return refuse(ErrNotRunning)
 	}
-	select {
-	case err := <-r.reply:
-		return err
-	case <-ctx.Done():
-		return refuse(incarnation.Ended(ctx))
+	var stopping <-chan struct{}
+	if asker != nil {
+		stopping = asker.Done()
 	}
+	for {
+		select {
+		case err := <-r.reply:
+			return err
+		case <-ctx.Done():
+			return refuse(incarnation.Ended(ctx))
+		case <-l.gone:
+			return r.answer(ErrNotRunning)
+		case <-stopping:
+			_ = context.Cause(asker) // returns when the end has reached whatever derives from it, such as ctx
+			switch {
+			case ctx.Err() != nil:
+				return refuse(incarnation.Ended(ctx))
+			case asker.Stopping():
+				return r.answer(ErrReentrant)
+			}
+			stopping = nil // it has ended by itself, so nobody waits for that
+		}
+	}
+}
+
+// below finds the child of this supervisor, or the supervisor itself, inside of
+// which ctx lives; nil if ctx comes from elsewhere. starting says that all the
+// way up to there every incarnation is still in its Start: then each supervisor
+// waits for the one below, and this one for ctx (S110).
+func (l *loop) below(ctx context.Context) (child *incarnation.Cell, starting bool) {
+	child, starting = incarnation.From(ctx), true
+	for child != nil {
+		starting = starting && child.Starting()
+		above := child.Parent()
+		if above == l.cell || child == l.cell {
+			return child, starting
+		}
+		child = above
+	}
+	return nil, false
 }
 
 // idle finds a child without a process for an act that needs one.

@@ -142,7 +142,9 @@ func TestS26_StartChildChecksFirst(t *testing.T) {
 			{"spec", supervisor.Spec{Child: named("x"), Restart: 9, Shutdown: supervisor.Timeout(-1)},
 				"start root/x: Restart: restart(9)\nShutdown: -1ns is negative"},
 			{"below", supervisor.New("x", supervisor.Policy{Within: -1}),
-				`start root/x: supervisor "x": Policy.Within: -1ns is negative`},
+				`start root/x: supervisor "root/x": Policy.Within: -1ns is negative`},
+			{"significant", supervisor.Spec{Child: named("x"), Significant: true},
+				"start root/x: Significant: a permanent child never ends for good\nSignificant: the supervisor's AutoShutdown is never"},
 		} {
 			checkError(t, test.name, b.root.StartChild(t.Context(), test.child), test.want)
 		}
@@ -301,22 +303,22 @@ func TestS113_CtxOfARequestEnds(t *testing.T) {
 func TestRequestsFromInsideTheTree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b *bed
-		results := make(chan error, 2)
+		added, ended := make(chan error, 1), make(chan error, 1)
 		adds := supervisor.Func("adds", func(ctx context.Context) error {
-			results <- b.root.StartChild(ctx, named("added"))
+			added <- b.root.StartChild(ctx, named("added"))
 			<-ctx.Done()
 			return nil
 		})
 		ends := supervisor.Func("ends", func(ctx context.Context) error {
 			err := b.root.TerminateChild(ctx, "ends") // it stops itself, and hears of that by its ctx
-			results <- err
+			ended <- err
 			return err
 		})
 		b = newBed(t, supervisor.Policy{}, supervisor.Spec{Child: ends, Restart: strategy.Transient}, adds)
 		b.wait, _ = b.root.Start(context.Background())
 		synctest.Wait()
-		checkError(t, "terminate", <-results, "terminate root/ends: context canceled: shutdown")
-		checkError(t, "start", <-results, "")
+		checkError(t, "terminate", <-ended, "terminate root/ends: context canceled: shutdown")
+		checkError(t, "start", <-added, "")
 		check(t, "states", b.states(), "ends:stopped adds added")
 		b.stopInOrder()
 	})

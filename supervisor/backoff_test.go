@@ -243,8 +243,8 @@ func TestBackoffThatEndsOrFailsGivesUp(t *testing.T) {
 		want string
 		is   error
 	}{
-		{"stop", func() time.Duration { return backoff.Stop }, "boom\nthe backoff allows no further restart", strategy.ErrStopped},
-		{"panic", func() time.Duration { panic("oops") }, "boom\nbackoff: panic: oops", nil},
+		{"stop", func() time.Duration { return backoff.Stop }, "the backoff allows no further restart", strategy.ErrStopped},
+		{"panic", func() time.Duration { panic("oops") }, "backoff: panic: oops", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -257,11 +257,13 @@ func TestBackoffThatEndsOrFailsGivesUp(t *testing.T) {
 				if !errors.As(err, &gaveUp) {
 					t.Fatalf("wait: got %v, want an *exit.GaveUp", err)
 				}
-				checkError(t, "cause", gaveUp.Cause, test.want)
+				checkError(t, "wait", err, `root gave up: "c" cannot be restarted (`+test.want+`): boom`)
+				checkError(t, "cause", gaveUp.Cause, "boom")
+				checkError(t, "why", gaveUp.Why, test.want)
 				if !errors.Is(err, errBoom) || test.is != nil && !errors.Is(err, test.is) {
 					t.Errorf("errors.Is(%v, boom and %v): got false, want true", err, test.is)
 				}
-				if lines := b.take(); !strings.HasPrefix(lines[1].text, "root gave up on c") || !strings.HasPrefix(lines[2].text, "stop a") {
+				if lines := b.take(); !strings.HasPrefix(lines[1].text, "root gave up on c: "+test.want) || !strings.HasPrefix(lines[2].text, "stop a") {
 					t.Errorf("events: got %v, want that root gave up and stopped a", lines)
 				}
 			})

@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -75,13 +76,13 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor "root": child 4: Name: panic: no name
 			supervisor "root": child 5: Name: empty
 			supervisor "root": child 6 "a/b": Name: "a/b" has a slash, which separates the parts of a path
-			supervisor "root": child 8: nil
+			supervisor "root": child 8: Child: nil
 			supervisor "root": child 9: a pointer to a Spec; give the Spec itself
 			supervisor "root": child 10 "nested": Child: a Spec in a Spec
 			supervisor "root": child 11 "nested too": Child: a Spec in a Spec`},
 		{"places", supervisor.New("root", supervisor.Policy{},
 			twice, supervisor.New("in", supervisor.Policy{}, supervisor.Spec{Child: twice})), `
-			root/in/twice: the same child stands at root/twice`},
+			supervisor "root/in": child 1 "twice": the same child stands at root/twice`},
 		{"names", supervisor.New("root", supervisor.Policy{},
 			named("a"), named("b"), supervisor.Spec{Child: named("a"), Restart: 3}, supervisor.New("a", supervisor.Policy{})), `
 			supervisor "root": child 3 "a": Restart: restart(3)
@@ -118,9 +119,31 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor.New("sub", supervisor.Policy{Within: -2},
 				supervisor.Spec{Child: supervisor.NewDynamic("pool", supervisor.Policy{MaxChildren: -1}), Restart: 9})), `
 			supervisor "root": Policy.Within: -1ns is negative
-			supervisor "root": child 2 "sub": supervisor "sub": Policy.Within: -2ns is negative
-			supervisor "root": child 2 "sub": supervisor "sub": child 1 "pool": Restart: restart(9)
-			supervisor "root": child 2 "sub": supervisor "sub": child 1 "pool": supervisor "pool": Policy.MaxChildren: -1 is negative`},
+			supervisor "root/sub": Policy.Within: -2ns is negative
+			supervisor "root/sub": child 1 "pool": Restart: restart(9)
+			supervisor "root/sub/pool": Policy.MaxChildren: -1 is negative`},
+		{"a type around a supervisor", supervisor.New("root", supervisor.Policy{},
+			decorated{supervisor.New("sub", supervisor.Policy{Within: -1}, named("")), nil}), `
+			supervisor "root": child 1 "sub": supervisor "sub": Policy.Within: -1ns is negative
+			supervisor "root": child 1 "sub": supervisor "sub": child 1: Name: empty`},
+		{"S99 AutoShutdown of a Dynamic", supervisor.NewDynamic("root", supervisor.Policy{AutoShutdown: strategy.AnySignificant}),
+			`supervisor "root": Policy.AutoShutdown: a Dynamic does not end by itself, so not any_significant`},
+		{"AutoShutdown", supervisor.New("root", supervisor.Policy{},
+			supervisor.New("invalid", supervisor.Policy{AutoShutdown: 3},
+				supervisor.Spec{Child: named("a"), Restart: strategy.Transient, Significant: true}),
+			supervisor.NewDynamic("dynamic", supervisor.Policy{AutoShutdown: 3}),
+			supervisor.New("never", supervisor.Policy{},
+				supervisor.Spec{Child: named("a"), Restart: strategy.Transient, Significant: true},
+				supervisor.Spec{Child: named("b"), Significant: true}),
+			supervisor.New("all", supervisor.Policy{AutoShutdown: strategy.AllSignificant},
+				supervisor.Spec{Child: named("a"), Restart: strategy.Temporary, Significant: true},
+				supervisor.Spec{Child: named("b"), Significant: true})), `
+			supervisor "root/invalid": Policy.AutoShutdown: auto_shutdown(3)
+			supervisor "root/dynamic": Policy.AutoShutdown: auto_shutdown(3)
+			supervisor "root/never": child 1 "a": Significant: the supervisor's AutoShutdown is never
+			supervisor "root/never": child 2 "b": Significant: a permanent child never ends for good
+			supervisor "root/never": child 2 "b": Significant: the supervisor's AutoShutdown is never
+			supervisor "root/all": child 2 "b": Significant: a permanent child never ends for good`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := strings.ReplaceAll(strings.TrimSpace(test.want), "\n\t\t\t", "\n")
@@ -134,7 +157,75 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 	}
 }
 
-func TestCheckErrorsCanBeInspected(t *testing.T) {
+// faults are all faults in err, as supervisor|position|child|field|error.
+func faults(err error) (all []string) {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var lines []string
+		for _, err := range all.Unwrap() {
+			lines = append(lines, faults(err)...)
+		}
+		return lines
+	}
+	var e *supervisor.CheckError
+	if !errors.As(err, &e) {
+		return []string{fmt.Sprintf("not a fault: %v", err)}
+	}
+	return []string{fmt.Sprintf("%s|%d|%s|%s|%v", e.Supervisor, e.Position, e.Child, e.Field, e.Err)}
+}
+
+func TestS22S23_FaultsCanBeInspected(t *testing.T) {
+	faulty := checked{named("faulty"), func() error {
+		return errors.Join(&supervisor.CheckError{Field: "DSN", Err: errBoom}, (*supervisor.CheckError)(nil), errBoom)
+	}}
+	for _, test := range []struct {
+		name  string
+		child supervisor.Child
+		want  []string // as a child of root; as one that is added, without the position
+	}{
+		{"name", named("a/b"), []string{`root|1|a/b|Name|"a/b" has a slash, which separates the parts of a path`}},
+		{"nil", nil, []string{"root|1|||nil"}},
+		{"nil in a spec", supervisor.Spec{}, []string{"root|1||Child|nil"}},
+		{"panic", unnamed{}, []string{"root|1||Name|panic: no name"}},
+		{"spec", supervisor.Spec{Child: named("a"), Restart: 3, Shutdown: supervisor.Timeout(-1), Backoff: strategy.Constant(-1), Significant: true}, []string{
+			"root|1|a|Restart|restart(3)",
+			"root|1|a|Shutdown|-1ns is negative",
+			"root|1|a|Backoff|backoff: constant: delay -1ns is negative",
+			"root|1|a|Significant|the supervisor's AutoShutdown is never",
+		}},
+		{"func", supervisor.Func("f", nil), []string{"root|1|f|Func|nil"}},
+		{"of the user's", faulty, []string{"root|1|faulty|DSN|boom", "root|1|faulty||<nil>", "root|1|faulty||boom"}},
+		{"a level below", supervisor.New("sub", supervisor.Policy{Strategy: 7, Healthy: -1}, named("ok"), supervisor.Func("f", nil)), []string{
+			"root/sub|0||Policy.Strategy|strategy(7)",
+			"root/sub|0||Policy.Healthy|-1ns is negative",
+			"root/sub|2|f|Func|nil",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := supervisor.New("root", supervisor.Policy{Tracing: quiet()}, test.child)
+			checkList(t, "check", faults(root.Check()), test.want)
+			checkList(t, "run", faults(root.Run(t.Context())), test.want)
+			_, err := root.Start(t.Context())
+			checkList(t, "start", faults(err), test.want)
+
+			var want []string
+			for _, fault := range test.want {
+				want = append(want, strings.Replace(fault, "root|1|", "root|0|", 1))
+			}
+			empty := supervisor.New("root", supervisor.Policy{Tracing: quiet()})
+			pool := supervisor.NewDynamic("root", supervisor.Policy{Tracing: quiet()})
+			_, dynamicErr := pool.StartChild(t.Context(), test.child)
+			for kind, err := range map[string]error{"StartChild": empty.StartChild(t.Context(), test.child), "StartChild of a Dynamic": dynamicErr} {
+				var childError *supervisor.ChildError
+				if !errors.As(err, &childError) {
+					t.Fatalf("%s: got %v, want a *ChildError", kind, err)
+				}
+				checkList(t, kind, faults(childError.Err), want)
+			}
+		})
+	}
+}
+
+func TestCheckErrorsWrapTheirCause(t *testing.T) {
 	root := supervisor.New("root", supervisor.Policy{}, unnamed{}, checked{named("faulty"), func() error { return errBoom }})
 	err := root.Check()
 	if !errors.Is(err, errBoom) {

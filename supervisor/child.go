@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/coppice-go/coppice/strategy"
@@ -43,6 +42,11 @@ type Spec struct {
 	// Restart says after which ends the child is started again; the zero value
 	// is strategy.Permanent: after every one.
 	Restart strategy.Restart
+
+	// Significant makes the child one of those whose end may be the end of the
+	// supervisor, by its Policy.AutoShutdown. Not for a permanent child, which
+	// never ends for good, nor where that policy is strategy.Never (S22).
+	Significant bool
 
 	// Shutdown says how long a stop may take. The zero value means 5 seconds,
 	// for a supervisor [Infinity].
@@ -117,7 +121,7 @@ func (s Shutdown) String() string {
 
 func (s Shutdown) check() error {
 	if s.mode == timeout && s.time < 0 {
-		return fmt.Errorf("Shutdown: %v is negative", s.time)
+		return faultOf("Shutdown", "%v is negative", s.time)
 	}
 	return nil
 }
@@ -137,26 +141,26 @@ func resolve(child Child) Spec {
 	return spec
 }
 
-// check says what is wrong with a spec, all of it.
-func (s Spec) check() error {
+// check says what is wrong with a spec, all of it, under a supervisor with the
+// given policy of ending by itself.
+func (s Spec) check(auto strategy.AutoShutdown) error {
 	var faults []error
 	switch s.Child.(type) {
 	case Spec, *Spec:
-		faults = append(faults, errors.New("Child: a Spec in a Spec"))
+		faults = append(faults, faultOf("Child", "a Spec in a Spec"))
 	}
 	if !s.Restart.Valid() {
-		faults = append(faults, fmt.Errorf("Restart: %v", s.Restart))
+		faults = append(faults, faultOf("Restart", "%v", s.Restart))
 	}
 	faults = append(faults, s.Shutdown.check())
 	if err := s.Backoff.Check(); err != nil {
-		faults = append(faults, fmt.Errorf("Backoff: %w", err))
+		faults = append(faults, faultOf("Backoff", "%w", err))
 	}
-	if n := nodeOf(s.Child); n != nil {
-		faults = append(faults, checkAll(n.name, n.policy, n.dynamic, n.children))
-	} else if c, ok := s.Child.(interface{ Check() error }); ok {
-		var fault error
-		panicked := guarded("Check", func() { fault = c.Check() })
-		faults = append(faults, fault, panicked)
+	if s.Significant && s.Restart == strategy.Permanent {
+		faults = append(faults, faultOf("Significant", "a permanent child never ends for good"))
+	}
+	if s.Significant && auto == strategy.Never {
+		faults = append(faults, faultOf("Significant", "the supervisor's AutoShutdown is never"))
 	}
 	return errors.Join(faults...)
 }

@@ -22,6 +22,8 @@
 // end. A child that does not start again is tried again, within the same limit.
 // While a child waits for its backoff the supervisor serves everything else.
 //
+// A supervisor may also end because it is done: see [Policy].AutoShutdown.
+//
 // # Stopping
 //
 // A stop asks the children one after the other, last first, each with its own

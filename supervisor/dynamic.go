@@ -33,10 +33,10 @@ func NewDynamic(name string, policy Policy) *Dynamic {
 // MaxChildren children it is refused with [ErrMaxChildren], and nothing is
 // started (S123).
 //
-// For when ctx ends and when the supervisor is not running see
-// [Supervisor.StartChild].
+// For when ctx ends, when the supervisor is not running, and for requests from
+// inside the tree see [Supervisor.StartChild].
 func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err error) {
-	kind, err := checkChild(child)
+	kind, err := d.checkChild(child)
 	if err != nil {
 		return "", &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: err}
 	}
@@ -66,8 +66,8 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 // returns when the child is stopped or abandoned. A child that is gone already
 // is [ErrNotFound] (S125).
 //
-// For when ctx ends and when the supervisor is not running see
-// [Supervisor.StartChild].
+// For when ctx ends, when the supervisor is not running, and for requests from
+// inside the tree see [Supervisor.StartChild].
 func (d *Dynamic) TerminateChild(ctx context.Context, name string) error {
 	return d.ask(ctx, "terminate", name, func(l *loop) error {
 		m := l.byName[name]

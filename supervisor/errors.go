@@ -16,7 +16,9 @@ var (
 	ErrRunning        = errors.New("running")                                            // the child has a process
 	ErrRestarting     = errors.New("waiting for its restart")                            // the child has no process, but will get one
 	ErrMaxChildren    = errors.New("the supervisor has MaxChildren children")            // a Dynamic is full (S123)
-	ErrNotRunning     = errors.New("the supervisor is not running")                      // there is nobody to ask, or it ended before it could answer
+	ErrAbandoned      = errors.New("an abandoned incarnation of it is still there")      // and the policy is Exclusive (S196)
+	ErrNotRunning     = errors.New("the supervisor is not running")                      // there is nobody to ask, or it ended or was abandoned before it could answer
+	ErrReentrant      = errors.New("the request would wait for itself")                  // it comes from inside something that the supervisor is starting or stopping (S110)
 	ErrNested         = errors.New("a nested supervisor is stopped by the one above it") // Stop is for the root of a tree
 )
 
@@ -24,7 +26,7 @@ var (
 // of its children, or a failed start.
 type ChildError struct {
 	Path string // of the child, or of the supervisor if it could not be asked
-	Op   string // start, stop, restart, terminate, delete; may be empty
+	Op   string // start, stop, restart, terminate, delete, find; may be empty
 	Err  error  // one of the errors above, or the reason why the child did not start
 }
 

@@ -220,6 +220,24 @@ func ExampleSpec() {
 	// <nil>
 }
 
+// A tree that ends when its work is done: the two jobs are significant, the log
+// that they need is not.
+func ExamplePolicy_autoShutdown() {
+	job := func(name string) supervisor.Child {
+		return supervisor.Spec{
+			Restart:     strategy.Transient, // tried again until it succeeds
+			Significant: true,
+			Child:       supervisor.Func(name, func(context.Context) error { return nil }),
+		}
+	}
+	root := supervisor.New("root", supervisor.Policy{AutoShutdown: strategy.AllSignificant, Tracing: silent},
+		worker("log"), job("import"), job("export"))
+	fmt.Println(root.Run(context.Background()))
+	// Output:
+	// log stops because of: shutdown
+	// <nil>
+}
+
 func ExampleSupervisor_Check() {
 	root := supervisor.New("root", supervisor.Policy{Within: -time.Second},
 		worker("a"),
@@ -227,8 +245,8 @@ func ExampleSupervisor_Check() {
 	fmt.Println(root.Check())
 	// Output:
 	// supervisor "root": Policy.Within: -1s is negative
-	// supervisor "root": child 2 "sub": supervisor "sub": child 2 "b": Name: a sibling has it already
-	// supervisor "root": child 2 "sub": supervisor "sub": child 3 "c/d": Name: "c/d" has a slash, which separates the parts of a path
+	// supervisor "root/sub": child 2 "b": Name: a sibling has it already
+	// supervisor "root/sub": child 3 "c/d": Name: "c/d" has a slash, which separates the parts of a path
 }
 
 func ExampleSupervisor_StartChild() {
@@ -285,5 +303,46 @@ func ExampleSupervisor_Snapshot() {
 	// root/sub running
 	// root/sub/b running
 	// b stops because of: shutdown
+	// <nil> <nil>
+}
+
+func ExampleSnapshot_Count() {
+	root := supervisor.New("root", supervisor.Policy{Tracing: silent},
+		worker("a"), worker("b"), supervisor.New("sub", supervisor.Policy{}, worker("c"), worker("d")))
+	ctx := context.Background()
+	wait, err := root.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = root.TerminateChild(ctx, "a")
+	fmt.Printf("%+v\n", root.Snapshot().Count())
+	fmt.Println(root.Stop(ctx), wait())
+	// Output:
+	// a stops because of: shutdown
+	// {Specs:3 Active:2 Supervisors:1 Workers:2}
+	// d stops because of: shutdown
+	// c stops because of: shutdown
+	// b stops because of: shutdown
+	// <nil> <nil>
+}
+
+func ExampleSupervisor_ChildSpec() {
+	root := supervisor.New("root", supervisor.Policy{Tracing: silent}, supervisor.Spec{Child: worker("a"), Restart: strategy.Transient})
+	ctx := context.Background()
+	wait, err := root.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	spec, err := root.ChildSpec("a")
+	fmt.Println(spec.Name(), spec.Restart, spec.Shutdown, err)
+	_, err = root.ChildSpec("b")
+	fmt.Println(err)
+	fmt.Println(root.Stop(ctx), wait())
+	// Output:
+	// a transient 5s <nil>
+	// find root/b: no such child
+	// a stops because of: shutdown
 	// <nil> <nil>
 }

@@ -25,7 +25,7 @@ func (f function) Name() string { return f.name }
 
 func (f function) Check() error {
 	if f.f == nil {
-		return errors.New("Func: nil")
+		return faultOf("Func", "nil")
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func (f factory[S]) Name() string { return f.name }
 
 func (f factory[S]) Check() error {
 	if f.open == nil {
-		return errors.New("Factory: nil")
+		return faultOf("Factory", "nil")
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ type loop struct {
 	events *tracing.Tracing // for the children
 	window strategy.Window
 	queue  *queue
-	held   []any // taken from the queue while something else was awaited; dealt with first
+	held   []any         // taken from the queue while something else was awaited; dealt with first
+	gone   chan struct{} // closed when no request will be answered any more
 	delays delays
 
 	kill     context.Context // the children's contexts descend from it; its end kills them
@@ -44,7 +45,7 @@ type loop struct {
 	mu      sync.Mutex // guards members and their visible fields against snapshots; never held across a wait
 	members []*member
 	byName  map[string]*member
-	fenced  bool // the supervisor was abandoned: no incarnation begins any more
+	fenced  bool // the supervisor has ended or was abandoned: no incarnation begins any more
 }
 
 func newLoop(n *node, cell *incarnation.Cell) *loop {
@@ -53,10 +54,11 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		path:     cell.Scope().Path(),
 		cell:     cell,
 		tree:     treeOf(cell),
-		crash:    n.policy.CrashOnPanic || cell.CrashOnPanic(),
+		crash:    n.policy.CrashOnPanic || cell.Terms().CrashOnPanic,
 		events:   n.policy.Tracing,
 		window:   strategy.NewWindow(n.policy.Restarts, n.policy.Within),
 		queue:    newQueue(),
+		gone:     make(chan struct{}),
 		unhooked: make(chan struct{}),
 		byName:   make(map[string]*member),
 	}
@@ -95,13 +97,22 @@ func (l *loop) killAll() {
 // that is alive below, so that a successor finds nothing that nobody looks
 // after (S194).
 func (l *loop) abandoned() {
-	l.mu.Lock()
-	l.fenced = true
-	l.mu.Unlock()
+	l.fence()
 	for _, r := range l.alive() {
 		l.tree.abandon(r, overdue{waiting: r.cell.Holding().Depth})
 	}
 	l.queue.nudge()
+}
+
+// fence keeps the loop from beginning another incarnation, wherever it is, and
+// tells whoever waits for an answer that there will be none (S111).
+func (l *loop) fence() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.fenced {
+		l.fenced = true
+		close(l.gone)
+	}
 }
 
 // alive are the incarnations of the children that have not ended.
@@ -138,11 +149,8 @@ func (l *loop) leave() {
 	}
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
-	for _, item := range slices.Concat(l.held, l.queue.close()) {
-		if r, ok := item.(*request); ok {
-			r.reply <- r.refuse(ErrNotRunning)
-		}
-	}
+	l.queue.close()
+	l.fence()
 }
 
 // cutDown kills what is left of the children when the loop cannot go on, and

@@ -193,7 +193,13 @@ func (r *recorder) describe(e tracing.Event) string {
 	case tracing.Restarted:
 		return "restart " + who
 	case tracing.GaveUp:
-		return who + " gave up on " + e.Child
+		text := who + " gave up on " + e.Child
+		if e.Why != nil {
+			text += ": " + e.Why.Error()
+		}
+		return text
+	case tracing.AutoShutdown:
+		return fmt.Sprintf("%s shuts down after %s: %v", who, e.Child, e.Reason)
 	case tracing.Abandoned:
 		return "abandon " + who
 	case tracing.Returned:

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,10 +45,14 @@ func (n *node) Name() string { return n.name }
 func (n *node) String() string { return n.path() }
 
 // Check says what is wrong with the supervisor and everything below it, all of
-// it, each fault with supervisor, child and field. It is nil if the supervisor
-// can be started. It starts nothing.
+// it: each fault is a [*CheckError] with supervisor, child and field, and all are
+// joined. It is nil if the supervisor can be started. It starts nothing.
 func (n *node) Check() error {
-	return errors.Join(checkAll(n.name, n.policy, n.dynamic, n.children), n.checkPlaces())
+	var in inspection
+	path := n.path()
+	in.supervisor(n, path)
+	in.places(n, path)
+	return in.err()
 }
 
 // placed says whether the supervisor is part of a tree.
@@ -88,8 +91,9 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 		}
 		return r.started()
 	}
-	if err := checkAll(n.name, n.policy, n.dynamic, n.children); err != nil {
-		return nil, err
+	var in inspection
+	if in.supervisor(n, cell.Scope().Path()); in.faults != nil {
+		return nil, in.err()
 	}
 	l := newLoop(n, cell)
 	defer func() {

@@ -2,12 +2,8 @@ package supervisor
 
 import (
 	"errors"
-	"fmt"
-	"reflect"
-	"strings"
 	"time"
 
-	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -36,6 +32,23 @@ type Policy struct {
 	// backoff to begin anew; 0 means strategy.DefaultHealthy.
 	Healthy time.Duration
 
+	// AutoShutdown says whether the supervisor ends by itself, with the reason
+	// [exit.Shutdown], when children whose specs call them significant have ended
+	// for good: a transient one cleanly, a temporary one in whichever way (S92,
+	// S93). What the supervisor itself does to a child never counts: terminating
+	// it, stopping it with its group, or that it fails or declines to start
+	// (S94). The zero value is strategy.Never. A Dynamic has no other (S99).
+	AutoShutdown strategy.AutoShutdown
+
+	// Exclusive keeps a child from being started while an earlier incarnation of
+	// it, which was abandoned, is still there: never are there two (S196). A
+	// restart that would need it makes the supervisor give up at once; a start by
+	// hand, or with the supervisor itself, fails with [ErrAbandoned]. When the
+	// goroutine has returned, the child can be started again. A child is known by
+	// its path; what an earlier Run of the same tree has left behind counts too.
+	// false starts it anyway.
+	Exclusive bool
+
 	// MaxChildren is how many children a Dynamic may have at once, those that
 	// wait for their restart included (S123); 0 means any number. Other
 	// supervisors refuse it.
@@ -52,165 +65,40 @@ type Policy struct {
 	CrashOnPanic bool
 }
 
+// check says what is wrong with a policy, all of it.
 func (p Policy) check(dynamic bool) error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("Policy."+format, args...)) }
+	fault := func(field, format string, args ...any) {
+		faults = append(faults, faultOf("Policy."+field, format, args...))
+	}
 	if !p.Strategy.Valid() {
-		fault("Strategy: %v", p.Strategy)
+		fault("Strategy", "%v", p.Strategy)
 	}
 	if dynamic && p.Strategy != strategy.OneForOne {
-		fault("Strategy: a Dynamic restarts each child by itself, not %v", p.Strategy)
+		fault("Strategy", "a Dynamic restarts each child by itself, not %v", p.Strategy)
 	}
 	if p.Restarts < strategy.Unlimited {
-		fault("Restarts: %d is negative", p.Restarts)
+		fault("Restarts", "%d is negative", p.Restarts)
 	}
 	if p.Within < 0 {
-		fault("Within: %v is negative", p.Within)
+		fault("Within", "%v is negative", p.Within)
 	}
 	if p.Healthy < 0 {
-		fault("Healthy: %v is negative", p.Healthy)
+		fault("Healthy", "%v is negative", p.Healthy)
 	}
 	if err := p.Backoff.Check(); err != nil {
-		fault("Backoff: %w", err)
+		fault("Backoff", "%w", err)
+	}
+	if !p.AutoShutdown.Valid() {
+		fault("AutoShutdown", "%v", p.AutoShutdown)
+	} else if dynamic && p.AutoShutdown != strategy.Never {
+		fault("AutoShutdown", "a Dynamic does not end by itself, so not %v", p.AutoShutdown)
 	}
 	if p.MaxChildren < 0 {
-		fault("MaxChildren: %d is negative", p.MaxChildren)
+		fault("MaxChildren", "%d is negative", p.MaxChildren)
 	}
 	if p.MaxChildren != 0 && !dynamic {
-		fault("MaxChildren: only for a Dynamic")
+		fault("MaxChildren", "only for a Dynamic")
 	}
-	return errors.Join(faults...)
-}
-
-// checkName says what is wrong with a name.
-func checkName(name string) error {
-	if name == "" {
-		return errors.New("Name: empty")
-	}
-	if strings.Contains(name, "/") {
-		return fmt.Errorf("Name: %q has a slash, which separates the parts of a path", name)
-	}
-	return nil
-}
-
-// nameOf asks a child for its name. A child that cannot even tell that, such as
-// a nil pointer, is a fault and no crash.
-func nameOf(child Child) (name string, err error) {
-	switch spec := child.(type) {
-	case Spec:
-		child = spec.Child
-	case *Spec:
-		return "", errors.New("a pointer to a Spec; give the Spec itself")
-	}
-	if child == nil {
-		return "", errors.New("nil")
-	}
-	if isNil(child) {
-		return "", fmt.Errorf("a nil %T", child)
-	}
-	if err := guarded("Name", func() { name = child.Name() }); err != nil {
-		return "", err
-	}
-	return name, checkName(name)
-}
-
-// isNil says whether there is nothing behind a value, such as a nil pointer.
-func isNil(value any) bool {
-	if value == nil {
-		return true
-	}
-	v := reflect.ValueOf(value)
-	return v.Kind() == reflect.Pointer && v.IsNil()
-}
-
-// guarded calls a method of a child of the user's type, whose panic is a fault
-// and no crash.
-func guarded(method string, call func()) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = fmt.Errorf("%s: %w", method, exit.Recovered(value))
-		}
-	}()
-	call()
-	return nil
-}
-
-// checkChild says what is wrong with one child, all of it.
-func checkChild(child Child) (name string, err error) {
-	name, err = nameOf(child)
-	if err != nil {
-		return name, err
-	}
-	return name, resolve(child).check()
-}
-
-// checkAll says what is wrong with a supervisor and all below it.
-func checkAll(name string, policy Policy, dynamic bool, children []Child) error {
-	var faults []error
-	fault := func(err error) { faults = append(faults, fmt.Errorf("supervisor %q: %w", name, err)) }
-	for _, err := range split(errors.Join(checkName(name), policy.check(dynamic))) {
-		fault(err)
-	}
-	seen := make(map[string]bool, len(children))
-	for i, child := range children {
-		childName, err := checkChild(child)
-		if seen[childName] && childName != "" {
-			err = errors.Join(err, errors.New("Name: a sibling has it already"))
-		}
-		which := fmt.Sprintf("child %d", i+1)
-		if childName != "" {
-			which += fmt.Sprintf(" %q", childName)
-		}
-		for _, err := range split(err) {
-			fault(fmt.Errorf("%s: %w", which, err))
-		}
-		seen[childName] = true
-	}
-	return errors.Join(faults...)
-}
-
-var joined = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
-
-// split gives the faults that were joined, so that each can be told where it is.
-func split(err error) (faults []error) {
-	switch {
-	case err == nil:
-		return nil
-	case reflect.TypeOf(err) != joined:
-		return []error{err}
-	}
-	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
-		faults = append(faults, split(err)...)
-	}
-	return faults
-}
-
-// checkPlaces finds children that stand in more than one place of the tree.
-// Their names have been found to be good, or are told elsewhere.
-func (n *node) checkPlaces() error {
-	var faults []error
-	places := make(map[any]string)
-	var walk func(n *node, path string)
-	walk = func(n *node, path string) {
-		for _, child := range n.children {
-			name, err := nameOf(child)
-			if err != nil {
-				continue
-			}
-			child := resolve(child).Child
-			place := path + "/" + name
-			if reflect.TypeOf(child).Kind() == reflect.Pointer { // a value of any other kind has no identity
-				if before, ok := places[child]; ok {
-					faults = append(faults, fmt.Errorf("%s: the same child stands at %s", place, before))
-					continue
-				}
-				places[child] = place
-			}
-			if below := nodeOf(child); below != nil {
-				walk(below, place)
-			}
-		}
-	}
-	walk(n, n.name)
 	return errors.Join(faults...)
 }

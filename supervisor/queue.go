@@ -44,12 +44,10 @@ func (q *queue) take() []any {
 	return items
 }
 
-// close refuses all further items and gives those that were not dealt with.
-func (q *queue) close() []any {
+// close refuses all further items and forgets those that were not dealt with.
+func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	items := q.items
 	q.items = nil
-	return items
 }

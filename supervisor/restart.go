@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -21,6 +20,7 @@ func (l *loop) exited(r *runner) {
 	m.life.Emit(tracing.Exited{Head: m.head(), Reason: r.reason, Lived: lived})
 	if !m.spec.Restart.Restarts(r.reason) {
 		l.over(m, r.reason)
+		l.autoShutdown(m)
 		return
 	}
 	l.restart(m, lived)
@@ -41,12 +41,12 @@ func (l *loop) over(m *member, reason exit.Reason) {
 // backoff, start (S49-S61, S35-S44, S187-S190).
 func (l *loop) restart(m *member, lived time.Duration) {
 	if l.window.Add(time.Now()) {
-		l.giveUp(m, m.reason)
+		l.giveUp(m, m.reason, nil)
 		return
 	}
 	delay, err := m.delays.Next(lived)
 	if err != nil {
-		l.giveUp(m, exit.Of(errors.Join(m.reason, err)))
+		l.giveUp(m, m.reason, err)
 		return
 	}
 	if m.delays.Healthy(lived) {
@@ -122,11 +122,18 @@ func (l *loop) stopSiblings(m *member) {
 func (l *loop) attempt(m *member) {
 	for _, next := range l.group(m) {
 		next.pending++
+		if l.occupied(next) && !l.asked.Load() {
+			l.giveUp(next, m.reasonFor(next), ErrAbandoned)
+			return
+		}
 		declines, err := l.launch(next, m)
 		switch {
 		case err == errStopping:
 			return
 		case err != nil:
+			if m.current == nil {
+				l.set(m, Stopped, nil) // it comes after next, whose restart brings it back (S68, S69)
+			}
 			l.set(next, Restarting, nil)
 			l.queue.push(retry{next, next.pending})
 			return
@@ -136,11 +143,40 @@ func (l *loop) attempt(m *member) {
 	}
 }
 
-// giveUp ends the supervisor because m would need one restart too many (S56).
-func (l *loop) giveUp(m *member, cause exit.Reason) {
-	gaveUp := &exit.GaveUp{Supervisor: l.path, Child: m.name, Cause: cause}
-	tracing.From(l.cell).Emit(tracing.GaveUp{Head: l.head(), Child: m.name, Reason: cause})
-	l.end = gaveUp
+// autoShutdown ends the supervisor by itself if its policy wants that now that m
+// has ended for good by itself (S92-S95).
+func (l *loop) autoShutdown(m *member) {
+	if !m.spec.Significant {
+		return // S97
+	}
+	left := 0
+	for _, other := range l.members {
+		if other.spec.Significant && (other.current != nil || other.state == Restarting) {
+			left++
+		}
+	}
+	if !l.node.policy.AutoShutdown.Ends(left) {
+		return
+	}
+	tracing.From(l.cell).Emit(tracing.AutoShutdown{Head: l.head(), Child: m.name, Reason: m.reason})
+	l.endWith(exit.Shutdown)
+}
+
+// giveUp ends the supervisor because m cannot be restarted once more, as it would
+// have to be because of cause (S56). A nil why means the intensity.
+func (l *loop) giveUp(m *member, cause exit.Reason, why error) {
+	l.set(m, Stopped, nil)
+	tracing.From(l.cell).Emit(tracing.GaveUp{Head: l.head(), Child: m.name, Reason: cause, Why: why})
+	l.endWith(&exit.GaveUp{Supervisor: l.path, Child: m.name, Cause: cause, Why: why})
+}
+
+// endWith ends the supervisor by itself with a clean reason. That is the end of
+// the children too, unless the supervisor will be restarted even so.
+func (l *loop) endWith(reason exit.Reason) {
+	l.end = reason
+	if !l.cell.Terms().Permanent {
+		l.final.Store(true)
+	}
 }
 
 func (l *loop) head() tracing.Head {

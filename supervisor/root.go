@@ -65,9 +65,13 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	if before != nil && !before.ended() {
 		return nil, &ChildError{Path: n.name, Op: "start", Err: ErrAlreadyStarted}
 	}
+	var last *tree
+	if before != nil {
+		last = before.tree
+	}
 	r := &root{
 		node:     n,
-		tree:     newTree(),
+		tree:     newTree(last),
 		unhooked: make(chan struct{}),
 		up:       make(chan struct{}),
 		done:     make(chan struct{}),
@@ -81,7 +85,8 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	// children by itself, all at once (S91).
 	below := r.tree.context(context.WithoutCancel(ctx))
 	r.act = r.life.Begin(below, tracing.ActStart)
-	r.runner = newRunner(below, n, incarnation.NewScope(n.name), 1, r.tree, r.life, n.policy.CrashOnPanic, r.notify)
+	r.runner = newRunner(below, n, incarnation.NewScope(n.name), 1,
+		incarnation.Terms{CrashOnPanic: n.policy.CrashOnPanic}, r.tree, r.life, r.notify)
 	r.unhook = context.AfterFunc(ctx, func() {
 		r.stop()
 		close(r.unhooked)
@@ -202,16 +207,17 @@ func (r *root) wait() error {
 // Run starts a tree with this supervisor as its root and waits for its end. The
 // end of ctx means: stop in order. Its values reach all children.
 //
-// It returns nil after an orderly stop; a [*exit.GaveUp] after giving up; the
-// faults of [Supervisor.Check] before anything was started; the reason why a
-// child did not start; and in addition, by errors.As, a [*StopError] that lists
-// what would not stop. It is never just ctx's error. nil means that every
-// goroutine of the tree has returned, but for those that children started by
-// themselves.
+// It returns nil after an orderly stop, be it asked for or an auto-shutdown; a
+// [*exit.GaveUp] after giving up; the faults of [Supervisor.Check] before anything
+// was started; the reason why a child did not start; and in addition, by
+// errors.As, a [*StopError] that lists what would not stop. It is never just ctx's
+// error. nil means that every goroutine of the tree has returned, but for those
+// that children started by themselves.
 //
-// A tree whose children have all ended goes on running: end ctx to end it. Run
-// inside of a child's function makes a tree of its own, which the tree around
-// it knows nothing of; a supervisor is put into a tree as a child.
+// A tree whose children have all ended goes on running, unless its
+// [Policy].AutoShutdown says otherwise: end ctx to end it. Run inside of a child's
+// function makes a tree of its own, which the tree around it knows nothing of; a
+// supervisor is put into a tree as a child.
 func (n *node) Run(ctx context.Context) error {
 	r, err := n.startRoot(ctx)
 	if err != nil {

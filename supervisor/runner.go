@@ -57,12 +57,12 @@ const (
 )
 
 // newRunner makes the next incarnation of a child, below the given context.
-func newRunner(below context.Context, child Child, scope *incarnation.Scope, number int, t *tree, life *tracing.Life, crash bool, notify func(*runner)) *runner {
+func newRunner(below context.Context, child Child, scope *incarnation.Scope, number int, terms incarnation.Terms, t *tree, life *tracing.Life, notify func(*runner)) *runner {
 	labels := pprof.WithLabels(life.Context(below), pprof.Labels(
 		labelTree, t.id, labelPath, scope.Path(), labelIncarnation, strconv.Itoa(number)))
 	return &runner{
 		child:  child,
-		cell:   incarnation.New(labels, scope, number, crash),
+		cell:   incarnation.New(labels, scope, number, terms),
 		labels: labels,
 		tree:   t,
 		life:   life,
@@ -98,6 +98,7 @@ type startError struct{ reason exit.Reason }
 func (e startError) Error() string { return e.reason.Error() }
 
 func (r *runner) started(reason exit.Reason) {
+	r.cell.Started()
 	failure, isFailure := reason.(*exit.Failure)
 	if isFailure {
 		if e, ok := failure.Err.(startError); ok {

@@ -54,10 +54,10 @@ func (n networkServer[S]) Name() string { return n.name }
 func (n networkServer[S]) Check() error {
 	var faults []error
 	if n.listen == nil {
-		faults = append(faults, errors.New("Serve: listen is nil"))
+		faults = append(faults, faultOf("Serve", "listen is nil"))
 	}
 	if n.server == nil {
-		faults = append(faults, errors.New("Serve: server is nil"))
+		faults = append(faults, faultOf("Serve", "server is nil"))
 	}
 	return errors.Join(faults...)
 }

@@ -20,8 +20,8 @@ type Snapshot struct {
 	Restarts    []Restart   // the last few, oldest first
 	Busy        bool        // an actor has a message in hand
 	Waiting     int         // messages waiting for an actor
-	Supervisor  bool
-	Children    []Snapshot // in start order; those of a Dynamic in any
+	Supervisor  bool        // it is one; of a type around a supervisor this is known while it runs
+	Children    []Snapshot  // in start order, those that were added last (S45, S105); those of a Dynamic in any
 }
 
 // Snapshot shows the supervisor and everything below it. It never waits, also

@@ -45,6 +45,10 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	if l.asked.Load() {
 		return false, errStopping
 	}
+	if l.occupied(m) {
+		m.life.Emit(tracing.StartFailed{Reason: exit.Of(ErrAbandoned)})
+		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
+	}
 	scope := m.scope.Load()
 	if scope == nil {
 		scope = incarnation.NewScope(m.path)
@@ -55,7 +59,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		kind = tracing.ActRestart
 	}
 	act := m.life.Begin(l.kill, kind)
-	r := newRunner(l.kill, m.spec.Child, scope, m.number+1, l.tree, m.life, l.crash, l.notify)
+	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
+	r := newRunner(l.kill, m.spec.Child, scope, m.number+1, terms, l.tree, m.life, l.notify)
 	r.member = m
 	l.mu.Lock()
 	if l.fenced {
@@ -98,6 +103,12 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	return false, nil
 }
 
+// occupied says whether an abandoned incarnation of a member keeps the next one
+// from being started (S196).
+func (l *loop) occupied(m *member) bool {
+	return l.node.policy.Exclusive && l.tree.occupied(m.path)
+}
+
 // reasonFor is why another member, or m itself, is restarted after the end of m.
 func (m *member) reasonFor(other *member) exit.Reason {
 	if other == m {
@@ -110,11 +121,10 @@ func (m *member) reasonFor(other *member) exit.Reason {
 func (l *loop) newMember(child Child, name string, fixed bool) *member {
 	m := &member{spec: resolve(child), name: name, path: l.path + "/" + name, fixed: fixed, state: Stopped}
 	m.life = l.events.Life(m.path, destination(m.path), tracing.From(l.cell))
-	factory := m.spec.Backoff
-	if factory == nil {
-		factory = l.node.policy.Backoff
+	if m.spec.Backoff == nil {
+		m.spec.Backoff = l.node.policy.Backoff
 	}
-	m.delays = strategy.NewDelays(factory, l.node.policy.Healthy)
+	m.delays = strategy.NewDelays(m.spec.Backoff, l.node.policy.Healthy)
 	return m
 }
 

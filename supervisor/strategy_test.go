@@ -13,14 +13,16 @@ import (
 	"github.com/coppice-go/coppice/tracing"
 )
 
-// nursery makes children of the names, with a restart type behind a colon.
+// nursery makes children of the names, with a restart type behind a colon and an
+// exclamation mark behind the significant ones.
 func nursery(names string) (children []supervisor.Child, byName map[string]*child) {
 	byName = make(map[string]*child)
 	for field := range strings.FieldsSeq(names) {
 		name, restart, _ := strings.Cut(field, ":")
+		restart, significant := strings.CutSuffix(restart, "!")
 		c := named(name)
 		byName[name] = c
-		children = append(children, supervisor.Spec{Child: c, Restart: map[string]strategy.Restart{
+		children = append(children, supervisor.Spec{Child: c, Significant: significant, Restart: map[string]strategy.Restart{
 			"": strategy.Permanent, "trans": strategy.Transient, "temp": strategy.Temporary,
 		}[restart]})
 	}

@@ -24,16 +24,26 @@ func New(name string, policy Policy, children ...Child) *Supervisor {
 
 // StartChild adds a child at the end and starts it; it returns when the child
 // is up. A name that is taken is refused with [ErrAlreadyStarted] or
-// [ErrAlreadyPresent]; a child that fails to start is forgotten (S100, S101).
+// [ErrAlreadyPresent], a child that is not made right with all its faults, each a
+// [*CheckError] (S26); one that fails to start is forgotten (S100, S101).
 // When the supervisor itself restarts, it knows only the children that it was
 // constructed with (S63).
 //
 // Like all administration the request waits until the supervisor has done what
 // came before. When ctx ends first, its error is returned, and the request may
 // still be carried out (S113). A supervisor that is not running, or ends before
-// it comes to the request, refuses it with [ErrNotRunning].
+// it comes to the request, refuses it with [ErrNotRunning] (S111).
+//
+// A request from inside a child that the supervisor is starting or stopping
+// would wait for itself. It is refused with [ErrReentrant]; one that waits when
+// the stop begins is given up with the same error, and may still be carried out
+// (S110). ctx tells where a request comes from: one that was handed to the child
+// or to anything below it, or is derived from such. What Start's ctx is passed to,
+// such as a goroutine, counts as Start until that has returned. A sink or a
+// backoff has no such ctx, and waits for ever if it asks the supervisor that
+// calls it.
 func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
-	name, err := checkChild(child)
+	name, err := s.checkChild(child)
 	if err != nil {
 		return &ChildError{Path: s.path() + "/" + name, Op: "start", Err: err}
 	}
@@ -63,7 +73,8 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 // off. A child without a process is left as it is (S102). It returns when the
 // child is stopped or abandoned.
 //
-// For when ctx ends and when the supervisor is not running see StartChild.
+// For when ctx ends, when the supervisor is not running, and for requests from
+// inside the tree see StartChild.
 func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
 	return s.ask(ctx, "terminate", name, func(l *loop) error {
 		m := l.byName[name]
@@ -83,7 +94,8 @@ func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
 // start, the error says why, and the child stays without a process (S103). An
 // actor gets a new mailbox.
 //
-// For when ctx ends and when the supervisor is not running see StartChild.
+// For when ctx ends, when the supervisor is not running, and for requests from
+// inside the tree see StartChild.
 func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 	return s.ask(ctx, "restart", name, func(l *loop) error {
 		m, err := l.idle("restart", name)
@@ -101,7 +113,8 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 // DeleteChild forgets a child that has no process. It is refused with
 // [ErrRunning] or [ErrRestarting] otherwise: it never stops anything (S104).
 //
-// For when ctx ends and when the supervisor is not running see StartChild.
+// For when ctx ends, when the supervisor is not running, and for requests from
+// inside the tree see StartChild.
 func (s *Supervisor) DeleteChild(ctx context.Context, name string) error {
 	return s.ask(ctx, "delete", name, func(l *loop) error {
 		m, err := l.idle("delete", name)

@@ -14,7 +14,8 @@ import (
 
 // tree is what all supervisors below one root share.
 type tree struct {
-	id string // tells the goroutines of two trees with the same names apart
+	id     string // tells the goroutines of two trees with the same names apart
+	before *tree  // of the same root, if something of it was still there; nil otherwise
 
 	mu        sync.Mutex
 	abandoned map[*runner]overdue
@@ -28,8 +29,35 @@ type overdue struct {
 
 var treeIDs atomic.Uint64
 
-func newTree() *tree {
-	return &tree{id: strconv.FormatUint(treeIDs.Add(1), 10), abandoned: make(map[*runner]overdue)}
+// newTree makes the tree of a root whose last one was before, which may be nil.
+func newTree(before *tree) *tree {
+	return &tree{
+		id:        strconv.FormatUint(treeIDs.Add(1), 10),
+		before:    before.remains(),
+		abandoned: make(map[*runner]overdue),
+	}
+}
+
+// remains is the tree, or the latest before it, of which something is still
+// there; nil if nothing is.
+func (t *tree) remains() *tree {
+	for t != nil && len(t.lost()) == 0 {
+		t = t.before
+	}
+	return t
+}
+
+// occupied says whether an incarnation of the child at path is still there that
+// was abandoned.
+func (t *tree) occupied(path string) bool {
+	for ; t != nil; t = t.before {
+		for r := range t.lost() {
+			if r.cell.Scope().Path() == path {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 type treeKey struct{}

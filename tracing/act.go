@@ -179,7 +179,7 @@ func describe(span trace.Span, e Event) {
 		span.SetStatus(codes.Error, "abandoned after "+e.Waited.String())
 		span.SetAttributes(semconv.ErrorTypeKey.String("abandoned"))
 	case GaveUp:
-		span.SetAttributes(childAttribute.String(e.Child))
+		span.SetAttributes(childAttribute.String(e.Child), whyAttribute.String(e.why()))
 		span.SetAttributes(reasonAttributes(e.Reason)...)
 		fail(span, e.Reason)
 	}

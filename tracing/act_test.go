@@ -192,7 +192,7 @@ func TestGaveUpIsASpanOfTheSupervisor(t *testing.T) {
 	check(t, "status", span.Status, sdktrace.Status{Code: codes.Error, Description: "panic: boom"})
 	checkList(t, "attributes", attributes(span), []string{
 		"coppice.child=alice", "coppice.incarnation=1", "coppice.lifecycle=give_up", "coppice.path=bank",
-		"coppice.reason=panic: boom", "coppice.reason_type=panic", "error.type=panic",
+		"coppice.reason=panic: boom", "coppice.reason_type=panic", "coppice.why=too many restarts", "error.type=panic",
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 	attemptAttribute     = attribute.Key("coppice.attempt")
 	backoffAttribute     = attribute.Key("coppice.backoff")
 	childAttribute       = attribute.Key("coppice.child")
+	whyAttribute         = attribute.Key("coppice.why")
 	messageAttribute     = attribute.Key("coppice.message.type")
 )
 

@@ -27,7 +27,7 @@
 //
 //	error  Exited with an abnormal reason, StartFailed, GaveUp, Abandoned
 //	warn   Terminated with an abnormal reason or overdue, CastFailed
-//	info   Restarting, Returned
+//	info   Restarting, Returned, AutoShutdown
 //	debug  Started, Restarted, DeadLetter, and clean Exited and Terminated
 //
 // # Lifecycle spans
@@ -55,6 +55,7 @@
 //	coppice.attempt      consecutive restart attempts, from 1
 //	coppice.backoff      seconds waited before this attempt
 //	coppice.child        give_up: the name of the child
+//	coppice.why          give_up: what ruled its restart out
 //	error.type           the act itself failed; then the status is Error
 //
 // An error names its own error.type with a method ErrorType() string; otherwise

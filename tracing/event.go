@@ -99,12 +99,30 @@ type Restarted struct {
 	Reason  exit.Reason   // why there had to be a restart
 }
 
-// GaveUp tells of a supervisor whose children needed too many restarts (S56).
+// GaveUp tells of a supervisor that could not restart a child once more (S56).
 // The Head is the supervisor's.
 type GaveUp struct {
 	Head
-	Child  string      // name of the child that wanted one restart too many
+	Child  string      // name of the child that wanted the restart
 	Reason exit.Reason // why it wanted it
+	Why    error       // what ruled it out; nil means too many restarts
+}
+
+// why is the text of Why.
+func (e GaveUp) why() string {
+	if e.Why == nil {
+		return "too many restarts"
+	}
+	return text(e.Why)
+}
+
+// AutoShutdown tells of a supervisor that ends by itself because a significant
+// child has ended for good, or the last one has (S92). It comes before the stops
+// of the other children. The Head is the supervisor's.
+type AutoShutdown struct {
+	Head
+	Child  string      // name of the significant child
+	Reason exit.Reason // what it ended with
 }
 
 // Abandoned tells of an incarnation that did not end even when killed. It is
@@ -142,15 +160,16 @@ type Missed struct {
 	Count int // how many, at least 1
 }
 
-func (e Started) stamped(path string) Event     { e.Head = e.Head.stamped(path); return e }
-func (e StartFailed) stamped(path string) Event { e.Head = e.Head.stamped(path); return e }
-func (e Exited) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
-func (e Terminated) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
-func (e Restarting) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
-func (e Restarted) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
-func (e GaveUp) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
-func (e Abandoned) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
-func (e Returned) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
-func (e DeadLetter) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
-func (e CastFailed) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
-func (e Missed) stamped(string) Event           { e.Head = e.Head.stamped(""); return e }
+func (e Started) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
+func (e StartFailed) stamped(path string) Event  { e.Head = e.Head.stamped(path); return e }
+func (e Exited) stamped(path string) Event       { e.Head = e.Head.stamped(path); return e }
+func (e Terminated) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Restarting) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Restarted) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
+func (e GaveUp) stamped(path string) Event       { e.Head = e.Head.stamped(path); return e }
+func (e AutoShutdown) stamped(path string) Event { e.Head = e.Head.stamped(path); return e }
+func (e Abandoned) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
+func (e Returned) stamped(path string) Event     { e.Head = e.Head.stamped(path); return e }
+func (e DeadLetter) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e CastFailed) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
+func (e Missed) stamped(string) Event            { e.Head = e.Head.stamped(""); return e }

@@ -82,8 +82,16 @@ var every = []struct {
 		`level=DEBUG msg="child restarted" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=3 coppice.took=1s`,
 	}, {
 		tracing.GaveUp{Head: head(), Child: "bob", Reason: failed("boom")},
-		`bank/alice#2 gave up on "bob": boom`,
-		`level=ERROR msg="supervisor gave up" coppice.path=bank/alice coppice.incarnation=2 coppice.child=bob coppice.reason=boom`,
+		`bank/alice#2 gave up on "bob" (too many restarts): boom`,
+		`level=ERROR msg="supervisor gave up" coppice.path=bank/alice coppice.incarnation=2 coppice.child=bob coppice.reason=boom coppice.why="too many restarts"`,
+	}, {
+		tracing.GaveUp{Head: head(), Child: "bob", Reason: failed("boom"), Why: errors.New("no further restart")},
+		`bank/alice#2 gave up on "bob" (no further restart): boom`,
+		`level=ERROR msg="supervisor gave up" coppice.path=bank/alice coppice.incarnation=2 coppice.child=bob coppice.reason=boom coppice.why="no further restart"`,
+	}, {
+		tracing.AutoShutdown{Head: head(), Child: "bob", Reason: exit.Normal},
+		`bank/alice#2 shuts itself down after the end of "bob": normal`,
+		`level=INFO msg="supervisor shuts itself down" coppice.path=bank/alice coppice.incarnation=2 coppice.child=bob coppice.reason=normal`,
 	}, {
 		tracing.Abandoned{Head: head(), Waited: 5 * time.Second},
 		`bank/alice#2 abandoned after 5s`,
@@ -137,7 +145,7 @@ func sealed(t *testing.T) map[string]bool {
 
 func TestEveryEventIsInTheTable(t *testing.T) {
 	missing := sealed(t)
-	check(t, "types of events", len(missing), 12)
+	check(t, "types of events", len(missing), 13)
 	for _, c := range every {
 		delete(missing, reflect.TypeOf(c.event).Name())
 	}

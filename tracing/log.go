@@ -40,6 +40,9 @@ func (e Terminated) entry() (string, slog.Level) {
 func (e Restarting) entry() (string, slog.Level) { return "child restarting", slog.LevelInfo }
 func (e Restarted) entry() (string, slog.Level)  { return "child restarted", slog.LevelDebug }
 func (e GaveUp) entry() (string, slog.Level)     { return "supervisor gave up", slog.LevelError }
+func (e AutoShutdown) entry() (string, slog.Level) {
+	return "supervisor shuts itself down", slog.LevelInfo
+}
 func (e Abandoned) entry() (string, slog.Level)  { return "child abandoned", slog.LevelError }
 func (e Returned) entry() (string, slog.Level)   { return "abandoned child returned", slog.LevelInfo }
 func (e DeadLetter) entry() (string, slog.Level) { return "dead letter", slog.LevelDebug }
@@ -81,8 +84,13 @@ func (e Restarted) LogValue() slog.Value {
 	return e.group(because(e.Reason), slog.Int("attempt", e.Attempt), slog.Duration("took", e.Took))
 }
 
-// LogValue is path, incarnation, child and reason.
+// LogValue is path, incarnation, child, reason and why.
 func (e GaveUp) LogValue() slog.Value {
+	return e.group(slog.String("child", e.Child), because(e.Reason), slog.String("why", e.why()))
+}
+
+// LogValue is path, incarnation, child and reason.
+func (e AutoShutdown) LogValue() slog.Value {
 	return e.group(slog.String("child", e.Child), because(e.Reason))
 }
 

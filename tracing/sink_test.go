@@ -79,7 +79,7 @@ func TestPanicsOfHandlersAndProvidersAreGuardedToo(t *testing.T) {
 	}).Life("a", "", nil)
 	life.Begin(t.Context(), tracing.ActStart).End(tracing.Started{})
 	life.Emit(tracing.GaveUp{Child: "b", Reason: failed("boom")})
-	checkList(t, "events", seen.lines(), []string{"a started in 0s", `a gave up on "b": boom`})
+	checkList(t, "events", seen.lines(), []string{"a started in 0s", `a gave up on "b" (too many restarts): boom`})
 }
 
 func TestSinkMaySubscribeAndEmit(t *testing.T) {

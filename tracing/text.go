@@ -53,9 +53,14 @@ func (e Restarted) String() string {
 	return fmt.Sprintf("%s restarted in %v, attempt %d: %v", e.name(), e.Took, e.Attempt, e.Reason)
 }
 
-// String is `bank#1 gave up on "alice": panic: negative deposit`.
+// String is `bank#1 gave up on "alice" (too many restarts): panic: negative deposit`.
 func (e GaveUp) String() string {
-	return fmt.Sprintf("%s gave up on %q: %v", e.name(), e.Child, e.Reason)
+	return fmt.Sprintf("%s gave up on %q (%s): %v", e.name(), e.Child, e.why(), e.Reason)
+}
+
+// String is `bank#1 shuts itself down after the end of "alice": normal`.
+func (e AutoShutdown) String() string {
+	return fmt.Sprintf("%s shuts itself down after the end of %q: %v", e.name(), e.Child, e.Reason)
 }
 
 // String is "bank/alice#1 abandoned after 5s".

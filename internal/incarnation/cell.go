@@ -21,10 +21,11 @@ type Cell struct {
 	work   workContext
 	scope  *Scope
 	number int
-	crash  bool
+	terms  Terms
 
-	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
-	asked atomic.Bool   // hooks.Stop has been or will be called
+	fate    atomic.Uint32 // live, ended or abandoned; leaves live once
+	started atomic.Bool   // Start has returned
+	asked   atomic.Bool   // hooks.Stop has been or will be called
 
 	mu       sync.Mutex // guards what follows; never held while a hook runs
 	hooks    Hooks
@@ -38,6 +39,12 @@ const (
 	ended
 	abandoned
 )
+
+// Terms are what a supervisor has decided about an incarnation before it begins.
+type Terms struct {
+	CrashOnPanic bool // panics are left to end the program; the cells of a supervisor's children inherit it
+	Permanent    bool // another incarnation follows, even after a clean end
+}
 
 // Hooks are what an incarnation that does not live by its context alone wants
 // to be told. They run on the supervisor's goroutine and must not wait. A nil
@@ -81,9 +88,9 @@ type key struct{}
 
 // New makes the cell of the child's incarnation with the given number. Its
 // contexts descend from parent, which gives the values and, when it ends, kills
-// the incarnation. With crash set, panics are not recovered by [Cell.Protect].
-func New(parent context.Context, scope *Scope, number int, crash bool) *Cell {
-	c := &Cell{scope: scope, number: number, crash: crash}
+// the incarnation.
+func New(parent context.Context, scope *Scope, number int, terms Terms) *Cell {
+	c := &Cell{scope: scope, number: number, terms: terms}
 	c.Init(parent)
 	c.work.Init(parent)
 	c.work.cell = c
@@ -123,9 +130,12 @@ func (c *Cell) Scope() *Scope { return c.scope }
 // Number is 1 for the first incarnation of the child, 2 for the next.
 func (c *Cell) Number() int { return c.number }
 
-// CrashOnPanic says whether panics are left to end the program. The cells of a
-// supervisor's children inherit it.
-func (c *Cell) CrashOnPanic() bool { return c.crash }
+// Parent is the incarnation below whose context c was made: that of the child's
+// supervisor. A root has none, unless it runs inside of a child of another tree.
+func (c *Cell) Parent() *Cell { return From(c.parent) }
+
+// Terms are those that c was made with.
+func (c *Cell) Terms() Terms { return c.terms }
 
 // Attach hangs the hooks that prepare gives into the cell, once, during Start.
 // What has happened before is made up for at once. It is false, and prepare is
@@ -209,6 +219,19 @@ func (c *Cell) Interrupt() { c.work.Cancel(exit.Shutdown) }
 // Asked says whether the incarnation was asked to stop.
 func (c *Cell) Asked() bool { return c.asked.Load() }
 
+// Stopping says whether the incarnation is to end, because it was asked to or
+// something above it was killed, and has not ended yet. An abandoned one goes on
+// stopping for ever.
+func (c *Cell) Stopping() bool {
+	return c.Err() != nil && c.fate.Load() != ended // which End says before it ends the context
+}
+
+// Started is told that Start has returned.
+func (c *Cell) Started() { c.started.Store(true) }
+
+// Starting says whether Start has not returned yet.
+func (c *Cell) Starting() bool { return !c.started.Load() }
+
 // End claims the end of the incarnation for its own goroutine and ends its
 // contexts with the reason: what was started with them must not outlive it. It
 // is false if the supervisor has abandoned the incarnation before.
@@ -273,7 +296,7 @@ func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
 	reason := exit.Goexit
 	defer func() {
 		if value := recover(); value != nil {
-			if c.crash {
+			if c.terms.CrashOnPanic {
 				panic(value) // who must crash, crashes here, with the stack below
 			}
 			reason = exit.Recovered(value)

@@ -14,13 +14,13 @@ import (
 )
 
 func newCell(parent context.Context) *incarnation.Cell {
-	return incarnation.New(parent, incarnation.NewScope("root/child"), 3, false)
+	return incarnation.New(parent, incarnation.NewScope("root/child"), 3, incarnation.Terms{})
 }
 
 func TestFromFindsTheNearestCell(t *testing.T) {
 	parent := context.WithValue(t.Context(), testKey{"parent"}, "value")
 	outer := newCell(parent)
-	inner := incarnation.New(outer.Work(), incarnation.NewScope("root/child/grandchild"), 1, true)
+	inner := incarnation.New(outer.Work(), incarnation.NewScope("root/child/grandchild"), 1, incarnation.Terms{CrashOnPanic: true})
 	derived, cancel := context.WithCancel(context.WithValue(inner, testKey{"child"}, 1))
 	defer cancel()
 	for _, test := range []struct {
@@ -48,9 +48,40 @@ func TestFromFindsTheNearestCell(t *testing.T) {
 		}
 		check(t, name, context.Cause(ctx), error(exit.Killed))
 	}
+	check(t, "parent", inner.Parent(), outer)
+	check(t, "parent of the outermost", outer.Parent(), nil)
 	check(t, "path", inner.Scope().Path(), "root/child/grandchild")
 	check(t, "number", outer.Number(), 3)
-	check(t, "crash", fmt.Sprint(outer.CrashOnPanic(), inner.CrashOnPanic()), "false true")
+	check(t, "crash", fmt.Sprint(outer.Terms().CrashOnPanic, inner.Terms().CrashOnPanic), "false true")
+}
+
+func TestStartingAndStopping(t *testing.T) {
+	type state struct{ starting, stopping bool }
+	for _, test := range []struct {
+		name string
+		do   func(c *incarnation.Cell, above context.CancelCauseFunc)
+		want state
+	}{
+		{"new", func(*incarnation.Cell, context.CancelCauseFunc) {}, state{true, false}},
+		{"started", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started() }, state{false, false}},
+		{"asked to stop in Start", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Stop(exit.Shutdown, true) }, state{true, true}},
+		{"asked to stop", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.Stop(exit.Shutdown, true) }, state{false, true}},
+		{"killed", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.Kill(exit.Killed) }, state{false, true}},
+		{"killed from above", func(c *incarnation.Cell, above context.CancelCauseFunc) { c.Started(); above(exit.Killed) }, state{false, true}},
+		{"abandoned", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.Abandon() }, state{false, true}},
+		{"ended", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.End(exit.Normal) }, state{false, false}},
+		{"asked to stop, and ended", func(c *incarnation.Cell, _ context.CancelCauseFunc) {
+			c.Started()
+			c.Stop(exit.Shutdown, true)
+			c.End(exit.Shutdown)
+		}, state{false, false}},
+	} {
+		above, cancel := context.WithCancelCause(t.Context())
+		c := newCell(above)
+		test.do(c, cancel)
+		check(t, test.name, state{c.Starting(), c.Stopping()}, test.want)
+		cancel(nil)
+	}
 }
 
 // trace writes down which hooks were called.

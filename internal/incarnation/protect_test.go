@@ -92,7 +92,7 @@ const asChild = "COPPICE_TEST_CRASHES"
 
 func TestProtectLeavesPanicsAloneWhenTheyAreToCrash(t *testing.T) {
 	if os.Getenv(asChild) != "" {
-		c := incarnation.New(context.Background(), incarnation.NewScope("root"), 1, true)
+		c := incarnation.New(context.Background(), incarnation.NewScope("root"), 1, incarnation.Terms{CrashOnPanic: true})
 		c.Protect(func() error { return panics("boom") }, func(exit.Reason) { fmt.Println("went on") })
 		return
 	}
@@ -119,7 +119,7 @@ func TestProtectLeavesPanicsAloneWhenTheyAreToCrash(t *testing.T) {
 
 // In crash mode everything but a panic is as always.
 func TestProtectInCrashMode(t *testing.T) {
-	c := incarnation.New(t.Context(), incarnation.NewScope("root"), 1, true)
+	c := incarnation.New(t.Context(), incarnation.NewScope("root"), 1, incarnation.Terms{CrashOnPanic: true})
 	for want, f := range map[string]func() error{
 		"exit.plain: normal":                           func() error { return nil },
 		"*exit.Failure: x":                             func() error { return errors.New("x") },

@@ -1,0 +1,217 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// CheckError is one fault in what a supervisor was made of (S22, S23). Check,
+// Start, Run and StartChild report all faults at once, joined as by
+// [errors.Join]; errors.As finds the first.
+//
+// The Check method of a child of the user's may return one with Field and Err:
+// the supervisor fills in the rest.
+type CheckError struct {
+	Supervisor string // path of the supervisor, from the root as far as that is known
+	Child      string // name of its child; empty if the fault is the supervisor's own, or the child has no name
+	Position   int    // of the child in the list, from 1; 0 if the fault is the supervisor's own, or the child was given to StartChild
+	Field      string // such as Policy.Within, Name or Shutdown; empty if it is the child itself, or not known
+	Err        error  // what is wrong
+
+	located bool // the text begins with the place; otherwise it is in the error around this one
+}
+
+// Error names supervisor, child and field and says what is wrong. For a child
+// that was given to StartChild it leaves the place to the [ChildError] around it.
+func (e *CheckError) Error() string {
+	var text strings.Builder
+	if e.located {
+		fmt.Fprintf(&text, "supervisor %q: ", e.Supervisor)
+		if e.Position > 0 {
+			fmt.Fprintf(&text, "child %d", e.Position)
+			if e.Child != "" {
+				fmt.Fprintf(&text, " %q", e.Child)
+			}
+			text.WriteString(": ")
+		}
+	}
+	if e.Field != "" {
+		text.WriteString(e.Field + ": ")
+	}
+	fmt.Fprint(&text, e.Err)
+	return text.String()
+}
+
+// Unwrap gives Err.
+func (e *CheckError) Unwrap() error { return e.Err }
+
+// faultOf is a fault of a field whose place is not known yet.
+func faultOf(field, format string, args ...any) error {
+	return &CheckError{Field: field, Err: fmt.Errorf(format, args...)}
+}
+
+// inspection collects the faults of a supervisor and all below it.
+type inspection struct{ faults []error }
+
+// found adds what a check says, which may be several faults, and where.
+func (in *inspection) found(place CheckError, err error) {
+	for _, err := range split(err) {
+		fault := place
+		if e, ok := err.(*CheckError); ok && e != nil && !e.located {
+			fault.Field, fault.Err = e.Field, e.Err
+		} else {
+			fault.Err = err
+		}
+		in.faults = append(in.faults, &fault)
+	}
+}
+
+func (in *inspection) err() error { return errors.Join(in.faults...) }
+
+// supervisor looks at one with everything below it; path is its own.
+func (in *inspection) supervisor(n *node, path string) {
+	place := CheckError{Supervisor: path, located: true}
+	in.found(place, errors.Join(checkName(n.name), n.policy.check(n.dynamic)))
+	seen := make(map[string]bool, len(n.children))
+	for i, child := range n.children {
+		place.Position = i + 1
+		name := in.child(place, child, n.policy)
+		if seen[name] && name != "" {
+			place.Child = name
+			in.found(place, faultOf("Name", "a sibling has it already"))
+			place.Child = ""
+		}
+		seen[name] = true
+	}
+}
+
+// child looks at a child of a supervisor with the given policy. The place is
+// without its name.
+func (in *inspection) child(place CheckError, child Child, policy Policy) (name string) {
+	name, err := nameOf(child)
+	place.Child = name
+	if err != nil {
+		in.found(place, err)
+		return name
+	}
+	spec := resolve(child)
+	in.found(place, spec.check(policy.AutoShutdown))
+	if below := nodeOf(spec.Child); below != nil {
+		in.supervisor(below, place.Supervisor+"/"+name)
+	} else if c, ok := spec.Child.(interface{ Check() error }); ok {
+		var fault error
+		panicked := guarded("Check", func() { fault = c.Check() })
+		in.found(place, errors.Join(fault, panicked))
+	}
+	return name
+}
+
+// checkChild says what is wrong with a child that is to be added, all of it.
+func (n *node) checkChild(child Child) (name string, err error) {
+	var in inspection
+	name = in.child(CheckError{Supervisor: n.path()}, child, n.policy)
+	return name, in.err()
+}
+
+// places finds children that stand in more than one place of the tree.
+// Their names have been found to be good, or are told elsewhere.
+func (in *inspection) places(n *node, path string) {
+	places := make(map[any]string)
+	var walk func(n *node, path string)
+	walk = func(n *node, path string) {
+		for i, child := range n.children {
+			name, err := nameOf(child)
+			if err != nil {
+				continue
+			}
+			child := resolve(child).Child
+			place := path + "/" + name
+			if reflect.TypeOf(child).Kind() == reflect.Pointer { // a value of any other kind has no identity
+				if before, ok := places[child]; ok {
+					in.found(CheckError{Supervisor: path, Child: name, Position: i + 1, located: true},
+						fmt.Errorf("the same child stands at %s", before))
+					continue
+				}
+				places[child] = place
+			}
+			if below := nodeOf(child); below != nil {
+				walk(below, place)
+			}
+		}
+	}
+	walk(n, path)
+}
+
+// checkName says what is wrong with a name.
+func checkName(name string) error {
+	if name == "" {
+		return faultOf("Name", "empty")
+	}
+	if strings.Contains(name, "/") {
+		return faultOf("Name", "%q has a slash, which separates the parts of a path", name)
+	}
+	return nil
+}
+
+// nameOf asks a child for its name. A child that cannot even tell that, such as
+// a nil pointer, is a fault and no crash.
+func nameOf(child Child) (name string, err error) {
+	field := ""
+	switch spec := child.(type) {
+	case Spec:
+		child, field = spec.Child, "Child"
+	case *Spec:
+		return "", errors.New("a pointer to a Spec; give the Spec itself")
+	}
+	if child == nil {
+		return "", faultOf(field, "nil")
+	}
+	if isNil(child) {
+		return "", faultOf(field, "a nil %T", child)
+	}
+	if err := guarded("Name", func() { name = child.Name() }); err != nil {
+		return "", err
+	}
+	return name, checkName(name)
+}
+
+// isNil says whether there is nothing behind a value, such as a nil pointer.
+func isNil(value any) bool {
+	if value == nil {
+		return true
+	}
+	v := reflect.ValueOf(value)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// guarded calls a method of a child of the user's type, whose panic is a fault
+// and no crash.
+func guarded(method string, call func()) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = faultOf(method, "%w", exit.Recovered(value))
+		}
+	}()
+	call()
+	return nil
+}
+
+var joined = reflect.TypeOf(errors.Join(errors.ErrUnsupported))
+
+// split gives the faults that were joined, so that each can be told where it is.
+func split(err error) (faults []error) {
+	switch {
+	case err == nil:
+		return nil
+	case reflect.TypeOf(err) != joined:
+		return []error{err}
+	}
+	for _, err := range err.(interface{ Unwrap() []error }).Unwrap() {
+		faults = append(faults, split(err)...)
+	}
+	return faults
+}

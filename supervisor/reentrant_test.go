@@ -1,0 +1,454 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// asks are the requests that there are, each for a child that lets it succeed.
+var asks = []struct {
+	op   string
+	name string // of the child that it is for
+	do   func(ctx context.Context, s *supervisor.Supervisor) error
+}{
+	{"start", "new", func(ctx context.Context, s *supervisor.Supervisor) error { return s.StartChild(ctx, named("new")) }},
+	{"terminate", "other", func(ctx context.Context, s *supervisor.Supervisor) error { return s.TerminateChild(ctx, "other") }},
+	{"restart", "idle", func(ctx context.Context, s *supervisor.Supervisor) error { return s.RestartChild(ctx, "idle") }},
+	{"delete", "idle", func(ctx context.Context, s *supervisor.Supervisor) error { return s.DeleteChild(ctx, "idle") }},
+}
+
+// others are the children for which asks ask: one that runs, and one without a process.
+func others() []supervisor.Child {
+	idle := named("idle")
+	idle.onStart = func(_ context.Context, n int) error {
+		if n == 1 {
+			return errDeclines
+		}
+		return nil
+	}
+	return []supervisor.Child{named("other"), idle}
+}
+
+func checkReentrant(t *testing.T, what string, err error, text string) {
+	t.Helper()
+	var childError *supervisor.ChildError
+	if !errors.Is(err, supervisor.ErrReentrant) || !errors.As(err, &childError) {
+		t.Errorf("%s: got %v, want a *ChildError with ErrReentrant", what, err)
+	}
+	checkError(t, what, err, text)
+}
+
+func TestS110_StartThatAsksItsOwnSupervisor(t *testing.T) {
+	for _, ask := range asks {
+		t.Run(ask.op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b *bed
+				c := named("c")
+				var refused []error
+				c.onStart = func(ctx context.Context, _ int) error {
+					withTimeout, cancel := context.WithTimeout(ctx, time.Hour)
+					defer cancel()
+					refused = append(refused, ask.do(ctx, b.root), ask.do(withTimeout, b.root), ask.do(context.WithoutCancel(ctx), b.root))
+					return nil
+				}
+				b = newBed(t, supervisor.Policy{}, append(others(), c)...)
+				b.wait, _ = b.root.Start(t.Context()) // when the supervisor itself starts
+				c.crash()                             // in a restart
+				checkError(t, "terminate", b.root.TerminateChild(t.Context(), "c"), "")
+				checkError(t, "restart", b.root.RestartChild(t.Context(), "c"), "") // by hand
+				check(t, "refused", len(refused), 9)
+				for _, err := range refused {
+					checkReentrant(t, "ask", err, fmt.Sprintf("%s root/%s: the request would wait for itself", ask.op, ask.name))
+				}
+				check(t, "states", b.states(), "other idle:stopped c") // nothing was done
+				check(t, "took", time.Since(b.began), 0)
+				b.stopInOrder()
+			})
+		})
+	}
+}
+
+func TestS110_StartInADynamicThatAsksIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, pool := startDynamic(t, supervisor.Policy{})
+		name := added(t, pool, named("c"))
+		asking := named("asking")
+		asking.onStart = func(ctx context.Context, _ int) error {
+			_, err := pool.StartChild(ctx, named("new"))
+			checkReentrant(t, "start", err, "start root/pool/new: the request would wait for itself")
+			checkReentrant(t, "terminate", pool.TerminateChild(ctx, name), "terminate root/pool/c#1: the request would wait for itself")
+			checkError(t, "of the root", b.root.StartChild(ctx, named("new")), "") // which waits for nothing
+			return nil
+		}
+		check(t, "name", added(t, pool, asking), "asking#2")
+		check(t, "states", b.states(), "pool pool/c#1 pool/asking#2 new")
+		b.stopInOrder()
+	})
+}
+
+// A child asks the supervisor above its own, which waits for both only while
+// both start.
+func TestS110_StartThatAsksTheSupervisorAbove(t *testing.T) {
+	for _, ask := range asks {
+		t.Run(ask.op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b *bed
+				c := named("c")
+				var got []error
+				c.onStart = func(ctx context.Context, _ int) error {
+					got = append(got, ask.do(ctx, b.root))
+					return nil
+				}
+				sub := supervisor.New("sub", supervisor.Policy{Restarts: 1}, c)
+				b = newBed(t, supervisor.Policy{}, append(others(), supervisor.New("mid", supervisor.Policy{}, sub))...)
+				b.wait, _ = b.root.Start(t.Context())
+				check(t, "states", b.states(), "other idle:stopped mid mid/sub mid/sub/c")
+				c.crash() // sub alone restarts it
+				c.crash() // sub gives up; mid restarts it
+				for i, want := range []string{fmt.Sprintf("%s root/%s: the request would wait for itself", ask.op, ask.name), "", ""} {
+					if i == 2 && ask.op != "terminate" { // it was done before
+						break
+					}
+					if want == "" {
+						checkError(t, "ask while only the one below restarts", got[i], "")
+						continue
+					}
+					checkReentrant(t, "ask while all start", got[i], want)
+				}
+				check(t, "states", b.states(), map[string]string{
+					"start": "other idle:stopped mid mid/sub mid/sub/c new", "terminate": "other:stopped idle:stopped mid mid/sub mid/sub/c",
+					"restart": "other idle mid mid/sub mid/sub/c", "delete": "other mid mid/sub mid/sub/c",
+				}[ask.op])
+				b.stopInOrder()
+			})
+		})
+	}
+}
+
+// A child that runs already asks a supervisor that is still starting others: the
+// request waits its turn.
+func TestS110_RunningChildOfAStartingSupervisorWaitsItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bed
+		var sub *supervisor.Supervisor
+		results := make(chan error, 3)
+		eager := func(supervisors ...func() *supervisor.Supervisor) supervisor.Child {
+			return supervisor.Func("eager", func(ctx context.Context) error {
+				for i, s := range supervisors {
+					results <- s().StartChild(ctx, named(fmt.Sprint("new", i)))
+				}
+				<-ctx.Done()
+				return nil
+			})
+		}
+		slow := named("slow")
+		slow.onStart = func(context.Context, int) error { time.Sleep(time.Second); return nil }
+		sub = supervisor.New("sub", supervisor.Policy{},
+			eager(func() *supervisor.Supervisor { return b.root }, func() *supervisor.Supervisor { return sub }), slow)
+		b = newBed(t, supervisor.Policy{}, eager(func() *supervisor.Supervisor { return b.root }), sub)
+		b.wait, _ = b.root.Start(t.Context())
+		for range cap(results) {
+			if err := <-results; err != nil && !errors.Is(err, supervisor.ErrAlreadyStarted) {
+				t.Errorf("start: got %v, want nil or already started", err)
+			}
+		}
+		check(t, "took", time.Since(b.began), time.Second)
+		check(t, "states", b.states(), "eager sub sub/eager sub/slow sub/new1 new0")
+		b.stopInOrder()
+	})
+}
+
+// Start's ctx belongs to Start also in goroutines that it starts.
+func TestS110_GoroutineOfStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bed
+		results := make(chan error, 2)
+		c := named("c")
+		c.onStart = func(ctx context.Context, _ int) error {
+			go func() {
+				results <- b.root.StartChild(ctx, named("during"))
+				time.Sleep(2 * time.Second)
+				results <- b.root.StartChild(ctx, named("later"))
+			}()
+			time.Sleep(time.Second)
+			return nil
+		}
+		b = newBed(t, supervisor.Policy{}, c)
+		b.wait, _ = b.root.Start(t.Context())
+		checkReentrant(t, "during Start", <-results, "start root/during: the request would wait for itself")
+		checkError(t, "later", <-results, "")
+		check(t, "states", b.states(), "c later")
+		b.stopInOrder()
+	})
+}
+
+// A type around a supervisor that asks it before it serves.
+func TestS110_StartAroundASupervisorThatAsksIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked error
+		sub := supervisor.New("sub", supervisor.Policy{}, named("c"))
+		around := &anyChild{name: "sub", start: func(ctx context.Context) (func() error, error) {
+			run, err := sub.Start(ctx)
+			asked = sub.StartChild(ctx, named("new"))
+			return run, err
+		}}
+		b := start(t, supervisor.Policy{}, around)
+		checkReentrant(t, "start", asked, "start root/sub/new: the request would wait for itself")
+		checkError(t, "once it serves", sub.StartChild(t.Context(), named("new")), "")
+		check(t, "states", b.states(), "sub sub/c sub/new")
+		b.stopInOrder()
+	})
+}
+
+// closing is an actor whose cleanup does something.
+func closing(name string, onClose func(ctx context.Context) error) *actor.Actor[func(context.Context)] {
+	return actor.New(name, func(context.Context) (actor.Behavior[func(context.Context)], error) {
+		return actor.Behavior[func(context.Context)]{
+			Receive: func(ctx context.Context, f func(context.Context)) error { f(ctx); return nil },
+			Close:   func(ctx context.Context, _ exit.Reason) error { return onClose(ctx) },
+		}, nil
+	})
+}
+
+// The work of an actor during a stop has a live ctx; what it asks of the
+// supervisor that stops it would wait for itself.
+func TestS110_AskedWhileBeingStopped(t *testing.T) {
+	for _, ask := range asks {
+		t.Run(ask.op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b *bed
+				refused := make(chan error, 10)
+				asking := func(ctx context.Context) {
+					check(t, "ctx of the work", ctx.Err(), nil)
+					refused <- ask.do(ctx, b.root)
+				}
+				onClose := func(ctx context.Context) error { asking(ctx); return nil }
+				direct, deep := closing("direct", onClose), closing("deep", onClose)
+				b = start(t, supervisor.Policy{}, append(others(), direct,
+					supervisor.New("mid", supervisor.Policy{}, supervisor.New("sub", supervisor.Policy{}, deep)))...)
+				for i, a := range []*actor.Actor[func(context.Context)]{deep, direct} { // the order in which they are stopped
+					busy := func(context.Context) { time.Sleep(time.Duration(i+1) * time.Second) }
+					checkError(t, "send", a.Send(t.Context(), busy), "")
+					checkError(t, "send", a.Send(t.Context(), asking), "") // handled while it drains
+				}
+				if ask.op != "delete" { // else the stop is that of the whole tree
+					checkError(t, "terminate", b.root.TerminateChild(t.Context(), "mid"), "")
+					checkError(t, "terminate", b.root.TerminateChild(t.Context(), "direct"), "")
+					synctest.Wait()
+					check(t, "states", b.states(), "other idle:stopped direct:stopped mid:stopped mid/sub:stopped mid/sub/deep:stopped") // nothing was done
+				}
+				b.stopInOrder()
+				check(t, "refused", len(refused), 4)
+				for range 4 {
+					checkReentrant(t, "ask", <-refused, fmt.Sprintf("%s root/%s: the request would wait for itself", ask.op, ask.name))
+				}
+				check(t, "took", time.Since(b.began), 2*time.Second)
+			})
+		})
+	}
+}
+
+// Only the supervisor that waits refuses: others serve a child that is stopping.
+func TestS110_AskedOfOthersWhileBeingStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bed
+		var got error
+		other := supervisor.New("elsewhere", supervisor.Policy{})
+		a := closing("a", func(ctx context.Context) error {
+			got = errors.Join(other.StartChild(ctx, named("x")), b.root.StartChild(ctx, named("y")))
+			return nil
+		})
+		sub := supervisor.New("sub", supervisor.Policy{}, a)
+		b = start(t, supervisor.Policy{}, other, sub)
+		checkError(t, "terminate", sub.TerminateChild(t.Context(), "a"), "") // sub waits, root does not
+		checkError(t, "starts", got, "")
+		check(t, "states", b.states(), "elsewhere elsewhere/x sub sub/a:stopped y")
+		b.stopInOrder()
+	})
+}
+
+// A request waits in the queue when its own subtree is asked to stop.
+func TestS110_WaitingRequestWhoseSubtreeIsStopped(t *testing.T) {
+	for _, where := range []string{"handler", "function", "goroutine"} {
+		for _, stop := range []string{"terminated", "the tree is stopped"} {
+			t.Run(where+"/"+stop, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var b *bed
+					results := make(chan string, 1)
+					asking := func(ctx context.Context) {
+						err := b.root.StartChild(ctx, named("new"))
+						results <- fmt.Sprintf("%v %v", time.Since(b.began), err)
+					}
+					a := closing("a", func(context.Context) error { time.Sleep(time.Second); return nil })
+					ask := make(chan struct{})
+					f := supervisor.Func("f", func(ctx context.Context) error {
+						<-ask
+						switch done := make(chan struct{}); where {
+						case "function":
+							asking(ctx) // it will not end before a has
+						case "goroutine":
+							go func() {
+								defer close(done)
+								asking(context.WithoutCancel(ctx))
+							}()
+							<-done
+						}
+						<-ctx.Done()
+						return nil
+					})
+					slow := named("slow")
+					slow.onStart = func(ctx context.Context, _ int) error {
+						select {
+						case <-time.After(time.Minute):
+						case <-ctx.Done():
+						}
+						return nil
+					}
+					b = start(t, supervisor.Policy{}, supervisor.New("sub", supervisor.Policy{}, f, a))
+					go b.root.StartChild(t.Context(), slow) // what all the rest waits for
+					synctest.Wait()
+					terminated := make(chan error, 1)
+					if stop == "terminated" {
+						go func() { terminated <- b.root.TerminateChild(t.Context(), "sub") }()
+						synctest.Wait()
+					}
+					close(ask)
+					if where == "handler" {
+						checkError(t, "send", a.Send(t.Context(), asking), "")
+					}
+					synctest.Wait()
+					if stop == "terminated" {
+						checkError(t, "terminate", <-terminated, "")
+						check(t, "result", <-results, "1m0s start root/new: the request would wait for itself")
+						check(t, "took", time.Since(b.began), time.Minute+time.Second)
+					}
+					b.stopInOrder()
+					if stop != "terminated" {
+						check(t, "result", <-results, "0s start root/new: the request would wait for itself")
+						check(t, "took", time.Since(b.began), time.Second)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The request stops those who ask, and goes on.
+func TestS110_RequestThatStopsItsOwnSubtree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bed
+		results := make(chan error, 1)
+		a := closing("a", func(context.Context) error { return nil })
+		b = start(t, supervisor.Policy{}, supervisor.New("sub", supervisor.Policy{}, a))
+		checkError(t, "send", a.Send(t.Context(), func(ctx context.Context) {
+			results <- b.root.TerminateChild(ctx, "sub")
+		}), "")
+		checkReentrant(t, "terminate", <-results, "terminate root/sub: the request would wait for itself")
+		synctest.Wait()
+		check(t, "states", b.states(), "sub:stopped sub/a:stopped")
+		b.stopInOrder()
+	})
+}
+
+// The end of a child's own ctx says more than that its request would wait, also
+// if the ctx is derived from it.
+func TestS110_EndOfTheRequestsOwnCtxWins(t *testing.T) {
+	for range 20 { // it must not be a matter of luck
+		synctest.Test(t, func(t *testing.T) {
+			var b *bed
+			result := make(chan error, 1)
+			f := supervisor.Func("f", func(ctx context.Context) error {
+				type key struct{}
+				for n := range 10 {
+					derived, cancel := context.WithTimeout(context.WithValue(ctx, key{}, n), time.Hour)
+					defer cancel()
+					ctx = derived
+				}
+				result <- b.root.TerminateChild(ctx, "f")
+				return nil
+			})
+			b = newBed(t, supervisor.Policy{}, f)
+			b.wait, _ = b.root.Start(t.Context())
+			checkError(t, "terminate", <-result, "terminate root/f: context canceled: shutdown")
+			b.stopInOrder()
+		})
+	}
+}
+
+// A tree that a child runs inside of itself is part of what is waited for.
+func TestS110_TreeInsideOfAChild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bed
+		results := make(chan error, 2)
+		a := closing("a", func(ctx context.Context) error { results <- b.root.StartChild(ctx, named("new")); return nil })
+		f := supervisor.Func("f", func(ctx context.Context) error {
+			return supervisor.New("inner", supervisor.Policy{Tracing: quiet()}, a).Run(ctx)
+		})
+		b = start(t, supervisor.Policy{}, f)
+		synctest.Wait()
+		checkError(t, "send", a.Send(t.Context(), func(ctx context.Context) { results <- b.root.StartChild(ctx, named("early")) }), "")
+		checkError(t, "while all run", <-results, "")
+		b.stopInOrder()
+		checkReentrant(t, "during the stop", <-results, "start root/new: the request would wait for itself")
+	})
+}
+
+// A goroutine that a child has left behind is nobody whom the supervisor waits for.
+func TestS110_AskedByWhatAChildLeftBehind(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(ctx context.Context, b *bed, ends chan struct{}) // of the child
+		busy bool                                                  // the request waits meanwhile
+	}{
+		{"ended by itself, asks then", func(_ context.Context, _ *bed, ends chan struct{}) { close(ends) }, false},
+		{"ended by itself, has asked before", func(_ context.Context, _ *bed, ends chan struct{}) { close(ends) }, true},
+		{"terminated, asks then", func(ctx context.Context, b *bed, _ chan struct{}) {
+			checkError(b.t, "terminate", b.root.TerminateChild(ctx, "f"), "")
+		}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b *bed
+				result, ask, ends := make(chan error, 1), make(chan struct{}), make(chan struct{})
+				f := supervisor.Func("f", func(ctx context.Context) error {
+					go func() {
+						<-ask
+						result <- b.root.StartChild(context.WithoutCancel(ctx), named("new"))
+					}()
+					select {
+					case <-ends:
+					case <-ctx.Done():
+					}
+					return nil
+				})
+				b = start(t, supervisor.Policy{}, supervisor.Spec{Child: f, Restart: strategy.Transient})
+				if test.busy {
+					slow := named("slow")
+					slow.onStart = func(context.Context, int) error { time.Sleep(time.Second); return errBoom }
+					go b.root.StartChild(t.Context(), slow)
+					synctest.Wait()
+					close(ask)
+					synctest.Wait()
+				}
+				test.end(t.Context(), b, ends)
+				synctest.Wait()
+				if !test.busy {
+					close(ask)
+				}
+				checkError(t, "start", <-result, "")
+				synctest.Wait()
+				check(t, "states", b.states(), "f:stopped new")
+				b.stopInOrder()
+			})
+		})
+	}
+}
