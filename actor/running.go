@@ -101,7 +101,7 @@ func (r *running[M]) runLoop() error {
 	}
 	r.in.Watch(watch)
 	err := r.behavior.Loop(r.cell, r.in.Inbox())
-	_, chosen := err.(exit.Reason)
+	_, chosen := exit.Chosen(err)
 	r.unsettled = err != nil && !chosen && !r.cell.Asked()
 	return err
 }
@@ -128,7 +128,7 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 		ctx = r.trace(ctx, operation, message)
 	}
 	err := r.behavior.Receive(ctx, message)
-	if _, chosen := err.(exit.Reason); err != nil && !chosen {
+	if _, chosen := exit.Chosen(err); err != nil && !chosen {
 		return err
 	}
 	r.unsettled, r.request = false, nil // an idle actor keeps no message alive

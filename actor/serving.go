@@ -113,6 +113,6 @@ func chosenEnd(err error) (reason exit.Reason, reply bool) {
 	if after, ok := err.(afterReply); ok {
 		return after.reason, true
 	}
-	reason, _ = err.(exit.Reason)
+	reason, _ = exit.Chosen(err)
 	return reason, false
 }

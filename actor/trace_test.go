@@ -254,6 +254,30 @@ func TestS199_OneTraceOverFiveLives(t *testing.T) {
 	})
 }
 
+// A life may be over, by a message that had waited for it, before the supervisor
+// has told that it has begun.
+func TestS199_LinksOfLivesThatCrashAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			s := actor.NewServer("s", openState)
+			tr := plantTraced(t, supervisor.Policy{Restarts: strategy.Unlimited}, s)
+			for range 5 {
+				if err := actor.Cast(t.Context(), s, crash); err != nil {
+					t.Error(err)
+				}
+			}
+			synctest.Wait()
+			for i, restart := range tr.spans("restart tree/s") {
+				crashed := tr.spans("process tree/s")[i].SpanContext.SpanID()
+				if got := links(restart); !slices.Contains(got, crashed) {
+					t.Errorf("restart %d: got links %v, want the message's %v too", i+1, got, crashed)
+				}
+			}
+
+		}
+	})
+}
+
 // A retried message keeps the trace of its sender.
 func TestTraceOfARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

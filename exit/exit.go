@@ -84,12 +84,13 @@ type Failure struct {
 	Err error // never nil
 }
 
-// Error is the text of the error itself.
+// Error is the text of the error itself, however that was made: a nil pointer
+// returned as an error must not end whoever prints it.
 func (f *Failure) Error() string {
 	if f.Err == nil { // made by hand, against the rule
 		return "failure without an error"
 	}
-	return f.Err.Error()
+	return fmt.Sprint(f.Err)
 }
 
 // Clean is false.
@@ -155,13 +156,32 @@ func (s *SiblingEnded) Error() string {
 // error is a *[Failure], even if it wraps a Reason. A worker that wraps the
 // error of a call to an orderly stopped callee has failed.
 func Of(err error) Reason {
-	switch reason := err.(type) {
-	case nil:
+	if err == nil {
 		return Normal
-	case Reason:
+	}
+	if reason, ok := Chosen(err); ok {
 		return reason
 	}
 	return &Failure{Err: err}
+}
+
+// Chosen tells whether an error is itself one of the reasons of this package, and
+// not nil inside: the way of a child, or of a handler, to end on purpose. A type
+// that embeds a Reason is none.
+func Chosen(err error) (reason Reason, ok bool) {
+	switch reason := err.(type) {
+	case plain:
+		return reason, true
+	case *detailed:
+		return reason, reason != nil
+	case *Panic:
+		return reason, reason != nil
+	case *Failure:
+		return reason, reason != nil
+	case *GaveUp:
+		return reason, reason != nil
+	}
+	return nil, false
 }
 
 // OfStopped is the reason that belongs to what a child returned after it had

@@ -54,6 +54,11 @@ func TestS1S2_Clean(t *testing.T) {
 	}
 }
 
+// nilError is an error whose method needs what a nil pointer does not have.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
+
 func TestS3_OfLooksAtTheOutermostValueOnly(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -80,6 +85,10 @@ func TestS3_OfLooksAtTheOutermostValueOnly(t *testing.T) {
 		{"error that wraps gave up", fmt.Errorf("below: %w", &exit.GaveUp{Supervisor: "s", Child: "a", Cause: exit.Normal}),
 			`Failure: below: s gave up: too many restarts, the last one wanted by "a": normal (a permanent child is restarted even when it is done)`},
 		{"detail of a sibling", &exit.SiblingEnded{Sibling: "a", Reason: exit.Killed}, `Failure: sibling "a" ended: killed`},
+		{"nil inside", (*exit.GaveUp)(nil), "Failure: <nil>"},
+		{"nil error of the user", (*nilError)(nil), "Failure: <nil>"},
+		{"type around nothing", struct{ exit.Reason }{}, "Failure: %!v(PANIC=Error method: runtime error: invalid memory address or nil pointer dereference)"},
+		{"type around a reason", struct{ exit.Reason }{exit.Normal}, "Failure: normal"},
 		{"S4 canceled while nobody asked", context.Canceled, "Failure: context canceled"},
 		{"S4 deadline while nobody asked", context.DeadlineExceeded, "Failure: context deadline exceeded"},
 	} {

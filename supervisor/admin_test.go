@@ -166,7 +166,7 @@ func TestS102_TerminateTemporary(t *testing.T) {
 	})
 }
 
-func TestTerminateTakesTheShutdownTime(t *testing.T) {
+func TestS102_TerminateTakesTheShutdownTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := named("c")
 		c.onStop = takes(3 * time.Second)

@@ -203,7 +203,7 @@ func TestS83_KillOfADynamic(t *testing.T) {
 	})
 }
 
-func TestDynamicRestartsAndGivesUp(t *testing.T) {
+func TestS122_RestartsAndGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, pool := startDynamic(t, supervisor.Policy{Restarts: 2})
 		c, other := named("c"), named("other")

@@ -21,7 +21,7 @@ func gaveUpText(path, child string) string {
 // gaveUpCause is what the siblings of that child are stopped with.
 func gaveUpCause(path, child string) string { return "shutdown: " + gaveUpText(path, child) }
 
-func TestS50S51S52S61_SlidingWindow(t *testing.T) {
+func TestS21S49S50S51S52S55S61S205_SlidingWindow(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		restarts int

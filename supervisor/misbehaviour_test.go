@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
@@ -177,11 +178,37 @@ func (f *fickle) Name() string {
 	return f.name
 }
 
-func TestPanicInNameWhileStarting(t *testing.T) {
+func TestS15S119_PanicInNameWhileStarting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, supervisor.Policy{}, named("a"), &fickle{child: named("f")})
 		checkError(t, "run", b.root.Run(t.Context()), "panic: asked too often")
 		b.want(t, "fail root: panic: asked too often")
 		check(t, "state", b.root.Snapshot().State, supervisor.Stopped)
+	})
+}
+
+// What a child returns may be nonsense: nil inside, or a type that only looks like
+// a reason.
+func TestS119_NonsenseAsAReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, nonsense := range map[string]error{
+			"nil pointer to an error":  (*supervisor.ChildError)(nil),
+			"nil pointer to a reason":  (*exit.GaveUp)(nil),
+			"type around no reason":    struct{ exit.Reason }{},
+			"type around a clean one":  struct{ exit.Reason }{exit.Normal},
+			"reason made by hand":      &exit.Failure{},
+			"gave up without a reason": &exit.GaveUp{},
+		} {
+			c := named("c")
+			b := start(t, supervisor.Policy{}, supervisor.Spec{Child: c, Restart: strategy.Transient}, named("z"))
+			c.end(returns(nonsense))
+			want := "c z"
+			if name == "gave up without a reason" { // which is clean
+				want = "c:stopped z"
+			}
+			check(t, name, b.states(), want)
+			c.onStop = func(context.Context) error { return nonsense }
+			b.stopInOrder()
+		}
 	})
 }

@@ -60,7 +60,7 @@ func TestS193_ReturnIsToldAfterTheAbandonment(t *testing.T) {
 }
 
 // A sink that leaves by Goexit ends the supervisor, in the middle of a request.
-func TestRequestInProgressIsAnsweredWhenTheSupervisorEnds(t *testing.T) {
+func TestS111_RequestInProgressWhenTheSupervisorEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := supervisor.New("root", sinking(func(e tracing.Event) {
 			if started, ok := e.(tracing.Started); ok && started.Path == "root/late" {

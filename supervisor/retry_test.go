@@ -281,7 +281,7 @@ func TestS74_StopDuringAGroupRestart(t *testing.T) {
 	})
 }
 
-func TestS76_SiblingIsCycledOncePerAttempt(t *testing.T) {
+func TestS69S76_SiblingIsCycledOncePerAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		children, byName := nursery("a b")
 		byName["b"].onStart = failingFrom(2)

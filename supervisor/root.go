@@ -152,7 +152,7 @@ func (r *root) tell(reason exit.Reason) {
 	case asked != nil && r.runner.cell.Abandoned():
 		event = tracing.Abandoned{Head: head, Waited: time.Since(*asked)}
 	case asked != nil && !gaveUp && (reason.Clean() || reason == exit.Killed):
-		event = tracing.Terminated{Head: head, Reason: reason, Took: time.Since(*asked)}
+		event = tracing.Terminated{Head: head, Reason: reason, Took: time.Since(*asked), Killed: reason == exit.Killed}
 	case up:
 		event = tracing.Exited{Head: head, Reason: reason, Lived: time.Since(r.runner.upAt)}
 	default:

@@ -264,7 +264,7 @@ func TestS17_NothingIsLeftAfterAFailedStart(t *testing.T) {
 	})
 }
 
-func TestS18_AlreadyStarted(t *testing.T) {
+func TestAlreadyStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := supervisor.New("shared", supervisor.Policy{Tracing: quiet()}, named("a"))
 		first := start(t, supervisor.Policy{}, shared)

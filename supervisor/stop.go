@@ -166,6 +166,7 @@ func (l *loop) stopped(m *member, final bool) {
 		Head:    m.head(),
 		Reason:  r.reason,
 		Took:    time.Since(r.stop.asked),
+		Killed:  r.stop.killed || l.kill.Err() != nil,
 		Overdue: r.stop.overdue,
 	})
 	if final {

@@ -29,7 +29,7 @@ func nursery(names string) (children []supervisor.Child, byName map[string]*chil
 	return children, byName
 }
 
-func TestS35S36S37S38S39S46S47_WhatIsStoppedAndStarted(t *testing.T) {
+func TestS30S35S36S37S38S39S44S46S47_WhatIsStoppedAndStarted(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		strategy strategy.Strategy

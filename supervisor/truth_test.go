@@ -132,7 +132,7 @@ func TestS193_EarlierAbandonmentsAreInTheReport(t *testing.T) {
 	})
 }
 
-func TestSeveralStuckAtDifferentLevels(t *testing.T) {
+func TestS193_SeveralStuckAtDifferentLevels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := make(chan struct{})
 		stuck := func(name string, seconds int) supervisor.Child {
@@ -271,7 +271,7 @@ func TestS194_ActorBelowAnAbandonedSupervisor(t *testing.T) {
 	})
 }
 
-func TestAbandonedWhileStartingIsNotAdopted(t *testing.T) {
+func TestS16_AbandonedWhileStartingIsNotAdopted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := make(chan struct{})
 		first := true
@@ -316,7 +316,7 @@ func TestStackIsFoundForAnyName(t *testing.T) {
 	}
 }
 
-func TestStopWithAnEndedCtxKills(t *testing.T) {
+func TestS89_StopWithAnEndedCtxKills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := make(chan struct{})
 		var causes causes

@@ -117,7 +117,7 @@ func (l *Life) beginSpan(ctx context.Context, kind ActKind) (span trace.Span) {
 		m.first = span.SpanContext()
 	}
 	if kind == ActStart || kind == ActRestart {
-		m.current = span.SpanContext()
+		m.current, m.linked = span.SpanContext(), crashed
 	}
 	return span
 }
@@ -134,7 +134,9 @@ func (l *Life) conclude(a Act, e Event) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.lived = a.span.SpanContext()
-		m.crashed = trace.SpanContext{}
+		if m.crashed.Equal(m.linked) { // else the new life has crashed already
+			m.crashed = trace.SpanContext{}
+		}
 		m.pending = Restarting{}
 	}
 }

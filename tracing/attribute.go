@@ -31,7 +31,7 @@ func reasonAttributes(reason exit.Reason) []attribute.KeyValue {
 
 // clean reports whether err is no failure: nil, or a clean reason.
 func clean(err error) bool {
-	reason, ok := err.(exit.Reason)
+	reason, ok := exit.Chosen(err)
 	return err == nil || ok && reason.Clean()
 }
 

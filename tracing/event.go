@@ -74,12 +74,13 @@ type Terminated struct {
 	Head
 	Reason  exit.Reason   // what it ended with (S85)
 	Took    time.Duration // from the request until the end
-	Overdue bool          // it did not end within its shutdown time and had to be killed; false for a child whose shutdown is a kill (S86)
+	Killed  bool          // it was killed: because it was overdue, because that is its shutdown, or with everything above it
+	Overdue bool          // it did not end within its shutdown time; false for a child whose shutdown is a kill (S86)
 }
 
 // orderly is S86: what a stop need not report.
 func (e Terminated) orderly() bool {
-	return !e.Overdue && (clean(e.Reason) || e.Reason == exit.Killed)
+	return !e.Overdue && (clean(e.Reason) || e.Killed && e.Reason == exit.Killed)
 }
 
 // Restarting tells of the decision to restart a child. The attempt follows after

@@ -57,11 +57,11 @@ var every = []struct {
 		`bank/alice#2 stopped in 1s: shutdown`,
 		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=shutdown coppice.took=1s coppice.overdue=false`,
 	}, {
-		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second},
+		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second, Killed: true},
 		`bank/alice#2 stopped in 1s: killed`,
 		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.overdue=false`,
 	}, {
-		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second, Overdue: true},
+		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second, Killed: true, Overdue: true},
 		`bank/alice#2 was overdue and stopped in 1s: killed`,
 		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.overdue=true`,
 	}, {

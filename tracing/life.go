@@ -34,6 +34,7 @@ type memory struct {
 	current  trace.SpanContext // of the latest start or restart, whether or not it succeeded
 	lived    trace.SpanContext // of the latest that did: of the last life
 	crashed  trace.SpanContext // of the message that ended the last life
+	linked   trace.SpanContext // of the message that the latest start or restart links to
 	pending  Restarting        // the decision that the next restart carries out
 	recorded *exit.Panic       // by Crashed; the event that tells of it is still to come
 }
