@@ -50,7 +50,8 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 	}
 	r := &request{do: func() error { return do(l) }, refuse: refuse, reply: make(chan error, 1)}
 	if !l.queue.push(r) {
-		return refuse(ErrNotRunning)
+		<-l.gone // which is closed right after the queue
+		return l.ended(refuse(ErrNotRunning))
 	}
 	var stopping <-chan struct{}
 	if asker != nil {
@@ -63,7 +64,7 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 		case <-ctx.Done():
 			return refuse(incarnation.Ended(ctx))
 		case <-l.gone:
-			return r.answer(ErrNotRunning)
+			return l.ended(r.answer(ErrNotRunning))
 		case <-stopping:
 			_ = context.Cause(asker) // returns when the end has reached whatever derives from it, such as ctx
 			switch {
@@ -113,9 +114,17 @@ func (l *loop) unknown(op, name string) error {
 }
 
 // childError gives the error of a launch to whoever asked for it.
-func childError(m *member, op string, err error) error {
+func (l *loop) childError(m *member, op string, err error) error {
 	if err == errStopping {
-		return &ChildError{Path: m.path, Op: op, Err: ErrNotRunning}
+		return &ChildError{Path: m.path, Op: op, Err: ErrNotRunning, Reason: l.ordered()}
+	}
+	return err
+}
+
+// ended adds to a refusal why the supervisor ended, which it has.
+func (l *loop) ended(err error) error {
+	if refusal, ok := err.(*ChildError); ok && refusal.Err == ErrNotRunning && refusal.Reason == nil {
+		refusal.Reason = l.why
 	}
 	return err
 }

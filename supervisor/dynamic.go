@@ -51,7 +51,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 		declines, err := l.launch(m, nil)
 		if err != nil || declines {
 			l.remove(m, exit.Shutdown)
-			return childError(m, "start", err)
+			return l.childError(m, "start", err)
 		}
 		given = m.name
 		return nil

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
@@ -22,24 +23,25 @@ type ending struct {
 	inProgress error         // what becomes of that start
 	at         time.Duration // when the requests behind it are answered
 	again      bool          // a successor of sub comes
+	reason     string        // with which sub ends
 }
 
 var endings = []ending{
 	{"stop", func(t *testing.T, b *bed, _ map[string]*child) {
 		go b.root.Stop(t.Context())
-	}, supervisor.ErrNotRunning, 0, false},
+	}, supervisor.ErrNotRunning, 0, false, "shutdown"},
 	{"terminated by hand", func(t *testing.T, b *bed, _ map[string]*child) {
 		go b.root.TerminateChild(t.Context(), "sub")
-	}, supervisor.ErrNotRunning, 0, false},
+	}, supervisor.ErrNotRunning, 0, false, "shutdown"},
 	{"giving up", func(_ *testing.T, _ *bed, byName map[string]*child) {
 		byName["fatal"].ends <- returns(errBoom)
-	}, nil, time.Second, false},
+	}, nil, time.Second, false, `root/sub gave up: too many restarts, the last one wanted by "fatal": boom`},
 	{"auto-shutdown", func(_ *testing.T, _ *bed, byName map[string]*child) {
 		byName["significant"].ends <- returns(nil)
-	}, nil, time.Second, false},
+	}, nil, time.Second, false, "shutdown"},
 	{"group restart above", func(_ *testing.T, _ *bed, byName map[string]*child) {
 		byName["a"].ends <- returns(errBoom)
-	}, supervisor.ErrNotRunning, 0, true},
+	}, supervisor.ErrNotRunning, 0, true, `shutdown: sibling "a" ended: boom`},
 }
 
 // newEnding makes a tree with sub in it, whose loop is busy.
@@ -67,12 +69,20 @@ func newEnding(t *testing.T) (b *bed, sub *supervisor.Supervisor, byName map[str
 }
 
 // wantNotRunning wants the refusal of a request that came to its end too late.
-func wantNotRunning(t *testing.T, what string, err error) {
+func wantNotRunning(t *testing.T, what string, err error) (reason exit.Reason) {
 	t.Helper()
 	var childError *supervisor.ChildError
 	if !errors.Is(err, supervisor.ErrNotRunning) || !errors.As(err, &childError) {
 		t.Errorf("%s: got %v, want a *ChildError with ErrNotRunning", what, err)
+		return nil
 	}
+	return childError.Reason
+}
+
+// wantEnded is wantNotRunning with the reason for which the supervisor ended.
+func wantEnded(t *testing.T, what string, err error, want string) {
+	t.Helper()
+	check(t, what+": reason", fmt.Sprint(wantNotRunning(t, what, err)), want)
 }
 
 func TestS111_RequestsWhenTheSupervisorEnds(t *testing.T) {
@@ -86,8 +96,12 @@ func TestS111_RequestsWhenTheSupervisorEnds(t *testing.T) {
 				for _, ask := range asks { // behind what ends it, or while it does
 					go func() {
 						err := ask.do(t.Context(), sub)
-						if !end.again { // else these are late, and may be served
-							wantNotRunning(t, ask.op, err)
+						switch {
+						case end.again: // these are late, and may be served
+						case end.at == 0: // these are late
+							wantEnded(t, ask.op, err, "<nil>")
+						default:
+							wantEnded(t, ask.op, err, end.reason)
 						}
 						queued <- fmt.Sprint(time.Since(b.began))
 					}()
@@ -102,7 +116,7 @@ func TestS111_RequestsWhenTheSupervisorEnds(t *testing.T) {
 				if !end.again {
 					check(t, "state of sub", sub.Snapshot().State, supervisor.Stopped)
 					for _, ask := range asks {
-						wantNotRunning(t, "late "+ask.op, ask.do(t.Context(), sub))
+						wantEnded(t, "late "+ask.op, ask.do(t.Context(), sub), "<nil>")
 					}
 				}
 				_ = b.root.Stop(t.Context())
@@ -128,9 +142,9 @@ func TestS111_RequestsThatWaitedBefore(t *testing.T) {
 				synctest.Wait()
 				end.how(t, b, byName)
 				for range asks {
-					wantNotRunning(t, "request", <-queued)
+					wantEnded(t, "request", <-queued, end.reason)
 				}
-				wantNotRunning(t, "request in progress", <-inProgress)
+				wantEnded(t, "request in progress", <-inProgress, end.reason)
 				synctest.Wait()
 				check(t, "took", time.Since(b.began), 0)
 				if end.again { // and nothing was done of it, by nobody

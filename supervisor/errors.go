@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
@@ -28,14 +29,22 @@ type ChildError struct {
 	Path string // of the child, or of the supervisor if it could not be asked
 	Op   string // start, stop, restart, terminate, delete, find; may be empty
 	Err  error  // one of the errors above, or the reason why the child did not start
+
+	// Reason, with ErrNotRunning, is why the supervisor ended before it could
+	// answer (S111); nil if nobody was there to ask. errors.Is does not see it.
+	Reason exit.Reason
 }
 
 // Error names the act and the child and says what went wrong.
 func (e *ChildError) Error() string {
-	if e.Op == "" {
-		return fmt.Sprintf("%s: %v", e.Path, e.Err)
+	text := fmt.Sprintf("%s: %v", e.Path, e.Err)
+	if e.Op != "" {
+		text = e.Op + " " + text
 	}
-	return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err)
+	if e.Reason != nil {
+		text += fmt.Sprintf(" any more: %v", e.Reason)
+	}
+	return text
 }
 
 // Unwrap gives Err.

@@ -27,6 +27,7 @@ type loop struct {
 	queue  *queue
 	held   []any         // taken from the queue while something else was awaited; dealt with first
 	gone   chan struct{} // closed when no request will be answered any more
+	why    exit.Reason   // set before gone is closed: why not
 	delays delays
 
 	kill     context.Context // the children's contexts descend from it; its end kills them
@@ -97,7 +98,7 @@ func (l *loop) killAll() {
 // that is alive below, so that a successor finds nothing that nobody looks
 // after (S194).
 func (l *loop) abandoned() {
-	l.fence()
+	l.fence(exit.Killed)
 	for _, r := range l.alive() {
 		l.tree.abandon(r, overdue{waiting: r.cell.Holding().Depth})
 	}
@@ -106,11 +107,11 @@ func (l *loop) abandoned() {
 
 // fence keeps the loop from beginning another incarnation, wherever it is, and
 // tells whoever waits for an answer that there will be none (S111).
-func (l *loop) fence() {
+func (l *loop) fence(why exit.Reason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.fenced {
-		l.fenced = true
+		l.fenced, l.why = true, why
 		close(l.gone)
 	}
 }
@@ -150,7 +151,11 @@ func (l *loop) leave() {
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
 	l.queue.close()
-	l.fence()
+	why := l.end
+	if why == nil {
+		why = exit.Goexit
+	}
+	l.fence(why)
 }
 
 // cutDown kills what is left of the children when the loop cannot go on, and

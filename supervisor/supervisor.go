@@ -64,7 +64,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 		case declines:
 			l.over(m, exit.Normal)
 		}
-		return childError(m, "start", err)
+		return l.childError(m, "start", err)
 	})
 }
 
@@ -106,7 +106,7 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 		if m.current == nil {
 			m.gone(exit.Shutdown)
 		}
-		return childError(m, "restart", err)
+		return l.childError(m, "restart", err)
 	})
 }
 

@@ -287,7 +287,7 @@ func TestS16_AbandonedWhileStartingIsNotAdopted(t *testing.T) {
 		go func() { starting <- b.root.StartChild(t.Context(), sub) }()
 		synctest.Wait()
 		checkError(t, "stop", b.root.Stop(t.Context()), reportText(b.wait()))
-		checkError(t, "start", <-starting, "start root/sub: the supervisor is not running")
+		checkError(t, "start", <-starting, "start root/sub: the supervisor is not running any more: shutdown")
 		b.take()
 		close(released)
 		synctest.Wait()
