@@ -270,3 +270,31 @@ func TestBackoffThatEndsOrFailsGivesUp(t *testing.T) {
 		})
 	}
 }
+
+// b fails in two group restarts, so that two retries wait for it. The first one
+// begins its backoff; the second must not begin another.
+func TestS70S189_SecondRetryComesDuringTheBackoffOfTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, c := named("a"), named("b")
+		held := make(chan struct{})
+		c.onStart = func(_ context.Context, n int) error {
+			if n == 2 {
+				<-held
+			}
+			if n == 2 || n == 3 {
+				return errBoom
+			}
+			return nil
+		}
+		b := start(t, supervisor.Policy{Strategy: strategy.OneForAll}, a, supervisor.Spec{Child: c, Backoff: strategy.Constant(time.Second)})
+		c.crash()
+		time.Sleep(time.Second)
+		a.crash() // while b is held in its start, before a retry can wait
+		close(held)
+		time.Sleep(time.Hour)
+		b.wantAt(t, "0s exit b: boom", "0s restarting b in 1s", "0s stop a",
+			"1s restart a", "1s fail b: boom", "1s exit a: boom", "1s restarting a", "1s restart a", "1s fail b: boom",
+			"1s restarting b in 1s", "1s stop a", "2s restart a", "2s restart b")
+		b.stopInOrder()
+	})
+}

@@ -51,7 +51,8 @@ type member struct {
 
 	delays  strategy.Delays
 	attempt int
-	pending int         // counts the restarts that were planned; a plan with an older number is void
+	pending int         // counts the restarts that were planned; a delayed one with an older number is void
+	delayed int         // the number of the last one that was delayed
 	reason  exit.Reason // why the last incarnation ended, or would not start
 }
 

@@ -67,6 +67,7 @@ func (l *loop) restart(m *member, lived time.Duration) {
 		if len(l.delays) > 2*len(l.members)+16 { // most of them are void: each member has one at most
 			l.delays.compact()
 		}
+		m.delayed = m.pending
 		l.delays.add(attempt{member: m, pending: m.pending, at: time.Now().Add(delay)})
 		return
 	}
@@ -76,13 +77,15 @@ func (l *loop) restart(m *member, lived time.Duration) {
 // retry asks for the restart of a member whose start has failed. It queues
 // behind whatever waited then (S65).
 type retry struct {
-	member  *member
-	pending int
+	member *member
 }
 
+// A member that failed again meanwhile is tried again at the earliest occasion
+// (S70), unless its backoff has begun (S189).
 func (l *loop) retry(r retry) {
-	if r.member.state == Restarting && r.member.pending == r.pending { // S70
-		l.restart(r.member, 0)
+	m := r.member
+	if m.state == Restarting && m.delayed != m.pending {
+		l.restart(m, 0)
 	}
 }
 
@@ -135,7 +138,7 @@ func (l *loop) attempt(m *member) {
 				l.set(m, Stopped, nil) // it comes after next, whose restart brings it back (S68, S69)
 			}
 			l.set(next, Restarting, nil)
-			l.queue.push(retry{next, next.pending})
+			l.queue.push(retry{next})
 			return
 		case declines:
 			l.over(next, exit.Normal) // S77, S124

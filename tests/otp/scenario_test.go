@@ -191,8 +191,42 @@ func parse(text string) (*scenario, error) {
 	if s.root == nil {
 		return nil, fmt.Errorf("no supervisor")
 	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	s.castTemplates()
 	return s, nil
+}
+
+// check finds words and names that mean nothing.
+func (s *scenario) check() error {
+	names := make(map[string]bool)
+	for _, n := range s.nodes() {
+		names[n.name] = true
+		if _, ok := restarts[n.restart]; !ok {
+			return fmt.Errorf("%s: restart=%s", n.name, n.restart)
+		}
+		if n.sup == nil {
+			continue
+		}
+		_, strategy := strategies[n.sup.strategy]
+		_, auto := autoShutdowns[n.sup.auto]
+		if !strategy || !auto || n.sup.dynamic() && len(n.children) != 1 {
+			return fmt.Errorf("%s: no such strategy or auto, or a dynamic supervisor without its template", n.name)
+		}
+	}
+	for _, a := range s.acts {
+		if a.sup == "" && a.target != "" && !names[a.target] { // requests may name anybody
+			return fmt.Errorf("%v: who is %s?", a, a.target)
+		}
+		if a.sup != "" && (s.node(a.sup) == nil || s.node(a.sup).sup == nil) {
+			return fmt.Errorf("%v: %s is no supervisor", a, a.sup)
+		}
+		if s.dynamic(a.sup) && (a.op == "restart" || a.op == "delete" || a.op == "spec") {
+			return fmt.Errorf("%v: not with a dynamic supervisor", a)
+		}
+	}
+	return nil
 }
 
 // castTemplates gives the children that are started below a dynamic supervisor
