@@ -109,6 +109,8 @@ func (d *draft) child(name string, above *node) *node {
 	}
 	for attempt := 2; attempt <= 6; attempt++ {
 		switch {
+		case len(n.fails) > 0 && n.fails[len(n.fails)-1] == attempt-1 && d.chance(2):
+			n.fails = append(n.fails, attempt)
 		case d.chance(4):
 			n.fails = append(n.fails, attempt)
 		case d.chance(16):
@@ -127,19 +129,21 @@ func (d *draft) add(a act) { d.scenario.acts = append(d.scenario.acts, a) }
 
 // episode is one idea of what may happen.
 func (d *draft) episode() {
-	switch rapid.IntRange(0, 14).Draw(d.t, "episode") {
+	switch rapid.IntRange(0, 15).Draw(d.t, "episode") {
 	default:
 		d.add(d.somewhere())
 	case 4:
 		d.add(d.query())
 	case 5:
-		d.wait(2)
+		d.wait(2, 2350, 800, 4700)
 	case 6, 7:
 		d.whilePaused()
 	case 8, 9, 10, 11, 12:
 		d.whileHeld()
 	case 13, 14:
 		d.spread()
+	case 15:
+		d.twice()
 	}
 	if d.chance(2) {
 		d.add(act{op: "states"})
@@ -147,27 +151,29 @@ func (d *draft) episode() {
 }
 
 // wait lets time pass, unless that was done often enough: it is real in Erlang.
-func (d *draft) wait(most int) {
+func (d *draft) wait(most int, milliseconds ...time.Duration) {
 	if d.waits < most {
 		d.waits++
-		d.add(act{op: "wait", wait: rapid.SampledFrom([]time.Duration{2350, 800, 4700}).Draw(d.t, "wait") * time.Millisecond})
+		d.add(act{op: "wait", wait: rapid.SampledFrom(milliseconds).Draw(d.t, "wait") * time.Millisecond})
 	}
 }
 
 // spread crashes children of one supervisor, over some time: it is about the
 // window.
 func (d *draft) spread() {
-	sup := rapid.SampledFrom(d.sups).Draw(d.t, "crashing")
-	for range rapid.IntRange(3, 6).Draw(d.t, "crashes") {
-		p := d.anyChild(func(p pair) bool { return p.sup == sup && p.child.sup == nil && p.child.restart != "temporary" })
-		if p.child == nil {
-			return
-		}
+	lasting := func(p pair) bool { return p.child.sup == nil && p.child.restart != "temporary" }
+	first := d.anyChild(func(p pair) bool { return lasting(p) && p.sup.sup.intensity > 1 })
+	if first.child == nil {
+		return
+	}
+	for range rapid.IntRange(3, 5).Draw(d.t, "crashes") {
+		p := d.anyChild(func(p pair) bool { return lasting(p) && p.sup == first.sup })
 		d.add(act{op: "exit", target: p.child.name, detail: "error"})
 		if d.chance(2) {
-			d.wait(3)
+			d.wait(3, 2350, 4700)
 		}
 	}
+	d.add(act{op: "exit", target: first.child.name, detail: "error"})
 }
 
 // whilePaused has a supervisor find several things at once in its queue.
@@ -215,6 +221,29 @@ func (d *draft) whileHeld() {
 	}
 	d.meanwhile(sup, 1, 4)
 	d.add(act{op: "release", target: name})
+}
+
+// twice has a child of a group crash while the restart of another is under way,
+// which may fail in one or both of the group restarts, and things come between
+// the two.
+func (d *draft) twice() {
+	failing := d.anyChild(func(p pair) bool { return p.child.sup == nil && p.sup.sup.strategy != "one_for_one" })
+	if failing.child == nil {
+		return
+	}
+	sup, b := failing.sup, failing.child.name
+	other := d.anyChild(func(p pair) bool { return p.sup == sup && p.child.sup == nil && p.child.name != b })
+	if other.child == nil {
+		return
+	}
+	a := other.child.name
+	d.add(act{op: "hold", detail: "start", target: b})
+	d.add(act{op: "exit", target: b, detail: "error"})
+	d.add(act{op: "exit", target: a, detail: "error"})
+	d.add(act{op: "hold", detail: "start", target: a})
+	d.add(act{op: "release", target: b})
+	d.meanwhile(sup, 1, 2)
+	d.add(act{op: "release", target: a})
 }
 
 // meanwhile are acts while a supervisor is busy, mostly ones that concern it.
