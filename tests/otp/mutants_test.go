@@ -9,8 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 var (
@@ -87,26 +85,14 @@ func TestMutants(t *testing.T) {
 // keep writes random scenarios down, with what OTP makes of them. Coppice must
 // make the same of them.
 func (o *oracle) keep(seed uint64, n int) (file string) {
-	var drawn []*scenario
-	var coppice [][]string
-	o.rapidly(seed, n, func(t *rapid.T) {
-		s := scenarios.Draw(t, "scenario")
-		events, unfair := perform(o.t, s)
-		if unfair != nil {
-			t.Skip(unfair)
+	var all []kept
+	samples := o.sample(seed, n)
+	verdicts := o.verdicts(samples, tries)
+	for i, s := range samples {
+		if verdicts[i] != "" {
+			o.t.Fatalf("a divergence without any mutant:\n%v\n%s", s, verdicts[i])
 		}
-		drawn, coppice = append(drawn, s), append(coppice, events)
-	})
-	otp, err := o.erlang.performAll(drawn)
-	if err != nil {
-		o.t.Fatal(err)
-	}
-	all := make([]kept, len(drawn))
-	for i, s := range drawn {
-		if d := o.verdict(s, otp[i], coppice[i], 3); d != "" {
-			o.t.Fatalf("a divergence without any mutant:\n%v\n%s", s, d)
-		}
-		all[i] = kept{s.String(), coppice[i]}
+		all = append(all, kept{s.String(), s.coppice})
 	}
 	text, err := json.Marshal(all)
 	if err != nil {

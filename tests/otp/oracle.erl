@@ -255,7 +255,12 @@ spec(Name, Type, Start, {Restart, Shutdown, Significant}) ->
 log(#{msg := {report, #{label := {supervisor, Label}, report := Report}}}, _) ->
     case get(stage) of
         undefined -> ok;
-        T -> report(T, Label, ets:member(T, {dynamic, get(name)}), maps:from_list(Report))
+        T ->
+            try
+                report(T, Label, ets:member(T, {dynamic, get(name)}), maps:from_list(Report))
+            catch
+                _:Reason -> event(T, io_lib:format("~0p in ~0p", [Reason, Report]))
+            end
     end;
 log(_, _) -> ok.
 
