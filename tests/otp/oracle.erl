@@ -258,8 +258,8 @@ log(#{msg := {report, #{label := {supervisor, Label}, report := Report}}}, _) ->
         T ->
             try
                 report(T, Label, ets:member(T, {dynamic, get(name)}), maps:from_list(Report))
-            catch
-                _:Reason -> event(T, io_lib:format("~0p in ~0p", [Reason, Report]))
+            catch % or the logger would not come again
+                _:Reason -> catch event(T, io_lib:format("~0p in ~0p", [Reason, Report])) % the stage may be gone
             end
     end;
 log(_, _) -> ok.
