@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
@@ -37,8 +38,11 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 	refuse := func(err error) error {
 		return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
 	}
-	if ctx.Err() != nil { // also that of an abandoned incarnation, which must change nothing (S194)
+	if ctx.Err() != nil {
 		return refuse(incarnation.Ended(ctx))
+	}
+	if from := incarnation.From(ctx); from != nil && from.Abandoned() { // it must change nothing, whatever it made of its ctx (S194)
+		return refuse(incarnation.Ended(from))
 	}
 	l := n.loop.Load()
 	if l == nil {
@@ -61,21 +65,26 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 		select {
 		case err := <-r.reply:
 			return err
-		case <-ctx.Done():
-			return refuse(incarnation.Ended(ctx))
 		case <-l.gone:
 			return l.ended(r.answer(ErrNotRunning))
-		case <-stopping:
-			_ = context.Cause(asker) // returns when the end has reached whatever derives from it, such as ctx
-			switch {
-			case ctx.Err() != nil:
+		case <-ctx.Done():
+			if asker == nil || !asker.Stopping() {
 				return refuse(incarnation.Ended(ctx))
-			case asker.Stopping():
-				return r.answer(ErrReentrant)
+			}
+			return r.answer(overtaken(asker))
+		case <-stopping:
+			if asker.Stopping() {
+				return r.answer(overtaken(asker))
 			}
 			stopping = nil // it has ended by itself, so nobody waits for that
 		}
 	}
+}
+
+// overtaken is the refusal of a request that waited when a stop of the asker
+// began. Whether the request's own ctx has heard of that yet makes no difference.
+func overtaken(asker *incarnation.Cell) error {
+	return fmt.Errorf("%w: %w", ErrReentrant, incarnation.Ended(asker))
 }
 
 // below finds the child of this supervisor, or the supervisor itself, inside of

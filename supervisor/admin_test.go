@@ -317,7 +317,7 @@ func TestRequestsFromInsideTheTree(t *testing.T) {
 		b = newBed(t, supervisor.Policy{}, supervisor.Spec{Child: ends, Restart: strategy.Transient}, adds)
 		b.wait, _ = b.root.Start(context.Background())
 		synctest.Wait()
-		checkError(t, "terminate", <-ended, "terminate root/ends: context canceled: shutdown")
+		checkError(t, "terminate", <-ended, "terminate root/ends: the request would wait for itself: context canceled: shutdown")
 		checkError(t, "start", <-added, "")
 		check(t, "states", b.states(), "ends:stopped adds added")
 		b.stopInOrder()

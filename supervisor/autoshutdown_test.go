@@ -466,3 +466,22 @@ func TestS92_WhatWaitsInMailboxes(t *testing.T) {
 		})
 	}
 }
+
+// A significant child that waits with its group for the backoff of another is not
+// done.
+func TestS95S190_VictimOfAGroupInItsBackoffIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		children, byName := nursery("first:trans! db second:trans!")
+		b := start(t, supervisor.Policy{
+			Strategy: strategy.RestForOne, AutoShutdown: strategy.AllSignificant, Backoff: strategy.Constant(time.Minute),
+		}, children...)
+		byName["db"].crash()
+		byName["first"].end(returns(nil))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		check(t, "states", b.states(), "first:stopped db second")
+		byName["second"].end(returns(nil))
+		check(t, "state", b.root.Snapshot().State, supervisor.Stopped)
+		checkError(t, "wait", b.wait(), "")
+	})
+}

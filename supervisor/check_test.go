@@ -47,7 +47,7 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			Backoff: strategy.Constant(-1),
 		}), `
 			supervisor "root": Policy.Strategy: strategy(7)
-			supervisor "root": Policy.Restarts: -3 is negative
+			supervisor "root": Policy.Restarts: -3 is neither a number of restarts nor NoRestarts or Unlimited
 			supervisor "root": Policy.Within: -1s is negative
 			supervisor "root": Policy.Healthy: -1m0s is negative
 			supervisor "root": Policy.Backoff: backoff: constant: delay -1ns is negative

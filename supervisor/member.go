@@ -15,11 +15,11 @@ type State string
 
 // The states of a child. docs/lifecycle.md draws how they follow each other.
 const (
-	Stopped    State = "stopped"    // it has no process: ended for good, declined, stopped by hand, or not started yet
+	Stopped    State = "stopped"    // it has no process: ended for good, declined, stopped by hand, not started yet, or stopped with its group, which waits for the restart of another child
 	Starting   State = "starting"   // its Start is running
 	Running    State = "running"    // it is up
 	Stopping   State = "stopping"   // it was asked to stop
-	Restarting State = "restarting" // it has no process; a restart is to come
+	Restarting State = "restarting" // it has no process; its own restart is to come, now or after its backoff
 )
 
 // Restart is one entry of a child's history.

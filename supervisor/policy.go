@@ -24,8 +24,9 @@ type Policy struct {
 	Within   time.Duration
 
 	// Backoff makes the delays before restarts, one value for each child; nil
-	// means that children are restarted at once. A delay longer than Within /
-	// Restarts makes the intensity unreachable (S191).
+	// means that children are restarted at once. The siblings that the strategy
+	// takes along are stopped before the delay and started after it (S190). A delay
+	// longer than Within / Restarts makes the intensity unreachable (S191).
 	Backoff strategy.Backoff
 
 	// Healthy is how long an incarnation must have lived for its child's
@@ -78,7 +79,7 @@ func (p Policy) check(dynamic bool) error {
 		fault("Strategy", "a Dynamic restarts each child by itself, not %v", p.Strategy)
 	}
 	if p.Restarts < strategy.Unlimited {
-		fault("Restarts", "%d is negative", p.Restarts)
+		fault("Restarts", "%d is neither a number of restarts nor NoRestarts or Unlimited", p.Restarts)
 	}
 	if p.Within < 0 {
 		fault("Within", "%v is negative", p.Within)

@@ -328,12 +328,12 @@ func TestS110_WaitingRequestWhoseSubtreeIsStopped(t *testing.T) {
 					synctest.Wait()
 					if stop == "terminated" {
 						checkError(t, "terminate", <-terminated, "")
-						check(t, "result", <-results, "1m0s start root/new: the request would wait for itself")
+						check(t, "result", <-results, "1m0s start root/new: the request would wait for itself: context canceled: shutdown")
 						check(t, "took", time.Since(b.began), time.Minute+time.Second)
 					}
 					b.stopInOrder()
 					if stop != "terminated" {
-						check(t, "result", <-results, "0s start root/new: the request would wait for itself")
+						check(t, "result", <-results, "0s start root/new: the request would wait for itself: context canceled: shutdown")
 						check(t, "took", time.Since(b.began), time.Second)
 					}
 				})
@@ -352,7 +352,7 @@ func TestS110_RequestThatStopsItsOwnSubtree(t *testing.T) {
 		checkError(t, "send", a.Send(t.Context(), func(ctx context.Context) {
 			results <- b.root.TerminateChild(ctx, "sub")
 		}), "")
-		checkReentrant(t, "terminate", <-results, "terminate root/sub: the request would wait for itself")
+		checkReentrant(t, "terminate", <-results, "terminate root/sub: the request would wait for itself: context canceled: shutdown")
 		synctest.Wait()
 		check(t, "states", b.states(), "sub:stopped sub/a:stopped")
 		b.stopInOrder()
@@ -361,26 +361,40 @@ func TestS110_RequestThatStopsItsOwnSubtree(t *testing.T) {
 
 // The end of a child's own ctx says more than that its request would wait, also
 // if the ctx is derived from it.
-func TestS110_EndOfTheRequestsOwnCtxWins(t *testing.T) {
-	for range 20 { // it must not be a matter of luck
-		synctest.Test(t, func(t *testing.T) {
-			var b *bed
-			result := make(chan error, 1)
-			f := supervisor.Func("f", func(ctx context.Context) error {
-				type key struct{}
-				for n := range 10 {
-					derived, cancel := context.WithTimeout(context.WithValue(ctx, key{}, n), time.Hour)
-					defer cancel()
-					ctx = derived
+// A request that brings its asker's own stop about has one answer, whether or not
+// the request's own ctx has heard of the stop.
+func TestS110_OneAnswerHoweverDeep(t *testing.T) {
+	for _, deep := range []bool{false, true} {
+		for range 20 { // it must not be a matter of luck
+			synctest.Test(t, func(t *testing.T) {
+				var b *bed
+				result := make(chan error, 1)
+				stopped := "f"
+				f := supervisor.Func("f", func(ctx context.Context) error {
+					type key struct{}
+					for n := range 10 {
+						derived, cancel := context.WithTimeout(context.WithValue(ctx, key{}, n), time.Hour)
+						defer cancel()
+						ctx = derived
+					}
+					result <- b.root.TerminateChild(ctx, stopped)
+					return nil
+				})
+				child := f
+				if deep {
+					stopped = "sub"
+					child = supervisor.New("sub", supervisor.Policy{}, f)
 				}
-				result <- b.root.TerminateChild(ctx, "f")
-				return nil
+				b = newBed(t, supervisor.Policy{}, child)
+				b.wait, _ = b.root.Start(t.Context())
+				err := <-result
+				checkReentrant(t, "terminate", err, "terminate root/"+stopped+": the request would wait for itself: context canceled: shutdown")
+				if !errors.Is(err, context.Canceled) || !errors.Is(err, exit.Shutdown) {
+					t.Errorf("terminate: got %v, want it to be context.Canceled and exit.Shutdown too", err)
+				}
+				b.stopInOrder()
 			})
-			b = newBed(t, supervisor.Policy{}, f)
-			b.wait, _ = b.root.Start(t.Context())
-			checkError(t, "terminate", <-result, "terminate root/f: context canceled: shutdown")
-			b.stopInOrder()
-		})
+		}
 	}
 }
 
@@ -451,4 +465,45 @@ func TestS110_AskedByWhatAChildLeftBehind(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A child that stops its own tree would have it killed when its own ctx ends.
+func TestS110_StopFromInsideTheTree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b *bed
+		result := make(chan error, 2)
+		f := supervisor.Func("f", func(ctx context.Context) error {
+			result <- b.root.Stop(ctx)
+			result <- b.root.Stop(context.WithoutCancel(ctx))
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		slow := named("slow")
+		slow.onStop = takes(time.Second)
+		b = newBed(t, supervisor.Policy{}, slow, supervisor.New("sub", supervisor.Policy{}, f))
+		b.wait, _ = b.root.Start(t.Context())
+		for range 2 {
+			checkReentrant(t, "stop", <-result, "stop root: the request would wait for itself")
+		}
+		b.stopInOrder()
+		check(t, "took", time.Since(b.began), time.Second)
+	})
+}
+
+// A ctx may be detached from the end of its incarnation, but not from who it is.
+func TestS194_AbandonedIncarnationAdministersNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, result := make(chan struct{}), make(chan error, 1)
+		other := supervisor.New("other", supervisor.Policy{}, named("x"))
+		stuck := supervisor.Func("stuck", func(ctx context.Context) error {
+			<-release
+			result <- other.TerminateChild(context.WithoutCancel(ctx), "x")
+			return nil
+		})
+		b := start(t, supervisor.Policy{}, other, stuck)
+		checkError(t, "terminate", b.root.TerminateChild(t.Context(), "stuck"), "")
+		close(release)
+		checkError(t, "detached", <-result, "terminate root/other/x: context canceled: shutdown")
+		b.stopInOrder()
+	})
 }

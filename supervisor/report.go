@@ -10,7 +10,8 @@ import (
 
 // StopError lists what did not end when a tree was stopped, over the whole tree.
 // The goroutines are still there; what they do has no effect on the tree any
-// more, except through contexts that do not come from it.
+// more, except for messages that they send with contexts which do not come from
+// it, or were detached with context.WithoutCancel.
 type StopError struct {
 	Stuck []Stuck // by path
 }

@@ -146,6 +146,17 @@ func (l *loop) attempt(m *member) {
 	}
 }
 
+// awaits says whether m was stopped with its group, which waits for the backoff of
+// another member and will then be started.
+func (l *loop) awaits(m *member) bool {
+	for _, origin := range l.members {
+		if origin.state == Restarting && origin.delayed == origin.pending && slices.Contains(l.group(origin), m) {
+			return true
+		}
+	}
+	return false
+}
+
 // autoShutdown ends the supervisor by itself if its policy wants that now that m
 // has ended for good by itself (S92-S95).
 func (l *loop) autoShutdown(m *member) {
@@ -154,7 +165,7 @@ func (l *loop) autoShutdown(m *member) {
 	}
 	left := 0
 	for _, other := range l.members {
-		if other.spec.Significant && (other.current != nil || other.state == Restarting) {
+		if other.spec.Significant && (other.current != nil || other.state == Restarting || l.awaits(other)) {
 			left++
 		}
 	}

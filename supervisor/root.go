@@ -174,6 +174,15 @@ func (r *root) conclude(reason exit.Reason) {
 	})
 }
 
+// holds says whether ctx comes from inside the tree.
+func (r *root) holds(ctx context.Context) bool {
+	cell := incarnation.From(ctx)
+	for cell != nil && cell != r.runner.cell {
+		cell = cell.Parent()
+	}
+	return cell != nil
+}
+
 func (r *root) ended() bool { return closed(r.done) }
 
 func closed(c chan struct{}) bool {
@@ -207,7 +216,8 @@ func (r *root) wait() error {
 // Run starts a tree with this supervisor as its root and waits for its end. The
 // end of ctx means: stop in order. Its values reach all children.
 //
-// It returns nil after an orderly stop, be it asked for or an auto-shutdown; a
+// It returns nil after an orderly stop, be it asked for or an auto-shutdown (also
+// one because a significant supervisor below gave up, which counts as shutdown); a
 // [*exit.GaveUp] after giving up; the faults of [Supervisor.Check] before anything
 // was started; the reason why a child did not start; and in addition, by
 // errors.As, a [*StopError] that lists what would not stop. It is never just ctx's
@@ -232,13 +242,16 @@ func (n *node) Run(ctx context.Context) error {
 // returned, as with Run; otherwise the error is a [*StopError].
 //
 // It may be called from anywhere but the tree itself, where it would wait for its
-// own caller: a child ends the tree by ending the ctx of Run or Start. It may be
-// called any number of times: the calls join, and one that comes later gets the
-// same report. A supervisor
-// that was never started has nothing to stop. One that is part of another tree
-// refuses with [ErrNested].
+// own caller: with a ctx that a child of the tree was given it is refused with
+// [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start. It may
+// be called any number of times: the calls join, and one that comes later gets the
+// same report. A supervisor that was never started has nothing to stop. One that
+// is part of another tree refuses with [ErrNested].
 func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
+	if r != nil && !r.ended() && r.holds(ctx) {
+		return &ChildError{Path: n.name, Op: "stop", Err: ErrReentrant}
+	}
 	if r == nil || r.ended() {
 		switch placed := n.placed(); {
 		case n.root.Load() != r: // started again this moment

@@ -36,8 +36,9 @@ func New(name string, policy Policy, children ...Child) *Supervisor {
 //
 // A request from inside a child that the supervisor is starting or stopping
 // would wait for itself. It is refused with [ErrReentrant]; one that waits when
-// the stop begins is given up with the same error, and may still be carried out
-// (S110). ctx tells where a request comes from: one that was handed to the child
+// the stop begins is given up with the same error, in which errors.Is finds the
+// reason of the stop too, and may still be carried out (S110). That requests of
+// several supervisors wait for each other in a circle is not found out. ctx tells where a request comes from: one that was handed to the child
 // or to anything below it, or is derived from such. What Start's ctx is passed to,
 // such as a goroutine, counts as Start until that has returned. A sink or a
 // backoff has no such ctx, and waits for ever if it asks the supervisor that
@@ -70,8 +71,9 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 
 // TerminateChild stops a child and keeps its place, so that RestartChild can
 // start it again; a temporary child is removed. A restart to come is called
-// off. A child without a process is left as it is (S102). It returns when the
-// child is stopped or abandoned.
+// off, and siblings that were to be started with the child stay without process
+// too, until the next restart of their group (S73). A child without a process is
+// left as it is (S102). It returns when the child is stopped or abandoned.
 //
 // For when ctx ends, when the supervisor is not running, and for requests from
 // inside the tree see StartChild.

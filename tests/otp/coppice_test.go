@@ -185,6 +185,7 @@ func (st *stage) play() {
 		st.settle()
 		st.checkFair(a, before)
 	}
+	st.acted = append(st.acted, time.Now()) // the script is over
 	st.checkClock()
 	st.mu.Lock()
 	close(st.over)
