@@ -130,9 +130,18 @@ func (g *GaveUp) Clean() bool { return true }
 // Is reports that giving up is a kind of [Shutdown].
 func (g *GaveUp) Is(target error) bool { return target == Shutdown }
 
-// Unwrap gives Cause and Why.
-func (g *GaveUp) Unwrap() []error { return []error{g.Cause, g.Why} }
-func (*GaveUp) sealed()           {}
+// Unwrap gives Cause and Why, as far as they are set.
+func (g *GaveUp) Unwrap() (inside []error) {
+	if g.Cause != nil {
+		inside = append(inside, g.Cause)
+	}
+	if g.Why != nil {
+		inside = append(inside, g.Why)
+	}
+	return inside
+}
+
+func (*GaveUp) sealed() {}
 
 // SiblingEnded is the detail of the shutdown of a child that is stopped because
 // its supervisor's strategy restarts it together with a sibling:

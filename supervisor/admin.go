@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
@@ -14,13 +13,9 @@ type request struct {
 	reply  chan error        // has room for the one reply
 }
 
-// serve does what was asked for and replies, also if a sink leaves by Goexit
-// meanwhile: then the supervisor is no more.
-func (r *request) serve() {
-	err := r.refuse(ErrNotRunning)
-	defer func() { r.reply <- err }()
-	err = r.do()
-}
+// serve does what was asked for and replies. If a sink leaves by Goexit meanwhile,
+// the supervisor is no more, which ask hears.
+func (r *request) serve() { r.reply <- r.do() }
 
 // answer is the reply if there is one, else the refusal.
 func (r *request) answer(refusal error) error {
@@ -48,19 +43,16 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 	if l == nil {
 		return refuse(ErrNotRunning)
 	}
-	asker, starting := l.below(ctx)
-	if asker != nil && (starting || asker.Stopping()) {
+	asker := l.below(ctx)
+	if asker.awaited() {
 		return refuse(ErrReentrant)
 	}
 	r := &request{do: func() error { return do(l) }, refuse: refuse, reply: make(chan error, 1)}
 	if !l.queue.push(r) {
-		<-l.gone // which is closed right after the queue
 		return l.ended(refuse(ErrNotRunning))
 	}
-	var stopping <-chan struct{}
-	if asker != nil {
-		stopping = asker.Done()
-	}
+	stops, unwatch := asker.stops()
+	defer unwatch()
 	for {
 		select {
 		case err := <-r.reply:
@@ -68,40 +60,16 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 		case <-l.gone:
 			return l.ended(r.answer(ErrNotRunning))
 		case <-ctx.Done():
-			if asker == nil || !asker.Stopping() {
-				return refuse(incarnation.Ended(ctx))
+			if asker.awaited() {
+				return r.answer(asker.overtaken())
 			}
-			return r.answer(overtaken(asker))
-		case <-stopping:
-			if asker.Stopping() {
-				return r.answer(overtaken(asker))
+			return r.answer(incarnation.Ended(ctx))
+		case <-stops:
+			if asker.awaited() {
+				return r.answer(asker.overtaken())
 			}
-			stopping = nil // it has ended by itself, so nobody waits for that
 		}
 	}
-}
-
-// overtaken is the refusal of a request that waited when a stop of the asker
-// began. Whether the request's own ctx has heard of that yet makes no difference.
-func overtaken(asker *incarnation.Cell) error {
-	return fmt.Errorf("%w: %w", ErrReentrant, incarnation.Ended(asker))
-}
-
-// below finds the child of this supervisor, or the supervisor itself, inside of
-// which ctx lives; nil if ctx comes from elsewhere. starting says that all the
-// way up to there every incarnation is still in its Start: then each supervisor
-// waits for the one below, and this one for ctx (S110).
-func (l *loop) below(ctx context.Context) (child *incarnation.Cell, starting bool) {
-	child, starting = incarnation.From(ctx), true
-	for child != nil {
-		starting = starting && child.Starting()
-		above := child.Parent()
-		if above == l.cell || child == l.cell {
-			return child, starting
-		}
-		child = above
-	}
-	return nil, false
 }
 
 // idle finds a child without a process for an act that needs one.

@@ -140,10 +140,25 @@ func (l *loop) run() error {
 	return l.end
 }
 
+// finish stops what a type of the user's around the supervisor has left running:
+// its own Start failed or declined after the supervisor's, or its run has ended
+// without the supervisor's.
+func (l *loop) finish() {
+	if l.up.Load() && !closed(l.gone) {
+		l.end = exit.Shutdown
+		_ = l.run()
+	}
+}
+
 // leave cleans up behind the loop, also when code of the user, such as a sink,
 // has made its goroutine leave by Goexit.
 func (l *loop) leave() {
 	defer l.node.left(l)
+	why := l.end
+	if why == nil {
+		why = exit.Goexit
+	}
+	l.fence(why)
 	l.cutDown()
 	if l.unhook() {
 		close(l.unhooked)
@@ -151,11 +166,6 @@ func (l *loop) leave() {
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
 	l.queue.close()
-	why := l.end
-	if why == nil {
-		why = exit.Goexit
-	}
-	l.fence(why)
 }
 
 // cutDown kills what is left of the children when the loop cannot go on, and

@@ -123,12 +123,15 @@ func (l *loop) stopSiblings(m *member) {
 // attempt starts m and all that its strategy takes along, in start order (S37,
 // S40). The first that fails is tried again later (S65-S69).
 func (l *loop) attempt(m *member) {
-	for _, next := range l.group(m) {
-		next.pending++
+	group := l.group(m)
+	for _, next := range group {
 		if l.occupied(next) && !l.asked.Load() {
 			l.giveUp(next, m.reasonFor(next), ErrAbandoned)
 			return
 		}
+	}
+	for _, next := range group {
+		next.pending++
 		declines, err := l.launch(next, m)
 		switch {
 		case err == errStopping:
@@ -146,15 +149,26 @@ func (l *loop) attempt(m *member) {
 	}
 }
 
-// awaits says whether m was stopped with its group, which waits for the backoff of
-// another member and will then be started.
-func (l *loop) awaits(m *member) bool {
+// awaits says whether m has no process because its group waits for the restart of
+// another member, or only for one in its backoff.
+func (l *loop) awaits(m *member, inBackoff bool) bool {
 	for _, origin := range l.members {
-		if origin.state == Restarting && origin.delayed == origin.pending && slices.Contains(l.group(origin), m) {
+		waits := origin.state == Restarting && (!inBackoff || origin.delayed == origin.pending)
+		if waits && slices.Contains(l.group(origin), m) {
 			return true
 		}
 	}
 	return false
+}
+
+// calledOff ends the lives of the members that waited with their group for the
+// restart of m, which will not come (S73).
+func (l *loop) calledOff(m *member) {
+	for _, victim := range l.group(m) {
+		if victim.current == nil && victim.state == Stopped && !l.awaits(victim, false) {
+			victim.gone(exit.Shutdown)
+		}
+	}
 }
 
 // autoShutdown ends the supervisor by itself if its policy wants that now that m
@@ -165,7 +179,7 @@ func (l *loop) autoShutdown(m *member) {
 	}
 	left := 0
 	for _, other := range l.members {
-		if other.spec.Significant && (other.current != nil || other.state == Restarting || l.awaits(other)) {
+		if other.spec.Significant && (other.current != nil || other.state == Restarting || l.awaits(other, true)) {
 			left++
 		}
 	}

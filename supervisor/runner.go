@@ -155,6 +155,9 @@ func (r *runner) resume() {
 
 // end tells that nothing of the incarnation is left.
 func (r *runner) end(phase uint32, reason exit.Reason) {
+	if l, ok := r.cell.Handler().(*loop); ok {
+		l.finish()
+	}
 	if !r.cell.End(reason) {
 		r.tree.returned(r, reason)
 		return

@@ -18,7 +18,7 @@ type Snapshot struct {
 	Incarnation int         // the latest; 0 if there was none
 	Reason      exit.Reason // why the last incarnation ended, or would not start; nil if none has
 	Restarts    []Restart   // the last few, oldest first
-	Busy        bool        // an actor has a message in hand
+	Busy        bool        // an actor has a message in hand, or is in its Continue
 	Waiting     int         // messages waiting for an actor
 	Supervisor  bool        // it is one; of a type around a supervisor this is known while it runs
 	Children    []Snapshot  // in start order, those that were added last (S45, S105); those of a Dynamic in any

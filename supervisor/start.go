@@ -24,7 +24,7 @@ func (l *loop) startAll() error {
 			l.over(m, exit.Normal) // S14
 		}
 		if err != nil {
-			l.end = exit.Shutdown
+			l.end = exit.ShutdownFor(err)
 			if l.asked.Load() {
 				l.end = l.ordered()
 			}
@@ -46,7 +46,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		return false, errStopping
 	}
 	if l.occupied(m) {
-		m.life.Emit(tracing.StartFailed{Reason: exit.Of(ErrAbandoned)})
+		l.lost(m, exit.Of(ErrAbandoned))
+		m.life.Emit(tracing.StartFailed{Head: m.head(), Reason: m.reason})
 		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
 	}
 	scope := m.scope.Load()

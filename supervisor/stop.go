@@ -38,7 +38,7 @@ func (l *loop) stopAll() {
 		return
 	}
 	for _, m := range slices.Backward(slices.Clone(l.members)) {
-		l.stopMember(m, cause, l.final.Load())
+		l.stopMember(m, cause, l.final.Load() || !m.fixed)
 	}
 }
 

@@ -84,6 +84,7 @@ func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
 			return l.unknown("terminate", name)
 		}
 		l.stopMember(m, exit.Shutdown, true)
+		l.calledOff(m)
 		if m.spec.Restart == strategy.Temporary {
 			l.remove(m, exit.Shutdown)
 		}

@@ -43,7 +43,7 @@ const (
 // Terms are what a supervisor has decided about an incarnation before it begins.
 type Terms struct {
 	CrashOnPanic bool // panics are left to end the program; the cells of a supervisor's children inherit it
-	Permanent    bool // another incarnation follows, even after a clean end
+	Permanent    bool // another incarnation follows, even after a clean end, unless the supervisor ends
 }
 
 // Hooks are what an incarnation that does not live by its context alone wants

@@ -1,0 +1,79 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
+)
+
+// asker is where in the tree of a supervisor a request comes from: the
+// incarnation whose ctx it has, the one around that, and so on up to a child of
+// the asked supervisor, or to that itself. It is empty for a request from
+// elsewhere.
+type asker []*incarnation.Cell
+
+// below finds the asker of a request with this ctx.
+func (l *loop) below(ctx context.Context) asker {
+	var up asker
+	for cell := incarnation.From(ctx); cell != nil; cell = cell.Parent() {
+		up = append(up, cell)
+		if cell == l.cell || cell.Parent() == l.cell {
+			return up
+		}
+	}
+	return nil
+}
+
+// awaited says whether the asked supervisor waits for the asker, so that the
+// request would wait for itself (S110): it stops the child that the asker is or
+// lives in, or all the way down each supervisor starts or stops what is below it.
+func (a asker) awaited() bool {
+	if len(a) == 0 {
+		return false
+	}
+	if a[len(a)-1].Stopping() {
+		return true
+	}
+	for _, cell := range a {
+		if !cell.Starting() && !cell.Stopping() {
+			return false
+		}
+	}
+	return true
+}
+
+// stops tells when something around the asker is asked to stop, after which it
+// may be awaited.
+func (a asker) stops() (told <-chan struct{}, unwatch func()) {
+	if len(a) == 0 {
+		return nil, func() {}
+	}
+	news := make(chan struct{}, 1)
+	watches := make([]func() bool, len(a))
+	for i, cell := range a {
+		watches[i] = context.AfterFunc(cell, func() {
+			select {
+			case news <- struct{}{}:
+			default:
+			}
+		})
+	}
+	return news, func() {
+		for _, stop := range watches {
+			stop()
+		}
+	}
+}
+
+// overtaken is the refusal of a request that waited when a stop of the asker, or
+// of something around it, began. Whether the request's own ctx has heard of that
+// yet makes no difference.
+func (a asker) overtaken() error {
+	for i := len(a) - 1; i >= 0; i-- {
+		if a[i].Err() != nil {
+			return fmt.Errorf("%w: %w", ErrReentrant, incarnation.Ended(a[i]))
+		}
+	}
+	return ErrReentrant
+}
