@@ -19,7 +19,8 @@ import (
 //   - [ErrNoProc]: the server is not started or gone for good; at once.
 //   - [ErrEnded]: it ended while it had the message in hand, at once; or before
 //     a deferred answer, when its cleanup is done. With its reason.
-//   - [ErrSelfCall]: ctx is the server's own, or derived from it; at once.
+//   - [ErrSelfCall]: ctx is the server's own, or derived from it; at once. A
+//     goroutine that the server has started with supervisor.Go may call it.
 //   - [mailbox.ErrFull]: by the server's overflow policy.
 //   - what ctx said when it ended; [errors.Is] finds it and its cause. The
 //     message may still be handled if its handler has begun; its answer is
@@ -35,7 +36,7 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	if err != nil {
 		return c.value, err
 	}
-	if caller := incarnation.From(ctx); caller != nil && caller.Scope() == s.actor.scope.Load() {
+	if caller := incarnation.From(ctx); caller != nil && caller.Scope() == s.actor.scope.Load() && !incarnation.IsBeside(ctx) {
 		return c.value, &SendError{Path: s.Path(), Err: ErrSelfCall}
 	}
 	c.done = make(chan struct{})

@@ -49,7 +49,9 @@
 // shutdown time are over (the rest, a second at most, is the grace), and for a
 // call also when the caller's does. Pass it on: [Path] and
 // [Self] find the actor in it, traces follow it, and an incarnation that was
-// abandoned can send nothing more with it.
+// abandoned can send nothing more with it. A goroutine that a handler starts with
+// it and supervisor.Go belongs to the actor, however long the handler or its
+// caller stays.
 //
 // The rules S1 to S205 that comments and tests quote are those of docs/otp.md.
 package actor

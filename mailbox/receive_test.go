@@ -1,6 +1,7 @@
 package mailbox_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -191,6 +192,23 @@ func TestRestHeedsTheStop(t *testing.T) {
 	for message := range in.Rest() { // the time is over meanwhile
 		check(t, "message", message, 1)
 		in.Stop(false)
+	}
+}
+
+// A loop sees its context end a moment before it is told what the stop wants.
+func TestRestWaitsToBeTold(t *testing.T) {
+	for drain, want := range map[bool]string{true: "1 2 3", false: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			box, _, _ := begin(t, 3, 0)
+			in := box.Receive(false)
+			ctx, cancel := context.WithCancel(t.Context())
+			in.Watch(mailbox.Watch[int]{Ctx: ctx})
+			cancel()
+			time.AfterFunc(time.Second, func() { in.Stop(drain) })
+			began := time.Now()
+			check(t, "rest", list(slices.Collect(in.Inbox().Rest())), want)
+			check(t, "waited", time.Since(began), time.Second)
+		})
 	}
 }
 

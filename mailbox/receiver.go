@@ -33,7 +33,7 @@ type Receiver[M any] struct {
 	hand [2]Envelope[M]
 
 	stop    atomic.Uint32
-	stopped chan struct{} // only for an unbuffered mailbox, into which a poke cannot be put
+	stopped chan struct{} // closed by Stop; only where a poke cannot tell of it: an unbuffered mailbox, a loop
 }
 
 const (
@@ -60,7 +60,7 @@ func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
 	b := m.current.Load()
 	in := &Receiver[M]{C: b.channel, mailbox: m, box: b, pokes: pokes, last: idle}
 	in.word.Store(idle)
-	if m.options.capacity() == 0 {
+	if m.options.capacity() == 0 || !pokes {
 		in.stopped = make(chan struct{})
 	}
 	m.receiver = in
@@ -247,7 +247,7 @@ func (in *Receiver[M]) Note() *Note { return in.hand[in.last/one&1].note }
 func (in *Receiver[M]) Rest() iter.Seq[M] {
 	return func(yield func(M) bool) {
 		for {
-			if stop := in.stop.Load(); stop != 0 && stop&stopDrain == 0 {
+			if stop := in.told(); stop != 0 && stop&stopDrain == 0 {
 				in.Done()
 				return
 			}
@@ -261,6 +261,15 @@ func (in *Receiver[M]) Rest() iter.Seq[M] {
 			}
 		}
 	}
+}
+
+// told is what Stop has said to a loop. The loop may have seen its context end a
+// moment before that was said.
+func (in *Receiver[M]) told() uint32 {
+	if ctx := in.watch.Ctx; ctx != nil && ctx.Err() != nil {
+		<-in.stopped
+	}
+	return in.stop.Load()
 }
 
 // Stop makes Next end: after what is waiting if drain is set, else at once. A

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/coppice-go/coppice/exit"
@@ -55,15 +56,22 @@ func faultOf(field, format string, args ...any) error {
 }
 
 // inspection collects the faults of a supervisor and all below it.
-type inspection struct{ faults []error }
+type inspection struct {
+	faults []error
+	above  []*node // that are being looked at, from the top
+}
 
 // found adds what a check says, which may be several faults, and where.
 func (in *inspection) found(place CheckError, err error) {
 	for _, err := range split(err) {
 		fault := place
-		if e, ok := err.(*CheckError); ok && e != nil && !e.located {
+		e, ok := err.(*CheckError)
+		switch {
+		case ok && e == nil: // errors.Is and errors.As would fall over it
+			fault.Field, fault.Err = "Check", errors.New("a nil *CheckError")
+		case ok && !e.located:
 			fault.Field, fault.Err = e.Field, e.Err
-		} else {
+		default:
 			fault.Err = err
 		}
 		in.faults = append(in.faults, &fault)
@@ -74,8 +82,17 @@ func (in *inspection) err() error { return errors.Join(in.faults...) }
 
 // supervisor looks at one with everything below it; path is its own.
 func (in *inspection) supervisor(n *node, path string) {
+	in.found(CheckError{Supervisor: path, located: true}, checkName(n.name))
+	in.inside(n, path)
+}
+
+// inside looks at all of a supervisor but its name, which for a child has been
+// looked at in its place.
+func (in *inspection) inside(n *node, path string) {
+	in.above = append(in.above, n)
+	defer func() { in.above = in.above[:len(in.above)-1] }()
 	place := CheckError{Supervisor: path, located: true}
-	in.found(place, errors.Join(checkName(n.name), n.policy.check(n.dynamic)))
+	in.found(place, n.policy.check(n.dynamic))
 	seen := make(map[string]bool, len(n.children))
 	for i, child := range n.children {
 		place.Position = i + 1
@@ -90,18 +107,20 @@ func (in *inspection) supervisor(n *node, path string) {
 }
 
 // child looks at a child of a supervisor with the given policy. The place is
-// without its name.
+// without its name. A bad name hides nothing else.
 func (in *inspection) child(place CheckError, child Child, policy Policy) (name string) {
 	name, err := nameOf(child)
 	place.Child = name
-	if err != nil {
-		in.found(place, err)
+	in.found(place, err)
+	spec := given(child)
+	in.found(place, spec.check(policy.AutoShutdown))
+	if isNil(spec.Child) {
 		return name
 	}
-	spec := resolve(child)
-	in.found(place, spec.check(policy.AutoShutdown))
 	if below := nodeOf(spec.Child); below != nil {
-		in.supervisor(below, place.Supervisor+"/"+name)
+		in.inside(below, place.Supervisor+"/"+name)
+	} else if around := nodeWithin(spec.Child); around != nil && leadsBack(around, in.above) {
+		in.found(place, errors.New("the same child stands above itself")) // its Check would not come to an end
 	} else if c, ok := spec.Child.(interface{ Check() error }); ok {
 		var fault error
 		panicked := guarded("Check", func() { fault = c.Check() })
@@ -112,23 +131,55 @@ func (in *inspection) child(place CheckError, child Child, policy Policy) (name 
 
 // checkChild says what is wrong with a child that is to be added, all of it.
 func (n *node) checkChild(child Child) (name string, err error) {
-	var in inspection
-	name = in.child(CheckError{Supervisor: n.path()}, child, n.policy)
+	in := inspection{above: []*node{n}}
+	path := n.path()
+	name = in.child(CheckError{Supervisor: path}, child, n.policy)
+	if c := given(child).Child; !isNil(c) {
+		if below := nodeOf(c); below != nil {
+			in.places(below, path+"/"+name)
+		}
+	}
 	return name, in.err()
 }
 
+// itself is the node. A type that embeds a supervisor has this method too,
+// whichever others it replaces.
+func (n *node) itself() *node { return n }
+
+// nodeWithin is the node of a child that is or embeds a supervisor, nil for
+// others.
+func nodeWithin(child Child) (n *node) {
+	if c, ok := child.(interface{ itself() *node }); ok && !isNil(child) {
+		_ = guarded("", func() { n = c.itself() }) // what it embeds may be nil; its Name tells
+	}
+	return n
+}
+
+// leadsBack says whether a supervisor is one of those above it, or there is a
+// circle below it. Only a type that embeds a supervisor can close one.
+func leadsBack(n *node, above []*node) bool {
+	if slices.Contains(above, n) {
+		return true
+	}
+	above = append(above, n)
+	return slices.ContainsFunc(n.children, func(child Child) bool {
+		below := nodeWithin(given(child).Child)
+		return below != nil && leadsBack(below, above)
+	})
+}
+
 // places finds children that stand in more than one place of the tree.
-// Their names have been found to be good, or are told elsewhere.
+// What is wrong with their names is told elsewhere.
 func (in *inspection) places(n *node, path string) {
 	places := make(map[any]string)
 	var walk func(n *node, path string)
 	walk = func(n *node, path string) {
 		for i, child := range n.children {
-			name, err := nameOf(child)
-			if err != nil {
+			name, _ := nameOf(child)
+			child := given(child).Child
+			if isNil(child) {
 				continue
 			}
-			child := resolve(child).Child
 			place := path + "/" + name
 			if reflect.TypeOf(child).Kind() == reflect.Pointer { // a value of any other kind has no identity
 				if before, ok := places[child]; ok {
@@ -157,6 +208,21 @@ func checkName(name string) error {
 	return nil
 }
 
+// given is a child's spec as it was given, without defaults: the child in it may
+// be nil.
+func given(child Child) Spec {
+	switch spec := child.(type) {
+	case Spec:
+		return spec
+	case *Spec: // a fault, but there may be more in it
+		if spec != nil {
+			return *spec
+		}
+		return Spec{}
+	}
+	return Spec{Child: child}
+}
+
 // nameOf asks a child for its name. A child that cannot even tell that, such as
 // a nil pointer, is a fault and no crash.
 func nameOf(child Child) (name string, err error) {
@@ -165,7 +231,12 @@ func nameOf(child Child) (name string, err error) {
 	case Spec:
 		child, field = spec.Child, "Child"
 	case *Spec:
-		return "", errors.New("a pointer to a Spec; give the Spec itself")
+		err := errors.New("a pointer to a Spec; give the Spec itself")
+		if spec == nil {
+			return "", err
+		}
+		name, fault := nameOf(*spec)
+		return name, errors.Join(err, fault)
 	}
 	if child == nil {
 		return "", faultOf(field, "nil")

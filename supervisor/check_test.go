@@ -77,9 +77,37 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor "root": child 5: Name: empty
 			supervisor "root": child 6 "a/b": Name: "a/b" has a slash, which separates the parts of a path
 			supervisor "root": child 8: Child: nil
-			supervisor "root": child 9: a pointer to a Spec; give the Spec itself
+			supervisor "root": child 9 "pointer": a pointer to a Spec; give the Spec itself
 			supervisor "root": child 10 "nested": Child: a Spec in a Spec
 			supervisor "root": child 11 "nested too": Child: a Spec in a Spec`},
+		{"a bad name hides nothing", supervisor.New("root", supervisor.Policy{},
+			supervisor.Spec{Child: named(""), Shutdown: supervisor.Timeout(-1), Restart: 9},
+			supervisor.New("a/b", supervisor.Policy{Restarts: -7}, supervisor.Func("f", nil), twice),
+			supervisor.New("", supervisor.Policy{Restarts: -8}, twice),
+			supervisor.Spec{Restart: 9},
+			supervisor.Spec{Child: nilSupervisor, Restart: 9},
+			checked{named(""), func() error { return errBoom }},
+			&supervisor.Spec{Child: supervisor.Func("g", nil), Restart: 9},
+			(*supervisor.Spec)(nil)), `
+			supervisor "root": child 1: Name: empty
+			supervisor "root": child 1: Restart: restart(9)
+			supervisor "root": child 1: Shutdown: -1ns is negative
+			supervisor "root": child 2 "a/b": Name: "a/b" has a slash, which separates the parts of a path
+			supervisor "root/a/b": Policy.Restarts: -7 is neither a number of restarts nor NoRestarts or Unlimited
+			supervisor "root/a/b": child 1 "f": Func: nil
+			supervisor "root": child 3: Name: empty
+			supervisor "root/": Policy.Restarts: -8 is neither a number of restarts nor NoRestarts or Unlimited
+			supervisor "root": child 4: Child: nil
+			supervisor "root": child 4: Restart: restart(9)
+			supervisor "root": child 5: Child: a nil *supervisor.Supervisor
+			supervisor "root": child 5: Restart: restart(9)
+			supervisor "root": child 6: Name: empty
+			supervisor "root": child 6: boom
+			supervisor "root": child 7 "g": a pointer to a Spec; give the Spec itself
+			supervisor "root": child 7 "g": Restart: restart(9)
+			supervisor "root": child 7 "g": Func: nil
+			supervisor "root": child 8: a pointer to a Spec; give the Spec itself
+			supervisor "root/": child 1 "twice": the same child stands at root/a/b/twice`},
 		{"places", supervisor.New("root", supervisor.Policy{},
 			twice, supervisor.New("in", supervisor.Policy{}, supervisor.Spec{Child: twice})), `
 			supervisor "root/in": child 1 "twice": the same child stands at root/twice`},
@@ -126,6 +154,9 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			decorated{supervisor.New("sub", supervisor.Policy{Within: -1}, named("")), nil}), `
 			supervisor "root": child 1 "sub": supervisor "sub": Policy.Within: -1ns is negative
 			supervisor "root": child 1 "sub": supervisor "sub": child 1: Name: empty`},
+		{"a type around nothing", supervisor.New("root", supervisor.Policy{}, decorated{}), `
+			supervisor "root": child 1: Name: panic: runtime error: invalid memory address or nil pointer dereference
+			supervisor "root": child 1: Check: panic: runtime error: invalid memory address or nil pointer dereference`},
 		{"S99 AutoShutdown of a Dynamic", supervisor.NewDynamic("root", supervisor.Policy{AutoShutdown: strategy.AnySignificant}),
 			`supervisor "root": Policy.AutoShutdown: a Dynamic does not end by itself, so not any_significant`},
 		{"AutoShutdown", supervisor.New("root", supervisor.Policy{},
@@ -193,7 +224,7 @@ func TestS22S23_FaultsCanBeInspected(t *testing.T) {
 			"root|1|a|Significant|the supervisor's AutoShutdown is never",
 		}},
 		{"func", supervisor.Func("f", nil), []string{"root|1|f|Func|nil"}},
-		{"of the user's", faulty, []string{"root|1|faulty|DSN|boom", "root|1|faulty||<nil>", "root|1|faulty||boom"}},
+		{"of the user's", faulty, []string{"root|1|faulty|DSN|boom", "root|1|faulty|Check|a nil *CheckError", "root|1|faulty||boom"}},
 		{"a level below", supervisor.New("sub", supervisor.Policy{Strategy: 7, Healthy: -1}, named("ok"), supervisor.Func("f", nil)), []string{
 			"root/sub|0||Policy.Strategy|strategy(7)",
 			"root/sub|0||Policy.Healthy|-1ns is negative",
@@ -221,6 +252,72 @@ func TestS22S23_FaultsCanBeInspected(t *testing.T) {
 				}
 				checkList(t, kind, faults(childError.Err), want)
 			}
+		})
+	}
+}
+
+// around is a type of the user's with a Check of its own.
+type around struct{ *supervisor.Supervisor }
+
+func (a *around) Check() error { return errors.Join(errBoom, a.Supervisor.Check()) }
+
+func TestS22_ACircleIsAFault(t *testing.T) {
+	quietly := supervisor.Policy{Tracing: quiet()}
+	self := &around{}
+	self.Supervisor = supervisor.New("self", quietly, supervisor.Spec{Child: self})
+	second := &decorated{}
+	first := &around{supervisor.New("first", quietly, named("a"), second)}
+	second.Supervisor = supervisor.New("second", quietly, supervisor.New("between", quietly, first))
+	for _, test := range []struct {
+		name string
+		root *supervisor.Supervisor
+		want string
+	}{
+		{"of one", self.Supervisor, `supervisor "self": child 1 "self": the same child stands above itself`},
+		{"of two", first.Supervisor, `supervisor "first": child 2 "second": the same child stands above itself`},
+		{"seen from the other", second.Supervisor, `supervisor "second/between": child 1 "first": the same child stands above itself`},
+		{"below", supervisor.New("root", quietly, second), `supervisor "root": child 1 "second": the same child stands above itself`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			checkError(t, "check", test.root.Check(), test.want)
+			checkError(t, "run", test.root.Run(t.Context()), test.want)
+		})
+	}
+	checkError(t, "check of the type's own", self.Check(), "boom\n"+`supervisor "self": child 1 "self": the same child stands above itself`)
+
+	root := supervisor.New("root", quietly)
+	checkError(t, "StartChild", root.StartChild(t.Context(), second), "start root/second: the same child stands above itself")
+	checkError(t, "StartChild below itself", root.StartChild(t.Context(), &around{root}), "start root/root: the same child stands above itself")
+
+	inner := &around{supervisor.New("inner", quietly)}
+	outer := decorated{supervisor.New("outer", quietly, inner), nil}
+	checkError(t, "no circle", supervisor.New("root", quietly, outer).Check(),
+		`supervisor "root": child 1 "outer": supervisor "outer": child 1 "inner": boom`)
+}
+
+func TestS26_StartChildChecksThePlaces(t *testing.T) {
+	f := named("f")
+	sub := supervisor.New("sub", supervisor.Policy{},
+		supervisor.New("a", supervisor.Policy{}, f), supervisor.New("b", supervisor.Policy{}, f))
+	const want = `start root/sub: supervisor "root/sub/b": child 1 "f": the same child stands at root/sub/a/f`
+	root := supervisor.New("root", supervisor.Policy{Tracing: quiet()})
+	checkError(t, "StartChild", root.StartChild(t.Context(), sub), want)
+	checkError(t, "StartChild of a Spec", root.StartChild(t.Context(), supervisor.Spec{Child: sub}), want)
+	_, err := supervisor.NewDynamic("root", supervisor.Policy{Tracing: quiet()}).StartChild(t.Context(), sub)
+	checkError(t, "StartChild of a Dynamic", err, want)
+}
+
+func TestS22_ANilCheckErrorIsAFault(t *testing.T) {
+	var none *supervisor.CheckError
+	for name, returned := range map[string]error{"alone": none, "joined": errors.Join(none, errBoom)} {
+		t.Run(name, func(t *testing.T) {
+			err := supervisor.New("root", supervisor.Policy{}, checked{named("a"), func() error { return returned }}).Check()
+			check(t, "is boom", errors.Is(err, errBoom), name == "joined")
+			var fault *supervisor.CheckError
+			if !errors.As(err, &fault) || fault == nil {
+				t.Fatalf("errors.As(%v, *CheckError): got %v, want a fault", err, fault)
+			}
+			checkError(t, "fault", fault, `supervisor "root": child 1 "a": Check: a nil *CheckError`)
 		})
 	}
 }

@@ -26,6 +26,9 @@ type Child interface {
 	// start; then run is not called. A nil run and a nil error mean that the
 	// child declines: it has no process, and that is no failure (S14).
 	//
+	// Both may start further goroutines with [Go]; the incarnation is over when
+	// these have returned too.
+	//
 	// ctx ends when the incarnation is asked to stop, and context.Cause tells
 	// why: an [exit.Reason]. It carries the values of the tree's context.
 	Start(ctx context.Context) (run func() error, err error)

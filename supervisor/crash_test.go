@@ -18,7 +18,8 @@ func crash() {
 	inRun := supervisor.Func("inRun", func(context.Context) error { panic("boom in run") })
 	inStart := named("inStart")
 	inStart.onStart = func(context.Context, int) error { panic("boom in start") }
-	children := map[string]supervisor.Child{"run": inRun, "start": inStart}
+	inGo := with(named("inGo"), func(context.Context) error { panic("boom in Go") })
+	children := map[string]supervisor.Child{"run": inRun, "start": inStart, "go": inGo}
 	child := children[os.Getenv(crashVariable)]
 	// The policy of the root counts for everything below it.
 	root := supervisor.New("root", supervisor.Policy{CrashOnPanic: true, Tracing: quiet()},
@@ -30,6 +31,7 @@ func TestCrashOnPanicEndsTheProgram(t *testing.T) {
 	for _, test := range []struct{ where, panic, function string }{
 		{"run", "panic: boom in run", "supervisor_test.crash.func1"},
 		{"start", "panic: boom in start", "supervisor_test.crash.func2"},
+		{"go", "panic: boom in Go", "supervisor_test.crash.func3"},
 	} {
 		t.Run(test.where, func(t *testing.T) {
 			program := exec.CommandContext(t.Context(), os.Args[0])

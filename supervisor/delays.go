@@ -6,27 +6,28 @@ import (
 	"time"
 )
 
-// attempt is a restart whose time has come. It is void if the member's pending
-// number has moved on.
-type attempt struct {
+// plan is something to be done with a member at some time: its restart, or what
+// is due while it winds down. It is void if the member's pending number has moved
+// on.
+type plan struct {
 	member  *member
 	pending int
 	at      time.Time
 }
 
-// delays are the restarts that wait for their time, the next one first. One
-// timer serves them all: a child in backoff costs no goroutine.
-type delays []attempt
+// delays are the plans that wait for their time, the next one first. One timer
+// serves them all: a child in backoff costs no goroutine.
+type delays []plan
 
-func (d *delays) add(a attempt) { heap.Push((*delayHeap)(d), a) }
+func (d *delays) add(p plan) { heap.Push((*delayHeap)(d), p) }
 
 // compact forgets the void ones.
 func (d *delays) compact() {
-	*d = slices.DeleteFunc(*d, func(a attempt) bool { return a.pending != a.member.pending })
+	*d = slices.DeleteFunc(*d, func(p plan) bool { return p.pending != p.member.pending })
 	heap.Init((*delayHeap)(d))
 }
 
-// next is when the next restart is due, zero if none waits.
+// next is when the next plan is due, zero if none waits.
 func (d delays) next() time.Time {
 	if len(d) == 0 {
 		return time.Time{}
@@ -42,16 +43,16 @@ func (d *delays) due(now time.Time) (items []any) {
 	return items
 }
 
-type delayHeap []attempt
+type delayHeap []plan
 
 func (h delayHeap) Len() int           { return len(h) }
 func (h delayHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
 func (h delayHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *delayHeap) Push(x any)        { *h = append(*h, x.(attempt)) }
+func (h *delayHeap) Push(x any)        { *h = append(*h, x.(plan)) }
 func (h *delayHeap) Pop() any {
 	last := len(*h) - 1
-	a := (*h)[last]
-	(*h)[last] = attempt{} // so that the member can be collected
+	p := (*h)[last]
+	(*h)[last] = plan{} // so that the member can be collected
 	*h = (*h)[:last]
-	return a
+	return p
 }

@@ -13,7 +13,7 @@ func TestS189_VoidRestartsAreForgotten(t *testing.T) {
 	members := make([]*member, 100)
 	for i := range members {
 		members[i] = new(member)
-		waiting.add(attempt{member: members[i], at: begin.Add(time.Duration(100-i) * time.Second)})
+		waiting.add(plan{member: members[i], at: begin.Add(time.Duration(100-i) * time.Second)})
 		if i%10 != 0 {
 			members[i].pending++ // called off
 		}
@@ -30,7 +30,7 @@ func TestS189_VoidRestartsAreForgotten(t *testing.T) {
 	}
 	due := waiting.due(begin.Add(time.Hour))
 	for i, item := range due {
-		if got, want := item.(attempt).member, members[90-10*i]; got != want {
+		if got, want := item.(plan).member, members[90-10*i]; got != want {
 			t.Errorf("due %d: got another member, want number %d", i, 90-10*i)
 		}
 	}

@@ -32,9 +32,15 @@
 // abandoned: its effects on the tree are cut off, and it is listed, with its
 // stack, in the [*StopError] of Run and Stop.
 //
+// # Goroutines of a child
+//
+// A child that needs more goroutines starts them with [Go]: they end with it, it
+// fails with them, and it is over when all have returned. A panic in one that a
+// go statement has started ends the program, as anywhere.
+//
 // # What a supervisor cannot do
 //
-// Panics in goroutines that a child starts itself, fatal errors of the Go
+// Panics in goroutines that were not started with [Go], fatal errors of the Go
 // runtime and os.Exit end the program, whoever supervises (S197).
 //
 // # Time

@@ -23,11 +23,15 @@ var (
 	ErrNested         = errors.New("a nested supervisor is stopped by the one above it") // Stop is for the root of a tree
 )
 
+// ErrUnsupervised is the refusal of [Go] to start a goroutine that would belong
+// to nobody.
+var ErrUnsupervised = errors.New("the ctx is not that of a child")
+
 // ChildError is the error of something that was asked of a supervisor for one
 // of its children, or a failed start.
 type ChildError struct {
 	Path string // of the child, or of the supervisor if it could not be asked
-	Op   string // start, stop, restart, terminate, delete, find; may be empty
+	Op   string // start, stop, restart, terminate, delete, find, go; may be empty
 	Err  error  // one of the errors above, or the reason why the child did not start
 
 	// Reason, with ErrNotRunning, is why the supervisor ended before it could

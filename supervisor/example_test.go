@@ -98,6 +98,36 @@ func ExampleFunc() {
 	// root gave up on flaky: no luck
 }
 
+func ExampleGo() {
+	root := supervisor.New("root", supervisor.Policy{Restarts: 1, Tracing: silent},
+		supervisor.Func("feed", func(ctx context.Context) error {
+			lines := make(chan string)
+			err := supervisor.Go(ctx, func(ctx context.Context) error { // reads while feed works
+				lines <- "good"
+				panic("cannot read the next line")
+			})
+			if err != nil {
+				return err
+			}
+			for {
+				select {
+				case line := <-lines:
+					fmt.Println("line:", line)
+				case <-ctx.Done(): // a stop, or the reader has failed
+					fmt.Println("feed stops because of:", context.Cause(ctx))
+					return nil
+				}
+			}
+		}))
+	fmt.Println(root.Run(context.Background()))
+	// Output:
+	// line: good
+	// feed stops because of: panic: cannot read the next line
+	// line: good
+	// feed stops because of: panic: cannot read the next line
+	// root gave up: too many restarts, the last one wanted by "feed": panic: cannot read the next line
+}
+
 // counter is a service with state, which a crash may have spoilt.
 type counter struct{ n int }
 
@@ -247,6 +277,7 @@ func ExampleSupervisor_Check() {
 	// supervisor "root": Policy.Within: -1s is negative
 	// supervisor "root/sub": child 2 "b": Name: a sibling has it already
 	// supervisor "root/sub": child 3 "c/d": Name: "c/d" has a slash, which separates the parts of a path
+	// supervisor "root/sub": child 3 "c/d": Func: nil
 }
 
 func ExampleSupervisor_StartChild() {

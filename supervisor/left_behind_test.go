@@ -13,18 +13,18 @@ import (
 	"github.com/coppice-go/coppice/tracing"
 )
 
-// around is a type of the user's around a supervisor.
-type around struct {
+// enclosing is a type of the user's around a supervisor.
+type enclosing struct {
 	*supervisor.Supervisor
 	start func(inner func() error) (func() error, error) // after the inner one has started
 }
 
-func (a around) Start(ctx context.Context) (func() error, error) {
-	inner, err := a.Supervisor.Start(ctx)
+func (e enclosing) Start(ctx context.Context) (func() error, error) {
+	inner, err := e.Supervisor.Start(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return a.start(inner)
+	return e.start(inner)
 }
 
 // Whatever becomes of the type around it, a supervisor that was started is
@@ -45,7 +45,7 @@ func TestS15S17S111_SupervisorInsideOfATypeThatEndsWithoutIt(t *testing.T) {
 				a, c := named("a"), named("c")
 				c.onStop = takes(time.Second)
 				sub := supervisor.New("sub", supervisor.Policy{}, a, c)
-				b := newBed(t, supervisor.Policy{}, supervisor.Spec{Child: around{sub, test.start}, Restart: strategy.Temporary})
+				b := newBed(t, supervisor.Policy{}, supervisor.Spec{Child: enclosing{sub, test.start}, Restart: strategy.Temporary})
 				wait, err := b.root.Start(context.Background())
 				checkError(t, "start", err, test.want)
 				if b.wait = wait; err == nil {

@@ -210,8 +210,10 @@ func (l *loop) turn() {
 		l.exited(item.runner)
 	case retry:
 		l.retry(item)
-	case attempt:
-		l.attemptDue(item)
+	case winding:
+		l.windDown(item.runner)
+	case plan:
+		l.due(item)
 	case *request:
 		item.serve()
 	}
@@ -231,11 +233,14 @@ type death struct{ runner *runner }
 
 // notify is how the incarnations of the children tell.
 func (l *loop) notify(r *runner) {
-	if r.phase.Load() == over {
+	switch {
+	case r.phase.Load() == over:
 		l.queue.push(death{r})
-		return
+	case r.ending():
+		l.queue.push(winding{r})
+	default:
+		l.queue.nudge() // the end of a Start is awaited in launch
 	}
-	l.queue.nudge() // the end of a Start is awaited in launch
 }
 
 // wait waits for a nudge, a point in time (zero for none), or the kill of the

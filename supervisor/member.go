@@ -18,7 +18,7 @@ const (
 	Stopped    State = "stopped"    // it has no process: ended for good, declined, stopped by hand, not started yet, or stopped with its group, which waits for the restart of another child
 	Starting   State = "starting"   // its Start is running
 	Running    State = "running"    // it is up
-	Stopping   State = "stopping"   // it was asked to stop
+	Stopping   State = "stopping"   // it was asked to stop, or ends by itself and goroutines of it are left
 	Restarting State = "restarting" // it has no process; its own restart is to come, now or after its backoff
 )
 
@@ -51,8 +51,8 @@ type member struct {
 
 	delays  strategy.Delays
 	attempt int
-	pending int         // counts the restarts that were planned; a delayed one with an older number is void
-	delayed int         // the number of the last one that was delayed
+	pending int         // counts the plans that were made or called off; one with an older number is void
+	delayed int         // the number of the last one that waits for its time
 	reason  exit.Reason // why the last incarnation ended, or would not start
 }
 

@@ -47,7 +47,8 @@ type Policy struct {
 	// hand, or with the supervisor itself, fails with [ErrAbandoned]. When the
 	// goroutine has returned, the child can be started again. A child is known by
 	// its path; what an earlier Run of the same tree has left behind counts too.
-	// false starts it anyway.
+	// false starts it anyway. What is started by hand in a Dynamic is always
+	// another child, with a path of its own.
 	Exclusive bool
 
 	// MaxChildren is how many children a Dynamic may have at once, those that

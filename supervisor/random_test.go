@@ -33,8 +33,29 @@ func (d *dice) time(most time.Duration) time.Duration { return time.Duration(d.r
 
 // unruly is a child that does anything but ignore its ctx for ever.
 func unruly(t *testing.T, d *dice, name string) supervisor.Child {
-	var alive atomic.Int32
-	child := &anyChild{name: name, start: func(ctx context.Context) (func() error, error) {
+	var present atomic.Int32 // goroutines of the incarnation
+	some := func(ctx context.Context) {
+		for d.roll(3) == 0 {
+			present.Add(1)
+			err := supervisor.Go(ctx, func(ctx context.Context) error {
+				defer present.Add(-1)
+				return d.live(ctx)
+			})
+			if err != nil {
+				present.Add(-1)
+			}
+		}
+	}
+	child := &anyChild{name: name, start: func(ctx context.Context) (run func() error, err error) {
+		if present.Add(1) != 1 && !d.stubborn {
+			t.Errorf("%s: two incarnations at the same time", name)
+		}
+		defer func() {
+			if run == nil {
+				present.Add(-1)
+			}
+		}()
+		some(ctx)
 		select {
 		case <-time.After(d.time(10 * time.Millisecond)):
 		case <-ctx.Done():
@@ -49,19 +70,22 @@ func unruly(t *testing.T, d *dice, name string) supervisor.Child {
 			panic("in start")
 		}
 		return func() error {
-			if alive.Add(1) != 1 && !d.stubborn {
-				t.Errorf("%s: two incarnations at the same time", name)
-			}
-			defer alive.Add(-1)
-			select {
-			case <-ctx.Done():
-				d.linger()
-			case <-time.After(d.time(100 * time.Millisecond)):
-			}
-			return ends[d.roll(len(ends))].how()
+			defer present.Add(-1)
+			some(ctx)
+			return d.live(ctx)
 		}, nil
 	}}
 	return supervisor.Spec{Child: child, Restart: strategy.Restart(d.roll(3)), Shutdown: d.shutdown()}
+}
+
+// live is what a goroutine of a child does.
+func (d *dice) live(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		d.linger()
+	case <-time.After(d.time(100 * time.Millisecond)):
+	}
+	return ends[d.roll(len(ends))].how()
 }
 
 // linger is how a child behaves that was asked to stop.

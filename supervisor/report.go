@@ -24,7 +24,8 @@ type Stuck struct {
 	Message     string        // type of the message in hand; empty if there is none, or the child is no actor
 	Waiting     int           // messages that waited behind it
 	Since       time.Duration // it has been busy with the same thing for at least this long before it was abandoned
-	Stack       string        // of its goroutine; empty if there were too many goroutines to look (200,000)
+	Goroutines  int           // that have not returned: its own, and those of [Go]
+	Stack       string        // of these, with an empty line between different ones; empty if there were too many goroutines to look (200,000)
 }
 
 // Error names everything that is stuck, with the stacks.
@@ -54,6 +55,9 @@ func (s Stuck) String() string {
 	if s.Since > 0 {
 		text += fmt.Sprintf(" for at least %v", s.Since)
 	}
+	if s.Goroutines > 1 {
+		text += fmt.Sprintf(", %d goroutines", s.Goroutines)
+	}
 	if s.Waiting > 0 {
 		text += fmt.Sprintf(", %d messages waiting", s.Waiting)
 	}
@@ -71,10 +75,11 @@ func report(t *tree) error {
 		stuck = append(stuck, Stuck{
 			Path:        r.cell.Scope().Path(),
 			Incarnation: r.cell.Number(),
-			InStart:     r.phase.Load() == starting,
+			InStart:     r.cell.Starting(),
 			Message:     r.cell.Holding().Message,
 			Waiting:     known.waiting,
 			Since:       known.busy,
+			Goroutines:  r.present(),
 		})
 	}
 	if len(stuck) == 0 {

@@ -15,15 +15,28 @@ func (l *loop) exited(r *runner) {
 	if m.current != r {
 		return // stopped meanwhile: absorbed (S42, S7)
 	}
-	l.lost(m, r.reason)
-	lived := time.Since(r.upAt)
-	m.life.Emit(tracing.Exited{Head: m.head(), Reason: r.reason, Lived: lived})
-	if !m.spec.Restart.Restarts(r.reason) {
-		l.over(m, r.reason)
+	l.conclude(m, r.reason)
+}
+
+// conclude decides what follows the end of a member's incarnation.
+func (l *loop) conclude(m *member, reason exit.Reason) {
+	lived := m.current.lived()
+	l.lost(m, reason)
+	m.life.Emit(tracing.Exited{Head: m.head(), Reason: reason, Lived: lived})
+	if !m.spec.Restart.Restarts(reason) {
+		l.over(m, reason)
 		l.autoShutdown(m)
 		return
 	}
 	l.restart(m, lived)
+}
+
+// lived is how long the incarnation was up before it began to end.
+func (r *runner) lived() time.Duration {
+	if r.stop.asked.IsZero() {
+		return time.Since(r.upAt)
+	}
+	return max(0, r.stop.asked.Sub(r.upAt))
 }
 
 // over deals with a child that has ended and is not to be restarted: its spec
@@ -64,14 +77,31 @@ func (l *loop) restart(m *member, lived time.Duration) {
 	m.life.Emit(tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason})
 	l.stopSiblings(m)
 	if delay > 0 {
-		if len(l.delays) > 2*len(l.members)+16 { // most of them are void: each member has one at most
-			l.delays.compact()
-		}
-		m.delayed = m.pending
-		l.delays.add(attempt{member: m, pending: m.pending, at: time.Now().Add(delay)})
+		l.plan(m, time.Now().Add(delay))
 		return
 	}
 	l.attempt(m)
+}
+
+// plan has due called for a member, unless its pending number moves on before.
+func (l *loop) plan(m *member, at time.Time) {
+	if len(l.delays) > 2*len(l.members)+16 { // most of them are void: each member has one at most
+		l.delays.compact()
+	}
+	m.delayed = m.pending
+	l.delays.add(plan{m, m.pending, at})
+}
+
+func (l *loop) due(p plan) {
+	m := p.member
+	switch {
+	case m.pending != p.pending: // S70, S189
+	case m.state == Restarting:
+		l.stopSiblings(m) // some may have been started by hand during the delay
+		l.attempt(m)
+	case m.state == Stopping:
+		l.windDown(m.current)
+	}
 }
 
 // retry asks for the restart of a member whose start has failed. It queues
@@ -86,13 +116,6 @@ func (l *loop) retry(r retry) {
 	m := r.member
 	if m.state == Restarting && m.delayed != m.pending {
 		l.restart(m, 0)
-	}
-}
-
-func (l *loop) attemptDue(a attempt) {
-	if a.member.state == Restarting && a.member.pending == a.pending { // S189
-		l.stopSiblings(a.member) // some may have been started by hand during the delay
-		l.attempt(a.member)
 	}
 }
 

@@ -222,7 +222,7 @@ func (r *root) wait() error {
 // was started; the reason why a child did not start; and in addition, by
 // errors.As, a [*StopError] that lists what would not stop. It is never just ctx's
 // error. nil means that every goroutine of the tree has returned, but for those
-// that children started by themselves.
+// that children started by themselves, without [Go].
 //
 // A tree whose children have all ended goes on running, unless its
 // [Policy].AutoShutdown says otherwise: end ctx to end it. Run inside of a child's

@@ -13,16 +13,20 @@ import (
 )
 
 // runner is one incarnation of a child: its goroutine, or while the child is
-// parked none. It tells its supervisor of two things, the end of Start and its
-// own end, and is told by it through its cell.
+// parked none, and those of [Go]. It tells its supervisor of three things, the
+// end of Start, that it ends but goroutines are left, and its end, and is told by
+// it through its cell.
+//
+// It is also the context that its cell descends from, so that [Go] finds it.
 type runner struct {
+	context.Context // has its pprof labels
+
 	child  Child
 	member *member // that it is an incarnation of; nil for a root
 	cell   *incarnation.Cell
-	labels context.Context // its pprof labels
 	tree   *tree
 	life   *tracing.Life
-	notify func(*runner) // started, or ended; on the incarnation's goroutine
+	notify func(*runner) // started, ending, or ended; on a goroutine of the incarnation
 	began  time.Time
 	upAt   time.Time // set before the phase is up
 
@@ -32,7 +36,8 @@ type runner struct {
 	// says so.
 	reason exit.Reason
 
-	stop stopping // belongs to whoever stops it
+	crew atomic.Pointer[crew] // nil while it has but one goroutine
+	stop stopping             // belongs to whoever stops it
 
 	abandonment struct { // guarded by the tree
 		told bool        // an event has told of it
@@ -60,22 +65,33 @@ const (
 func newRunner(below context.Context, child Child, scope *incarnation.Scope, number int, terms incarnation.Terms, t *tree, life *tracing.Life, notify func(*runner)) *runner {
 	labels := pprof.WithLabels(life.Context(below), pprof.Labels(
 		labelTree, t.id, labelPath, scope.Path(), labelIncarnation, strconv.Itoa(number)))
-	return &runner{
-		child:  child,
-		cell:   incarnation.New(labels, scope, number, terms),
-		labels: labels,
-		tree:   t,
-		life:   life,
-		notify: notify,
-		began:  time.Now(),
+	r := &runner{
+		Context: labels,
+		child:   child,
+		tree:    t,
+		life:    life,
+		notify:  notify,
+		began:   time.Now(),
 	}
+	r.cell = incarnation.New(r, scope, number, terms)
+	return r
+}
+
+type runnerKey struct{}
+
+// Value finds the incarnation itself, for those below.
+func (r *runner) Value(key any) any {
+	if key == (runnerKey{}) {
+		return r
+	}
+	return r.Context.Value(key)
 }
 
 // launch starts the incarnation's goroutine.
 func (r *runner) launch() { go r.start() }
 
 func (r *runner) start() {
-	pprof.SetGoroutineLabels(r.labels)
+	pprof.SetGoroutineLabels(r)
 	defer func() { // a sink may leave by Goexit when it is told that the root has started
 		if r.run != nil {
 			r.live()
@@ -149,15 +165,30 @@ type parker interface {
 func (r *runner) wake() { go r.resume() }
 
 func (r *runner) resume() {
-	pprof.SetGoroutineLabels(r.labels) // the sender's were inherited
+	pprof.SetGoroutineLabels(r) // the sender's were inherited
 	r.live()
 }
 
-// end tells that nothing of the incarnation is left.
+// end is told that Start has not succeeded, or that run has ended.
 func (r *runner) end(phase uint32, reason exit.Reason) {
 	if l, ok := r.cell.Handler().(*loop); ok {
 		l.finish()
 	}
+	if r.crew.CompareAndSwap(nil, disbanded) { // it was alone
+		r.over(phase, reason)
+		return
+	}
+	crew := r.crew.Load()
+	if crew.end(phase, reason, r.fails(reason)) {
+		r.over(crew.outcome())
+		return
+	}
+	r.cell.Finish(reason)
+	r.notify(r)
+}
+
+// over tells that nothing of the incarnation is left.
+func (r *runner) over(phase uint32, reason exit.Reason) {
 	if !r.cell.End(reason) {
 		r.tree.returned(r, reason)
 		return

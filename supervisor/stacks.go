@@ -26,19 +26,28 @@ func goroutineStacks(treeID string) map[incarnationKey]string {
 }
 
 // parseStacks reads a goroutine profile in its text form. A group of goroutines
-// with the same stack is a block of lines that an empty line ends:
+// with the same stack is a block of lines that an empty line ends, with their
+// number in front:
 //
-//	1 @ 0x47c5ee 0x40ab4d
+//	2 @ 0x47c5ee 0x40ab4d
 //	# labels: {"coppice.path":"bank/alice", "coppice.tree":"1"}
 //	#	0x47c5ed	main.work+0x2d	/src/main.go:12
 func parseStacks(profile *bytes.Buffer, treeID string) map[incarnationKey]string {
 	stacks := make(map[incarnationKey]string)
+	var count string
 	var labels map[string]string
 	var stack strings.Builder
 	flush := func() {
 		number, err := strconv.Atoi(labels[labelIncarnation])
 		if labels[labelTree] == treeID && err == nil {
-			stacks[incarnationKey{labels[labelPath], number}] += stack.String()
+			key := incarnationKey{labels[labelPath], number}
+			if stacks[key] != "" {
+				stacks[key] += "\n"
+			}
+			if count != "1" {
+				stacks[key] += count + " goroutines:\n"
+			}
+			stacks[key] += stack.String()
 		}
 		labels = nil
 		stack.Reset()
@@ -50,6 +59,8 @@ func parseStacks(profile *bytes.Buffer, treeID string) map[incarnationKey]string
 		switch {
 		case line == "":
 			flush()
+		case !strings.HasPrefix(line, "#"):
+			count, _, _ = strings.Cut(line, " @ ")
 		case strings.HasPrefix(line, "# labels: "):
 			labels = parseLabels(line[len("# labels: "):])
 		case strings.HasPrefix(line, "#\t"):

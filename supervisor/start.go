@@ -76,20 +76,17 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		r.cell.Kill(exit.Killed)
 	}
 	r.launch()
-	for r.phase.Load() == starting {
-		if l.asked.Load() {
-			act.End(nil)
-			l.stopMember(m, exit.Shutdown, l.final.Load())
-			return false, errStopping
-		}
-		l.wait(time.Time{})
-	}
+	phase, reason := l.awaitStart(m)
 	took := time.Since(r.began)
-	switch r.phase.Load() {
+	switch phase {
+	case starting:
+		act.End(nil)
+		l.stopMember(m, exit.Shutdown, l.final.Load())
+		return false, errStopping
 	case failed:
-		l.lost(m, r.reason)
-		act.End(tracing.StartFailed{Head: m.head(), Reason: r.reason, Took: took})
-		return false, &ChildError{Path: m.path, Op: "start", Err: r.reason}
+		l.lost(m, reason)
+		act.End(tracing.StartFailed{Head: m.head(), Reason: reason, Took: took})
+		return false, &ChildError{Path: m.path, Op: "start", Err: reason}
 	case declined:
 		l.set(m, Stopped, nil)
 		act.End(nil)
@@ -102,6 +99,29 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		act.End(tracing.Started{Head: m.head(), Took: took})
 	}
 	return false, nil
+}
+
+// awaitStart waits for the end of a member's Start, and says what phase follows;
+// if that is failed, why. It is still starting if the supervisor is to stop
+// meanwhile.
+func (l *loop) awaitStart(m *member) (phase uint32, reason exit.Reason) {
+	r := m.current
+	for {
+		switch phase = r.phase.Load(); {
+		case phase == failed:
+			return failed, r.reason
+		case phase != starting || l.asked.Load():
+			return phase, nil
+		}
+		var again time.Time
+		if r.ending() { // it has failed, but goroutines that it has started are left
+			var abandoned bool
+			if again, abandoned = l.wind(m); abandoned {
+				return r.crew.Load().settle()
+			}
+		}
+		l.wait(again)
+	}
 }
 
 // occupied says whether an abandoned incarnation of a member keeps the next one

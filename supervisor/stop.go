@@ -15,14 +15,15 @@ const killGrace = 100 * time.Millisecond
 
 // stopping is the stop of one incarnation under way.
 type stopping struct {
-	asked   time.Time // zero if it is not being stopped
-	killAt  time.Time // zero: never
-	endAt   time.Time // when it is abandoned; zero: never
-	killed  bool
-	overdue bool             // it was killed because it was too slow
-	ending  bool             // it has ended, but has not said so yet
-	before  incarnation.Hand // what it had in hand when it was asked
-	act     tracing.Act
+	asked    time.Time // zero if it is not being stopped
+	killAt   time.Time // zero: never
+	endAt    time.Time // when it is abandoned; zero: never
+	byItself bool      // nobody has asked: it winds down
+	killed   bool
+	overdue  bool             // it was killed because it was too slow
+	ending   bool             // it has ended, but has not said so yet
+	before   incarnation.Hand // what it had in hand when it was asked
+	act      tracing.Act
 }
 
 // stopAll stops all members when the supervisor ends: one after the other, last
@@ -98,28 +99,37 @@ func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int
 // ask begins the stop of a member's incarnation.
 func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	r := m.current
-	now := time.Now()
+	if !r.stop.byItself { // else its time has begun already
+		r.limit(m.spec.Shutdown)
+	}
 	s := &r.stop
-	s.asked = now
+	s.byItself = false
+	s.asked = time.Now()
 	s.before = r.cell.Holding()
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
-	grace := killGrace * time.Duration(1+r.height())
 	l.set(m, Stopping, r)
-	switch shutdown := m.spec.Shutdown; {
-	case shutdown.mode == brutalKill:
-		s.killed, s.endAt = true, now.Add(grace)
-		r.cell.Kill(exit.Killed)
-		return
-	case shutdown.mode == timeout && shutdown.time == 0:
-		s.killed, s.overdue, s.endAt = true, true, now.Add(grace)
+	if m.spec.Shutdown != BrutalKill {
 		r.cell.Stop(cause, final)
+	}
+	if s.killed {
 		r.cell.Kill(exit.Killed)
-		return
+	}
+}
+
+// limit says how long an incarnation has to end from now on.
+func (r *runner) limit(shutdown Shutdown) {
+	s := &r.stop
+	now := time.Now()
+	grace := killGrace * time.Duration(1+r.height())
+	switch {
+	case shutdown == BrutalKill:
+		s.killed, s.endAt = true, now.Add(grace)
+	case shutdown == Timeout(0):
+		s.killed, s.overdue, s.endAt = true, true, now.Add(grace)
 	case shutdown.mode == timeout:
 		s.endAt = now.Add(shutdown.time)
 		s.killAt = s.endAt.Add(-min(max(min(shutdown.time/10, time.Second), grace-killGrace), shutdown.time/2))
 	}
-	r.cell.Stop(cause, final)
 }
 
 // press does what is due for a member that is being stopped, and says when to
@@ -137,6 +147,17 @@ func (l *loop) press(m *member, final bool) (again time.Time) {
 	case s.ending:
 		return again
 	}
+	again, over := l.hurry(r)
+	if over {
+		l.abandon(m, final)
+	}
+	return again
+}
+
+// hurry kills an incarnation whose time is nearly over. It says when to come
+// again, zero for never, and whether the time is over.
+func (l *loop) hurry(r *runner) (again time.Time, over bool) {
+	s := &r.stop
 	now := time.Now()
 	if !l.killed.IsZero() { // everything below was killed, and gets its grace
 		s.killed = true
@@ -146,16 +167,16 @@ func (l *loop) press(m *member, final bool) (again time.Time) {
 	}
 	if !s.killed && !s.killAt.IsZero() && !now.Before(s.killAt) {
 		s.killed, s.overdue = true, true
+		s.endAt = now.Add(s.endAt.Sub(s.killAt)) // the grace is granted even if the loop comes late
 		r.cell.Kill(exit.Killed)
 	}
-	if !s.endAt.IsZero() && !now.Before(s.endAt) {
-		l.abandon(m, final)
-		return again
+	switch {
+	case !s.endAt.IsZero() && !now.Before(s.endAt):
+		return again, true
+	case !s.killed && !s.killAt.IsZero():
+		return s.killAt, false
 	}
-	if !s.killed && !s.killAt.IsZero() {
-		return s.killAt
-	}
-	return s.endAt
+	return s.endAt, false
 }
 
 // stopped is the end of an incarnation that was asked to stop.
@@ -179,13 +200,8 @@ func (l *loop) stopped(m *member, final bool) {
 func (l *loop) abandon(m *member, final bool) {
 	r := m.current
 	waited := time.Since(r.stop.asked)
-	before, hand := r.stop.before, r.cell.Holding()
-	known := overdue{waiting: hand.Depth}
-	if before.Begun == hand.Begun && before.Busy == hand.Busy {
-		known.busy = waited
-	}
 	together := r.cell.Abandoned() // with this supervisor
-	if !together && !l.tree.abandon(r, known) {
+	if !together && !l.tree.abandon(r, r.overdue(waited)) {
 		r.stop.ending = true
 		return
 	}
@@ -195,6 +211,16 @@ func (l *loop) abandon(m *member, final bool) {
 	if final {
 		m.gone(exit.Killed)
 	}
+}
+
+// overdue is what is known of an incarnation that has not ended after this time.
+func (r *runner) overdue(waited time.Duration) overdue {
+	before, hand := r.stop.before, r.cell.Holding()
+	known := overdue{waiting: hand.Depth}
+	if before.Begun == hand.Begun && before.Busy == hand.Busy {
+		known.busy = waited
+	}
+	return known
 }
 
 // awaitEnds waits for something to happen and deals with the ends of those who
@@ -216,4 +242,7 @@ func (l *loop) awaitEnds(until time.Time, final bool) (ends int) {
 	return ends
 }
 
-func (r *runner) isStopping() bool { return r.member.current == r && !r.stop.asked.IsZero() }
+// isStopping says whether the incarnation was asked to stop, and is awaited.
+func (r *runner) isStopping() bool {
+	return r.member.current == r && !r.stop.asked.IsZero() && !r.stop.byItself
+}

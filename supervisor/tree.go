@@ -71,9 +71,9 @@ func treeOf(ctx context.Context) *tree {
 	return t
 }
 
-// abandon gives up an incarnation whose time is over. It is false if the
-// incarnation has ended just now. Once the abandonment has been told, call
-// [tree.told].
+// abandon gives up an incarnation whose time is over. It is false if that has
+// ended just now, or was abandoned with the supervisor. Once the abandonment has
+// been told, call [tree.told].
 func (t *tree) abandon(r *runner, known overdue) bool {
 	// It is listed first: its goroutine may come back at any moment.
 	t.mu.Lock()
@@ -83,8 +83,10 @@ func (t *tree) abandon(r *runner, known overdue) bool {
 		return true
 	}
 	t.mu.Lock()
-	delete(t.abandoned, r)
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	if !r.cell.Abandoned() || r.abandonment.back != nil {
+		delete(t.abandoned, r)
+	}
 	return false
 }
 

@@ -47,8 +47,8 @@ type Terms struct {
 }
 
 // Hooks are what an incarnation that does not live by its context alone wants
-// to be told. They run on the supervisor's goroutine and must not wait. A nil
-// function is not called.
+// to be told. They run on the supervisor's goroutine, or on one of the
+// incarnation that has failed, and must not wait. A nil function is not called.
 type Hooks struct {
 	// Self is the child as its handlers know it, Handler what serves them in
 	// this incarnation.
@@ -239,9 +239,15 @@ func (c *Cell) End(reason exit.Reason) bool {
 	if !c.fate.CompareAndSwap(live, ended) {
 		return false
 	}
+	c.Finish(reason)
+	return true
+}
+
+// Finish ends the contexts of an incarnation whose run has ended while other
+// goroutines of it are still there. End follows when they are not.
+func (c *Cell) Finish(reason exit.Reason) {
 	c.Cancel(reason)
 	c.work.Cancel(reason)
-	return true
 }
 
 // Abandon kills the incarnation and cuts its effects off. It is false if the

@@ -49,8 +49,8 @@ var rooms = map[string]room{
 	"actor": {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
 	"supervisor": {
 		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation"},
-		recovers: 1, goroutines: 2,
-		why: "a child is asked for its name; an incarnation begins, and begins again after it was parked",
+		recovers: 1, goroutines: 3,
+		why: "a child is asked for its name; an incarnation begins, and begins again after it was parked; Go",
 	},
 	"actortest": {rooms: []string{"actor", "supervisor", "tracing"}},
 	"tests":     {}, // black box: has nothing but tests

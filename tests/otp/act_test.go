@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
@@ -100,7 +99,7 @@ func (st *stage) act(a act) {
 	case "states":
 		st.states()
 	case "wait":
-		time.Sleep(a.wait)
+		st.pass(a.wait)
 	case "stop":
 		st.stop()
 	}

@@ -200,6 +200,9 @@ func (st *stage) play() {
 	<-done
 }
 
+// pass lets time pass in the bubble.
+func (st *stage) pass(d time.Duration) { time.Sleep(d) }
+
 func (st *stage) settle() {
 	synctest.Wait()
 	st.event("--")

@@ -1,0 +1,74 @@
+package supervisor
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
+)
+
+// Nobody joins when the last has left: whoever was told of the end was told the
+// truth.
+func TestNobodyJoinsAfterTheEnd(t *testing.T) {
+	c := &crew{present: 1}
+	if !c.join() {
+		t.Fatal("join: got refused, want it to succeed")
+	}
+	if last := c.end(over, exit.Normal, false); last || !c.join() {
+		t.Errorf("with one left: got last %v, or refused", last)
+	}
+	if _, last := c.leave(exit.Normal, false); last {
+		t.Error("first of two to leave: got that it was the last")
+	}
+	if _, last := c.leave(exit.Normal, false); !last {
+		t.Error("last to leave: got that it was not")
+	}
+	for name, c := range map[string]*crew{"left": c, "disbanded": disbanded} {
+		if c.join() {
+			t.Errorf("%s: got joined, want refused", name)
+		}
+	}
+}
+
+// Only the first failure of what was running is news: an actor that has ended is
+// told to end no more, which would leave a poke in the mailbox.
+func TestNewsOfAFailure(t *testing.T) {
+	failure := exit.Of(errors.New("boom"))
+	running := &crew{present: 3}
+	ended := &crew{present: 3}
+	ended.end(over, exit.Normal, false)
+	for _, test := range []struct {
+		name  string
+		crew  *crew
+		fails bool
+		want  bool
+	}{
+		{"no failure", running, false, false},
+		{"the first", running, true, true},
+		{"the second", &crew{present: 2, failure: failure}, true, false},
+		{"after the end", ended, true, false},
+	} {
+		if got, _ := test.crew.leave(failure, test.fails); got != test.want {
+			t.Errorf("%s: got news %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// The supervisor gives up an incarnation that was given up with the supervisor.
+func TestAbandonedTwice(t *testing.T) {
+	tree := newTree(nil)
+	r := &runner{cell: incarnation.New(t.Context(), incarnation.NewScope("root/c"), 1, incarnation.Terms{}), tree: tree}
+	for i, want := range []bool{true, false} {
+		if got := tree.abandon(r, overdue{}); got != want {
+			t.Errorf("abandon, time %d: got %v, want %v", i+1, got, want)
+		}
+		if len(tree.lost()) != 1 {
+			t.Errorf("abandon, time %d: got it listed no more", i+1)
+		}
+	}
+	tree.returned(r, exit.Killed)
+	if tree.abandon(r, overdue{}) || len(tree.lost()) != 0 {
+		t.Error("abandon after the return: got it listed, want not")
+	}
+}
