@@ -378,6 +378,7 @@ func TestS110_OneAnswerHoweverDeep(t *testing.T) {
 						ctx = derived
 					}
 					result <- b.root.TerminateChild(ctx, stopped)
+					<-ctx.Done() // its supervisor may not have asked it yet
 					return nil
 				})
 				child := f
