@@ -31,7 +31,6 @@ type stage struct {
 	scenario *scenario
 	sups     map[string]tree
 	given    map[string]string // names that dynamic supervisors gave to the children started below them
-	restarts map[string]string // of the supervisors, by name
 	root     *supervisor.Supervisor
 	stop     context.CancelFunc
 	over     chan struct{} // closed when the scenario is
@@ -59,7 +58,6 @@ func newStage(s *scenario) *stage {
 		scenario: s,
 		sups:     make(map[string]tree),
 		given:    make(map[string]string),
-		restarts: make(map[string]string),
 		cast:     make(map[string]*role),
 		charges:  make(map[string][]time.Time),
 		paused:   make(map[string]chan struct{}),
@@ -68,12 +66,10 @@ func newStage(s *scenario) *stage {
 	for _, n := range s.nodes() {
 		if n.sup == nil {
 			st.cast[n.name] = &role{held: make(map[string]bool), release: make(chan struct{})}
-		} else {
-			st.restarts[n.name] = n.restart
 		}
 	}
 	st.root = st.static(s.root, tracing.New(tracing.Options{
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(reports{st}),
 		Sinks:  []tracing.Sink{st.sink},
 	}))
 	return st

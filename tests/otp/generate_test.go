@@ -47,6 +47,7 @@ func (d *draft) chance(n int) bool { return rapid.IntRange(0, n-1).Draw(d.t, "ch
 func (d *draft) oneOf(words ...string) string { return rapid.SampledFrom(words).Draw(d.t, "word") }
 
 func (d *draft) supervisor(name string, level int, above *node) *node {
+	// With less time than that OTP kills a whole subtree at once, in no order.
 	n := &node{name: name, restart: "permanent", shutdown: "infinity", sup: &flags{
 		strategy:  d.oneOf("one_for_one", "rest_for_one", "one_for_all"),
 		intensity: rapid.SampledFrom([]int{1, 2, 3, 2, 3, 0}).Draw(d.t, "intensity"),
@@ -104,6 +105,8 @@ func (d *draft) child(name string, above *node) *node {
 	switch {
 	case d.chance(10):
 		n.shutdown = "brutal"
+	case d.chance(12):
+		n.shutdown = "infinity"
 	case !d.stubborn && d.chance(20):
 		n.shutdown, n.stubborn, d.stubborn = "400ms", true, true
 	}
@@ -129,7 +132,7 @@ func (d *draft) add(a act) { d.scenario.acts = append(d.scenario.acts, a) }
 
 // episode is one idea of what may happen.
 func (d *draft) episode() {
-	switch rapid.IntRange(0, 15).Draw(d.t, "episode") {
+	switch rapid.IntRange(0, 17).Draw(d.t, "episode") {
 	default:
 		d.add(d.somewhere())
 	case 4:
@@ -142,7 +145,7 @@ func (d *draft) episode() {
 		d.whileHeld()
 	case 13, 14:
 		d.spread()
-	case 15:
+	case 15, 16, 17:
 		d.twice()
 	}
 	if d.chance(2) {
@@ -227,7 +230,10 @@ func (d *draft) whileHeld() {
 // which may fail in one or both of the group restarts, and things come between
 // the two.
 func (d *draft) twice() {
-	failing := d.anyChild(func(p pair) bool { return p.child.sup == nil && p.sup.sup.strategy != "one_for_one" })
+	failing := d.anyChild(func(p pair) bool {
+		strategy := p.sup.sup.strategy
+		return p.child.sup == nil && (strategy == "rest_for_one" || strategy == "one_for_all") && len(p.sup.children) > 1
+	})
 	if failing.child == nil {
 		return
 	}
@@ -237,10 +243,16 @@ func (d *draft) twice() {
 		return
 	}
 	a := other.child.name
+	if d.chance(2) { // left to chance, two failures and a budget that outlasts them are rare
+		first := rapid.SampledFrom([]int{2, 2, 3}).Draw(d.t, "first failure")
+		failing.child.fails = []int{first, first + 1}
+		sup.sup.intensity = max(sup.sup.intensity, 3)
+	}
 	d.add(act{op: "hold", detail: "start", target: b})
 	d.add(act{op: "exit", target: b, detail: "error"})
 	d.add(act{op: "exit", target: a, detail: "error"})
 	d.add(act{op: "hold", detail: "start", target: a})
+	d.meanwhile(sup, 0, 2)
 	d.add(act{op: "release", target: b})
 	d.meanwhile(sup, 1, 2)
 	d.add(act{op: "release", target: a})

@@ -269,6 +269,9 @@ report(_, shutdown_error, true, _) -> ok; % one for each reason, not for each ch
 report(_, shutdown_error, _, #{reason := normal}) -> ok; % departure from S86: a clean
 report(_, shutdown_error, _, #{reason := shutdown}) -> ok; % end is silent, also that of
 report(_, shutdown_error, _, #{reason := {shutdown, _}}) -> ok; % a permanent child
+report(_, child_terminated, _, #{reason := normal}) -> ok; % departure from S34: the
+report(_, child_terminated, _, #{reason := shutdown}) -> ok; % same for a permanent child
+report(_, child_terminated, _, #{reason := {shutdown, _}}) -> ok; % that ends by itself
 report(T, Label, Dynamic, #{reason := Reason, offender := Properties}) ->
     Child = offender(T, Dynamic, Properties),
     event(T, case Label of

@@ -15,7 +15,7 @@ import (
 
 var (
 	flagCount = flag.Int("otp.n", 2000, "how many random scenarios are compared with OTP")
-	flagSeed  = flag.Uint64("otp.seed", 1, "what the random scenarios are made from")
+	flagSeed  = flag.Uint64("otp.seed", 1, "what the random scenarios are made from; -otp.mutants adds 2^32")
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,13 +30,15 @@ func TestRandomScenarios(t *testing.T) {
 	if e == nil {
 		t.Skip(noErlang + ": random scenarios are compared with nothing")
 	}
+	t.Logf("-otp.seed=%d -otp.n=%d", *flagSeed, *flagCount)
 	o := &oracle{t: t, erlang: e}
 	for first := 0; first < *flagCount; first += batch {
 		o.compareRandom(*flagSeed+uint64(first), min(batch, *flagCount-first))
 	}
 	t.Logf("%d random scenarios, %d events compared, %d divergences", o.scenarios, o.events, o.divergences)
-	t.Logf("%d times OTP's side was played again, because an act was late or to see a divergence twice; %d scenarios were late every time; %d drafts were unfair",
-		o.again, o.late, o.unfair)
+	t.Logf("%d more were late every time; OTP's side was played again %d times because it was late and %d times because it differed; %d drafts were unfair",
+		o.late, o.againLate, o.againDiffered, o.unfair)
+	o.checkLate(o.scenarios + o.late)
 }
 
 // oracle compares, and counts.
@@ -44,7 +46,22 @@ type oracle struct {
 	t      *testing.T
 	erlang *erlang
 
-	scenarios, events, divergences, again, late, unfair int
+	scenarios, events, divergences int // compared, so without those that were late every time
+	late                           int // scenarios that were late every time
+	againLate, againDiffered       int // how often OTP's side was played again
+	unfair                         int
+}
+
+// mostLate is how many scenarios in a hundred may be late every time.
+const mostLate = 5
+
+// checkLate fails if so many of the scenarios proved nothing that the others say
+// little.
+func (o *oracle) checkLate(played int) {
+	o.t.Helper()
+	if o.late*100 > played*mostLate {
+		o.t.Errorf("this machine is too slow to compare with OTP: %d of %d scenarios were late every time", o.late, played)
+	}
 }
 
 // slowest is by how much OTP's side may be late, in a scenario where time plays a
@@ -91,11 +108,14 @@ func (o *oracle) compareRandom(seed uint64, n int) {
 	diverges := make(map[string]bool) // by the text of the scenario; of those that were played
 	divergences := 0
 	samples := o.sample(seed, n)
-	for i, verdict := range o.verdicts(samples, tries) {
+	for i, v := range o.verdicts(samples, tries) {
+		diverges[samples[i].String()] = v.divergence != ""
+		if v.late {
+			continue
+		}
 		o.scenarios++
 		o.events += count(samples[i].coppice)
-		diverges[samples[i].String()] = verdict != ""
-		if verdict != "" {
+		if v.divergence != "" {
 			divergences++
 		}
 	}
@@ -103,6 +123,11 @@ func (o *oracle) compareRandom(seed uint64, n int) {
 		return
 	}
 	o.divergences += divergences
+	// Playing for the sake of a smaller scenario does not count.
+	counted := *o
+	defer func() {
+		o.late, o.againLate, o.againDiffered, o.unfair = counted.late, counted.againLate, counted.againDiffered, counted.unfair
+	}()
 	smallest := ""
 	o.rapidly(seed, n, func(t *rapid.T) {
 		s := scenarios.Draw(t, "scenario")
@@ -118,7 +143,7 @@ func (o *oracle) compareRandom(seed uint64, n int) {
 		if err != nil {
 			o.t.Fatal(err)
 		}
-		if d := o.verdicts([]sample{{s, p, events}}, 2)[0]; d != "" {
+		if d := o.verdicts([]sample{{s, p, events}}, 2)[0].divergence; d != "" {
 			smallest = text + "\n" + d
 			t.Fatal("divergence")
 		}
@@ -129,12 +154,18 @@ func (o *oracle) compareRandom(seed uint64, n int) {
 // tries is how often OTP's side is asked at most, before a divergence is believed.
 const tries = 4
 
-// verdicts are how scenarios diverge, "" for those that do not. OTP's side lives
-// in real time: a scenario that diverges is played again, and one in which an act
-// was late, all of them at once. What is late every time proves nothing.
-func (o *oracle) verdicts(samples []sample, tries int) []string {
+// verdict is what the comparison of a scenario has come to.
+type verdict struct {
+	late       bool   // every time: it proves nothing
+	divergence string // "" if there is none
+}
+
+// verdicts compares. OTP's side lives in real time: a scenario that diverges is
+// played again, and one in which an act was late, all of them at once. Samples
+// keep the performance that decided.
+func (o *oracle) verdicts(samples []sample, tries int) []verdict {
 	o.t.Helper()
-	verdicts := make([]string, len(samples))
+	verdicts := make([]verdict, len(samples))
 	var open []int
 	for i := range samples {
 		open = append(open, i)
@@ -150,16 +181,21 @@ func (o *oracle) verdicts(samples []sample, tries int) []string {
 			case d == "" && !late:
 			case try < tries:
 				again, scenarios = append(again, i), append(scenarios, s.scenario)
+				if late {
+					o.againLate++
+				} else {
+					o.againDiffered++
+				}
 			case late:
 				o.late++
+				verdicts[i].late = true
 			default:
-				verdicts[i] = d
+				verdicts[i].divergence = d
 			}
 		}
 		if len(again) == 0 {
 			return verdicts
 		}
-		o.again += len(again)
 		performances, err := o.erlang.performAll(scenarios)
 		if err != nil {
 			o.t.Fatal(err)

@@ -15,7 +15,6 @@ type role struct {
 	held     map[string]bool // start and stop
 	release  chan struct{}   // closed to release; renewed
 	life     *life           // the last incarnation that came up
-	restart  string          // of the spec that the last attempt belongs to
 }
 
 // life is one incarnation of a child.
@@ -40,7 +39,6 @@ func (p *player) Start(ctx context.Context) (func() error, error) {
 	p.mu.Lock()
 	r := p.cast[name]
 	r.attempts++
-	r.restart = p.node.restart
 	attempt, held, release := r.attempts, r.held["start"], r.release
 	p.mu.Unlock()
 	p.event("start %s", name)

@@ -1,42 +1,76 @@
 package otp_test
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
 )
 
-// sink notes what OTP reports too.
+// reports is the log of the tree: what OTP's supervisors report, Coppice's log as
+// warnings and errors. Like a sink it is called by the supervisor that acts, so
+// the lines stand among its other events where they belong.
+type reports struct{ *stage }
+
+func (reports) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+func (r reports) WithAttrs([]slog.Attr) slog.Handler             { return r }
+func (r reports) WithGroup(string) slog.Handler                  { return r }
+
+func (r reports) Handle(_ context.Context, line slog.Record) error {
+	attributes := make(map[string]string)
+	line.Attrs(func(a slog.Attr) bool {
+		if a.Key == "coppice" {
+			for _, a := range a.Value.Resolve().Group() {
+				attributes[a.Key] = a.Value.String()
+			}
+		}
+		return true
+	})
+	path := attributes["path"]
+	name := path[strings.LastIndex(path, "/")+1:]
+	dynamic := kind(name) != name
+	switch line.Message {
+	case "child exited":
+		r.event("report exit %s %s", kind(name), reason(attributes["reason"]))
+	case "child stopped":
+		if !dynamic { // OTP reports one for each reason, not for each child
+			r.event("report shutdown %s %s", name, reason(attributes["reason"]))
+		}
+	case "child abandoned":
+		if !dynamic {
+			r.event("report shutdown %s killed", name)
+		}
+	case "child failed to start": // the child has said so
+	case "supervisor gave up": // see the sink
+	default: // such as a panic of the sink
+		r.event("log: %s", line.Message)
+	}
+	return nil
+}
+
+// reason is how a trace has it.
+func reason(text string) string {
+	switch {
+	case text == "normal" || text == "shutdown" || text == "killed":
+		return text
+	case strings.HasPrefix(text, "shutdown: "):
+		return "shutdown detail"
+	}
+	return "boom"
+}
+
+// sink notes what the log does not tell in OTP's words, and what plays a part in
+// whether the scenario is fair.
 func (st *stage) sink(e tracing.Event) {
 	path := e.Where().Path
 	parent, name := "", path
 	if i := strings.LastIndex(path, "/"); i >= 0 {
 		parent, name = path[:i], kind(path[i+1:])
 	}
-	if parent == "" { // the root has nobody above who would report
-		if g, ok := e.(tracing.GaveUp); ok {
-			st.gaveUp(path, name, g)
-		}
-		return
-	}
 	switch e := e.(type) {
-	case tracing.Exited:
-		if st.restartOf(name) == "permanent" || !e.Reason.Clean() {
-			st.event("report exit %s %s", name, reason(e.Reason))
-		}
-	case tracing.Terminated:
-		if strings.Contains(path, "#") {
-			return // OTP reports one for each reason, not for each child
-		}
-		if e.Overdue || !e.Reason.Clean() && !(e.Reason == exit.Killed && e.Killed) {
-			st.event("report shutdown %s %s", name, reason(e.Reason))
-		}
 	case tracing.Abandoned:
-		if !strings.Contains(path, "#") {
-			st.event("report shutdown %s killed", name)
-		}
 		st.mu.Lock()
 		st.expired = append(st.expired, time.Now())
 		if r := st.cast[name]; r != nil && r.life != nil && !r.life.over {
@@ -47,41 +81,14 @@ func (st *stage) sink(e tracing.Event) {
 	case tracing.Restarting:
 		st.charge(parent)
 	case tracing.GaveUp:
-		st.gaveUp(path, name, e)
+		st.charge(path)
+		st.event("gave up %s on %s", name, kind(e.Child))
 	}
 }
 
-func (st *stage) gaveUp(path, name string, e tracing.GaveUp) {
-	st.charge(path)
-	st.event("gave up %s on %s", name, kind(e.Child))
-}
-
-func (st *stage) restartOf(name string) string {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	if r := st.cast[name]; r != nil {
-		return r.restart
-	}
-	return st.restarts[name]
-}
-
+// charge notes that a restart was charged to the budget of a supervisor.
 func (st *stage) charge(supervisor string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.charges[supervisor] = append(st.charges[supervisor], time.Now())
-}
-
-func reason(r exit.Reason) string {
-	_, gaveUp := r.(*exit.GaveUp)
-	switch {
-	case r == exit.Normal:
-		return "normal"
-	case r == exit.Shutdown || gaveUp:
-		return "shutdown"
-	case r == exit.Killed:
-		return "killed"
-	case r.Clean():
-		return "shutdown detail"
-	}
-	return "boom"
 }

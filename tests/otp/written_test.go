@@ -39,13 +39,15 @@ func TestWrittenScenarios(t *testing.T) {
 	for i, w := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(w.file), ".txt"), func(t *testing.T) {
 			if *flagRecord {
-				w.record(t, performances[i].events)
+				w.record(t, performances[i])
 			} else {
 				o.written(t, w, performances[i])
 			}
 		})
 	}
 	t.Logf("%d written scenarios, %d events compared, %d divergences", o.scenarios, o.events, o.divergences)
+	t.Logf("%d were late every time, so compared with the recording alone", o.late)
+	o.checkLate(len(files))
 }
 
 // script is a written scenario.
@@ -84,7 +86,7 @@ func (o *oracle) written(t *testing.T, w script, p performance) {
 	o.scenarios++
 	o.events += count(coppice)
 	if o.erlang != nil {
-		if d := o.verdicts([]sample{{w.scenario, p, coppice}}, tries)[0]; d != "" {
+		if d := o.verdicts([]sample{{w.scenario, p, coppice}}, tries)[0].divergence; d != "" {
 			o.divergences++
 			t.Errorf("not what OTP does:\n%s", d)
 		}
@@ -97,10 +99,13 @@ func (o *oracle) written(t *testing.T, w script, p performance) {
 
 // record writes the scenario with what OTP has made of it. Answers come last in
 // their step, so that two recordings are equal.
-func (w script) record(t *testing.T, trace []string) {
+func (w script) record(t *testing.T, p performance) {
+	if w.scenario.timed() && p.late > slowest {
+		t.Fatalf("an act was %v late: record it again", p.late)
+	}
 	var text strings.Builder
 	text.WriteString(w.text + "trace\n")
-	for _, events := range w.scenario.segments(trace) {
+	for _, events := range w.scenario.segments(p.events) {
 		for _, event := range append(events, "--") {
 			text.WriteString(event + "\n")
 		}
