@@ -74,7 +74,7 @@ type Hooks struct {
 // Hand is what an incarnation has in hand at some moment.
 type Hand struct {
 	Message string // type of the message in hand; empty if there is none or it cannot be known safely
-	Busy    bool   // a message is in hand
+	Busy    bool   // a message is in hand, or the incarnation is in its Continue
 	Begun   uint64 // messages begun by this incarnation; equal at two moments means the same message
 	Depth   int    // messages waiting
 }
