@@ -55,19 +55,19 @@ var every = []struct {
 	}, {
 		tracing.Terminated{Head: head(), Reason: exit.Shutdown, Took: time.Second},
 		`bank/alice#2 stopped in 1s: shutdown`,
-		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=shutdown coppice.took=1s coppice.overdue=false`,
+		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=shutdown coppice.took=1s coppice.killed=false coppice.overdue=false`,
 	}, {
 		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second, Killed: true},
 		`bank/alice#2 stopped in 1s: killed`,
-		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.overdue=false`,
+		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.killed=true coppice.overdue=false`,
 	}, {
 		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second, Killed: true, Overdue: true},
 		`bank/alice#2 was overdue and stopped in 1s: killed`,
-		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.overdue=true`,
+		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.killed=true coppice.overdue=true`,
 	}, {
 		tracing.Terminated{Head: head(), Reason: failed("disk full"), Took: time.Second},
 		`bank/alice#2 stopped in 1s: disk full`,
-		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="disk full" coppice.took=1s coppice.overdue=false`,
+		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="disk full" coppice.took=1s coppice.killed=false coppice.overdue=false`,
 	}, {
 		tracing.Restarting{Head: head(), Attempt: 3, Delay: time.Second, Reason: failed("boom")},
 		`bank/alice#2 restarts in 1s, attempt 3: boom`,

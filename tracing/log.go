@@ -69,9 +69,10 @@ func (e Exited) LogValue() slog.Value {
 	return e.ended(e.Reason, slog.Duration("lived", e.Lived))
 }
 
-// LogValue is path, incarnation, reason, took, overdue and the stack of a panic.
+// LogValue is path, incarnation, reason, took, killed, overdue and the stack of a
+// panic.
 func (e Terminated) LogValue() slog.Value {
-	return e.ended(e.Reason, slog.Duration("took", e.Took), slog.Bool("overdue", e.Overdue))
+	return e.ended(e.Reason, slog.Duration("took", e.Took), slog.Bool("killed", e.Killed), slog.Bool("overdue", e.Overdue))
 }
 
 // LogValue is path, incarnation, reason, attempt and delay.
