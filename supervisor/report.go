@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/coppice-go/coppice/internal/stacks"
 )
 
 // StopError lists what did not end when a tree was stopped, over the whole tree.
@@ -86,9 +88,9 @@ func report(t *tree) error {
 		return nil
 	}
 	if runtime.NumGoroutine() <= mostStacks {
-		stacks := goroutineStacks(t.id)
+		found := stacks.Of(t.id, "goroutine")
 		for i, s := range stuck {
-			stuck[i].Stack = stacks[incarnationKey{s.Path, s.Incarnation}]
+			stuck[i].Stack = found[stacks.Incarnation{Path: s.Path, Number: s.Incarnation}]
 		}
 	}
 	slices.SortFunc(stuck, func(a, b Stuck) int {

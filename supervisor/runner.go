@@ -3,12 +3,12 @@ package supervisor
 import (
 	"context"
 	"runtime/pprof"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/internal/stacks"
 	"github.com/coppice-go/coppice/tracing"
 )
 
@@ -54,17 +54,9 @@ const (
 	over                   // run has ended
 )
 
-// The names of the pprof labels that the goroutines of a tree carry.
-const (
-	labelTree        = "coppice.tree"
-	labelPath        = "coppice.path"
-	labelIncarnation = "coppice.incarnation"
-)
-
 // newRunner makes the next incarnation of a child, below the given context.
 func newRunner(below context.Context, child Child, scope *incarnation.Scope, number int, terms incarnation.Terms, t *tree, life *tracing.Life, notify func(*runner)) *runner {
-	labels := pprof.WithLabels(life.Context(below), pprof.Labels(
-		labelTree, t.id, labelPath, scope.Path(), labelIncarnation, strconv.Itoa(number)))
+	labels := pprof.WithLabels(life.Context(below), stacks.Labels(t.id, scope.Path(), number))
 	r := &runner{
 		Context: labels,
 		child:   child,

@@ -46,9 +46,10 @@ var rooms = map[string]room{
 		rooms:    []string{"exit"},
 		recovers: 1, why: "the one place that catches the panics of children (S3)",
 	},
-	"actor": {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
+	"internal/stacks": {},
+	"actor":           {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
 	"supervisor": {
-		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation"},
+		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation", "internal/stacks"},
 		recovers: 1, goroutines: 3,
 		why: "a child is asked for its name; an incarnation begins, and begins again after it was parked; Go",
 	},

@@ -1,4 +1,7 @@
-package supervisor
+// Package stacks finds the goroutines of a tree: each carries pprof labels that
+// say which incarnation of which child it belongs to, and so does what such a
+// goroutine starts.
+package stacks
 
 import (
 	"bufio"
@@ -8,39 +11,57 @@ import (
 	"strings"
 )
 
-// incarnationKey names an incarnation in a tree.
-type incarnationKey struct {
-	path   string
-	number int
+// The names of the pprof labels that the goroutines of a tree carry.
+const (
+	labelTree        = "coppice.tree"
+	labelPath        = "coppice.path"
+	labelIncarnation = "coppice.incarnation"
+)
+
+// Labels are those of the goroutines of an incarnation. tree tells two trees with
+// the same names apart.
+func Labels(tree, path string, incarnation int) pprof.LabelSet {
+	return pprof.Labels(labelTree, tree, labelPath, path, labelIncarnation, strconv.Itoa(incarnation))
 }
 
-// goroutineStacks gives the stacks of the goroutines of a tree, found by their
-// pprof labels. It stops the world for a moment, longer the more goroutines
+// Incarnation names an incarnation in a tree.
+type Incarnation struct {
+	Path   string
+	Number int
+}
+
+// Of gives the stacks of the goroutines of a tree, from a profile with the given
+// name: "goroutine" for all that are there. A profile that the runtime does not
+// offer has none. It stops the world for a moment, longer the more goroutines
 // there are.
-func goroutineStacks(treeID string) map[incarnationKey]string {
-	var profile bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+func Of(tree, profile string) map[Incarnation]string {
+	var text bytes.Buffer
+	p := pprof.Lookup(profile)
+	if p == nil {
 		return nil
 	}
-	return parseStacks(&profile, treeID)
+	if err := p.WriteTo(&text, 1); err != nil {
+		return nil
+	}
+	return parse(&text, tree)
 }
 
-// parseStacks reads a goroutine profile in its text form. A group of goroutines
+// parse reads a goroutine profile in its text form. A group of goroutines
 // with the same stack is a block of lines that an empty line ends, with their
 // number in front:
 //
 //	2 @ 0x47c5ee 0x40ab4d
 //	# labels: {"coppice.path":"bank/alice", "coppice.tree":"1"}
 //	#	0x47c5ed	main.work+0x2d	/src/main.go:12
-func parseStacks(profile *bytes.Buffer, treeID string) map[incarnationKey]string {
-	stacks := make(map[incarnationKey]string)
+func parse(profile *bytes.Buffer, tree string) map[Incarnation]string {
+	stacks := make(map[Incarnation]string)
 	var count string
 	var labels map[string]string
 	var stack strings.Builder
 	flush := func() {
 		number, err := strconv.Atoi(labels[labelIncarnation])
-		if labels[labelTree] == treeID && err == nil {
-			key := incarnationKey{labels[labelPath], number}
+		if labels[labelTree] == tree && err == nil {
+			key := Incarnation{labels[labelPath], number}
 			if stacks[key] != "" {
 				stacks[key] += "\n"
 			}
