@@ -48,13 +48,7 @@ func (r *running[M]) proceed(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // no message may come before it
 	}
-	r.setContinuing(true)
-	defer r.setContinuing(false) // also after a panic
+	r.cell.Enter(incarnation.Continuing)
+	defer r.cell.Enter(incarnation.Running) // also after a panic
 	return rest(ctx)
-}
-
-func (r *running[M]) setContinuing(now bool) {
-	r.mu.Lock()
-	r.continuing = now
-	r.mu.Unlock()
 }

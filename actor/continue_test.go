@@ -332,7 +332,7 @@ func TestS145_ContinueThatNeverEnds(t *testing.T) {
 				if !errors.As(err, &report) || len(report.Stuck) != 1 {
 					t.Fatalf("Stop: got %v, want one that is stuck", err)
 				}
-				check(t, "report", report.Stuck[0].String(), "tree/numbers (incarnation 1), stuck for at least 1s, 2 messages waiting")
+				check(t, "report", report.Stuck[0].String(), "tree/numbers (incarnation 1), stuck in Continue for at least 2s, 2 messages waiting")
 				check(t, "stack", strings.Contains(report.Stuck[0].Stack, "ContinueThatNeverEnds"), true)
 				check(t, "the successor", j.take(), "close 2: shutdown")
 

@@ -20,14 +20,13 @@ type running[M any] struct {
 	behavior Behavior[M]
 	in       *mailbox.Receiver[M]
 
-	request    request            // what it handles, if that is a request
-	span       *tracing.Processed // around the handler, if there is a tracer
-	unsettled  bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
-	parked     bool               // the loop ended only to give the goroutine back
-	continuing bool               // the behavior's Continue is running
-	final      atomic.Bool        // it was asked to stop, and no incarnation will follow
+	request   request            // what it handles, if that is a request
+	span      *tracing.Processed // around the handler, if there is a tracer
+	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
+	parked    bool               // the loop ended only to give the goroutine back
+	final     atomic.Bool        // it was asked to stop, and no incarnation will follow
 
-	mu    sync.Mutex // guards continuing and stuck
+	mu    sync.Mutex // guards stuck
 	stuck string     // type of the message in hand when the incarnation was abandoned
 }
 
@@ -172,6 +171,7 @@ func (r *running[M]) finish(reason exit.Reason) error {
 		r.ended(reason, true)
 		return reason
 	}
+	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
 		return r.behavior.Close(r.cell.Work(), reason)
 	}, func(closed exit.Reason) {
@@ -209,6 +209,7 @@ func (r *running[M]) closeOnly() (err error) {
 	if r.behavior.Close == nil {
 		return exit.Killed
 	}
+	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
 		return r.behavior.Close(r.cell.Work(), exit.Killed)
 	}, func(reason exit.Reason) { err = reason })
@@ -238,7 +239,7 @@ func (r *running[M]) holding() incarnation.Hand {
 	defer r.mu.Unlock()
 	return incarnation.Hand{
 		Message: r.stuck,
-		Busy:    busy || r.continuing || r.stuck != "",
+		Busy:    busy || r.cell.Phase() == incarnation.Continuing || r.stuck != "",
 		Begun:   begun,
 		Depth:   r.actor.box.Depth(),
 	}

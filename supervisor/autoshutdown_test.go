@@ -117,7 +117,7 @@ func TestS92_StopsInReverseEachInItsTime(t *testing.T) {
 		err := b.wait()
 		b.wantAt(t, "0s exit done: normal", "0s root shuts down after done: normal", "0s stop z",
 			"5s abandon stuck", "7s stop slow", "7s stop a", "7s exit root: shutdown")
-		checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck for at least 5s"})
+		checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck in run for at least 7s"})
 		close(released)
 	})
 }

@@ -117,6 +117,18 @@ func (r *runner) present() int {
 	return c.present
 }
 
+// ownReturned says whether the incarnation's own goroutine has returned before
+// others.
+func (r *runner) ownReturned() bool {
+	c := r.crew.Load()
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.run != nil && c.present > 0
+}
+
 // join adds a goroutine, unless the incarnation is over.
 func (c *crew) join() bool {
 	c.mu.Lock()

@@ -90,11 +90,11 @@ func TestS197_StuckGoroutinesAreReportedWithTheirStacks(t *testing.T) {
 		late       string // what the end is in the end
 	}{
 		{"one", false, []func(chan struct{}) func(context.Context) error{first},
-			"root/c (incarnation 1), stuck for at least 5s", []string{"hangInFirst"}, 1, "shutdown"},
+			"root/c (incarnation 1), stuck in Go for at least 5s", []string{"hangInFirst"}, 1, "shutdown"},
 		{"equal ones", false, []func(chan struct{}) func(context.Context) error{first, first, first},
-			"root/c (incarnation 1), stuck for at least 5s, 3 goroutines", []string{"3 goroutines:", "hangInFirst"}, 3, "shutdown"},
+			"root/c (incarnation 1), stuck in Go for at least 5s, 3 goroutines", []string{"3 goroutines:", "hangInFirst"}, 3, "shutdown"},
 		{"with run", true, []func(chan struct{}) func(context.Context) error{first, first, second},
-			"root/c (incarnation 1), stuck for at least 5s, 4 goroutines", []string{"2 goroutines:", "hangInFirst", "hangInSecond", "ignoresCtxUntil"}, 4, "panic: late"},
+			"root/c (incarnation 1), stuck in run for at least 5s, 4 goroutines", []string{"2 goroutines:", "hangInFirst", "hangInSecond", "ignoresCtxUntil"}, 4, "panic: late"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestS197_ReturnOfTheLast(t *testing.T) {
 		c := with(named("c"), lingers(20*time.Second), failsAfter(10*time.Second, panics("late")))
 		b := start(t, supervisor.Policy{}, c)
 		c.onStop = takes(15 * time.Second)
-		checkList(t, "report", summary(t, b.stop()), []string{"root/c (incarnation 1), stuck for at least 5s, 3 goroutines"})
+		checkList(t, "report", summary(t, b.stop()), []string{"root/c (incarnation 1), stuck in Go for at least 5s, 3 goroutines"})
 		b.take()
 		time.Sleep(time.Minute)
 		b.wantAt(t, "20s return c: panic: late")

@@ -180,7 +180,7 @@ func TestS83S129_StopsAllAtOnceEachWithItsOwnLimit(t *testing.T) {
 		b.wantAt(t, "0s stop pool/quick#1", "100ms abandon pool/brutal#5", "1.9s stop pool/overdue#3, overdue",
 			"3s stop pool/slow#2", "4s abandon pool/stuck#4", "6s stop pool/waits#6", "6s stop pool", "6s stop root")
 		check(t, "report", strings.Join(summary(t, err), "; "),
-			"root/pool/brutal#5 (incarnation 1), stuck for at least 100ms; root/pool/stuck#4 (incarnation 1), stuck for at least 4s")
+			"root/pool/brutal#5 (incarnation 1), stuck in run for at least 6s; root/pool/stuck#4 (incarnation 1), stuck in run for at least 6s")
 		close(released)
 	})
 }

@@ -67,7 +67,7 @@ func TestS196_RestartBesideAnAbandonedIncarnation(t *testing.T) {
 				}
 				check(t, "child", gaveUp.Child, "stuck")
 				check(t, "why", gaveUp.Why, supervisor.ErrAbandoned)
-				checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck for at least 5s"})
+				checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck in run for at least 5s"})
 				check(t, "starts of the one that is stuck", stuck.starts.Load(), 1)
 			})
 		})
@@ -210,7 +210,7 @@ func TestS196_StopComesFirst(t *testing.T) {
 		time.Sleep(time.Second)
 		err := b.root.Stop(t.Context())
 		b.wantAt(t, "0s exit a: boom", "0s restarting a", "5s abandon stuck", "5s stop root")
-		checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck for at least 5s"})
+		checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck in run for at least 5s"})
 		checkError(t, "wait", b.wait(), reportText(err))
 		close(released)
 	})

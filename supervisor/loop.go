@@ -99,8 +99,10 @@ func (l *loop) killAll() {
 // after (S194).
 func (l *loop) abandoned() {
 	l.fence(exit.Killed)
-	for _, r := range l.alive() {
-		l.tree.abandon(r, overdue{waiting: r.cell.Holding().Depth})
+	below := l.alive()
+	l.tree.list(below)
+	for _, r := range below {
+		l.tree.abandon(r, overdueNow(r))
 	}
 	l.queue.nudge()
 }

@@ -24,6 +24,8 @@ type node struct {
 
 	mu      sync.Mutex
 	scope   *incarnation.Scope // the supervisor's own life; nil while it is not part of a tree
+	latest  *tree              // that it is or was part of
+	where   string             // its path there
 	members []*member          // of children: they outlive the supervisor's incarnations
 }
 
@@ -91,6 +93,7 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 		}
 		return r.started()
 	}
+	n.put(treeOf(cell), cell.Scope().Path())
 	var in inspection
 	if in.supervisor(n, cell.Scope().Path()); in.faults != nil {
 		return nil, in.err()
@@ -117,6 +120,22 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	}
 	l.up.Store(true)
 	return l.run, nil
+}
+
+// put says in which place of which tree the supervisor is.
+func (n *node) put(t *tree, path string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.latest == nil || n.latest.number <= t.number { // else it comes late
+		n.latest, n.where = t, path
+	}
+}
+
+// place is where the supervisor is, or was in the last tree that it was part of.
+func (n *node) place() (t *tree, path string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.latest, n.where
 }
 
 // enter ties the supervisor to its own life in a tree: one at a time. When that

@@ -1,12 +1,14 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/internal/stacks"
 )
 
@@ -22,13 +24,26 @@ type StopError struct {
 type Stuck struct {
 	Path        string
 	Incarnation int
-	InStart     bool          // its Start has not returned
+	In          Phase         // what it is stuck in
 	Message     string        // type of the message in hand; empty if there is none, or the child is no actor
-	Waiting     int           // messages that waited behind it
-	Since       time.Duration // it has been busy with the same thing for at least this long before it was abandoned
+	Waiting     int           // messages that waited behind it when it was abandoned
+	Since       time.Duration // it has been busy with the same thing for at least this long; 0 if that is not known
 	Goroutines  int           // that have not returned: its own, and those of [Go]
-	Stack       string        // of these, with an empty line between different ones; empty if there were too many goroutines to look (200,000)
+	Stack       string        // of these and of others that they have started, with an empty line between different ones; empty if nobody has looked, or there were too many goroutines (200,000)
 }
+
+// Phase is what an incarnation is stuck in.
+type Phase string
+
+// The phases of an incarnation.
+const (
+	InStart    Phase = "Start"    // its Start has not returned: the open of an actor, or that of a supervisor's children
+	InContinue Phase = "Continue" // what an actor does between its Start and its first message
+	InMessage  Phase = "message"  // the handler of a message; a loop of the user's has one in hand until it takes the next
+	InClose    Phase = "Close"    // the cleanup of an actor
+	InRun      Phase = "run"      // anything else in what Start has returned: a function, a loop without a message, a supervisor that waits for a sink
+	InGo       Phase = "Go"       // only goroutines of [Go] are left
+)
 
 // Error names everything that is stuck, with the stacks.
 func (e *StopError) Error() string {
@@ -45,14 +60,11 @@ func (e *StopError) Error() string {
 
 // String is one line without the stack.
 func (s Stuck) String() string {
-	text := fmt.Sprintf("%s (incarnation %d)", s.Path, s.Incarnation)
-	switch {
-	case s.InStart:
-		text += ", stuck in Start"
-	case s.Message != "":
-		text += ", stuck in a " + s.Message
-	default:
-		text += ", stuck"
+	text := fmt.Sprintf("%s (incarnation %d), stuck in ", s.Path, s.Incarnation)
+	if s.In == InMessage {
+		text += "a " + s.Message
+	} else {
+		text += string(s.In)
 	}
 	if s.Since > 0 {
 		text += fmt.Sprintf(" for at least %v", s.Since)
@@ -66,24 +78,77 @@ func (s Stuck) String() string {
 	return text
 }
 
+// overdue is what was known of an incarnation when it was abandoned.
+type overdue struct {
+	waiting int               // messages
+	phase   incarnation.Phase // in which it was
+	since   time.Time         // it has had the same thing in hand from then on at least
+}
+
+// overdueNow is what can be known of an incarnation at one moment.
+func overdueNow(r *runner) overdue {
+	hand := r.cell.Holding()
+	known := overdue{waiting: hand.Depth, phase: hand.Phase, since: time.Now()}
+	if hand.Phase == incarnation.Starting {
+		known.since = r.began
+	}
+	return known
+}
+
+// overdue is what is known of an incarnation that was asked to stop and has not
+// ended.
+func (r *runner) overdue() overdue {
+	before, hand, known := r.stop.before, r.cell.Holding(), overdueNow(r)
+	same := before.Phase == hand.Phase && before.Begun == hand.Begun && before.Busy == hand.Busy
+	if (same || r.ownReturned()) && r.stop.asked.Before(known.since) {
+		known.since = r.stop.asked
+	}
+	return known
+}
+
+// stuck describes an incarnation as it is now, without its stack.
+func (r *runner) stuck(known overdue) Stuck {
+	hand := r.cell.Holding()
+	s := Stuck{
+		Path:        r.cell.Scope().Path(),
+		Incarnation: r.cell.Number(),
+		In:          phaseOf(hand),
+		Message:     hand.Message,
+		Waiting:     known.waiting,
+		Goroutines:  r.present(),
+	}
+	alone := r.ownReturned()
+	if alone {
+		s.In, s.Message = InGo, ""
+	}
+	if alone || hand.Phase == known.phase {
+		s.Since = time.Since(known.since)
+	}
+	return s
+}
+
+func phaseOf(hand incarnation.Hand) Phase {
+	switch {
+	case hand.Phase == incarnation.Starting:
+		return InStart
+	case hand.Phase == incarnation.Continuing:
+		return InContinue
+	case hand.Phase == incarnation.Closing:
+		return InClose
+	case hand.Message != "":
+		return InMessage
+	}
+	return InRun
+}
+
 // mostStacks is above how many goroutines no stacks are taken: a profile of a
 // million takes ten seconds.
 const mostStacks = 200_000
 
-// report says what of a tree is still there. It takes at most one profile.
+// report says what of a tree is still there: nil or a *StopError. It takes one
+// profile if anything is.
 func report(t *tree) error {
-	var stuck []Stuck
-	for r, known := range t.lost() {
-		stuck = append(stuck, Stuck{
-			Path:        r.cell.Scope().Path(),
-			Incarnation: r.cell.Number(),
-			InStart:     r.cell.Starting(),
-			Message:     r.cell.Holding().Message,
-			Waiting:     known.waiting,
-			Since:       known.busy,
-			Goroutines:  r.present(),
-		})
-	}
+	stuck := t.stuck()
 	if len(stuck) == 0 {
 		return nil
 	}
@@ -93,11 +158,39 @@ func report(t *tree) error {
 			stuck[i].Stack = found[stacks.Incarnation{Path: s.Path, Number: s.Incarnation}]
 		}
 	}
-	slices.SortFunc(stuck, func(a, b Stuck) int {
-		if c := strings.Compare(a.Path, b.Path); c != 0 {
-			return c
-		}
-		return a.Incarnation - b.Incarnation
-	})
 	return &StopError{Stuck: stuck}
+}
+
+// stuck describes what of a tree is still there, by path.
+func (t *tree) stuck() (list []Stuck) {
+	for r, known := range t.lost() {
+		list = append(list, r.stuck(known))
+	}
+	slices.SortFunc(list, byPath)
+	return list
+}
+
+func byPath(a, b Stuck) int {
+	return cmp.Or(strings.Compare(a.Path, b.Path), a.Incarnation-b.Incarnation)
+}
+
+// Abandoned lists the incarnations of the supervisor and of everything below it
+// that were abandoned and are still there, by path: what earlier restarts and
+// stops could not wait for, also in earlier runs of the tree. An entry goes when
+// all goroutines of its incarnation have returned.
+//
+// It does not wait and takes no profile, so that it can be asked often: the
+// entries have no stacks. A goroutine profile has them: the goroutines carry the
+// labels coppice.path and coppice.incarnation.
+func (n *node) Abandoned() (list []Stuck) {
+	tree, path := n.place()
+	for ; tree != nil; tree = tree.before {
+		for _, s := range tree.stuck() {
+			if s.Path == path || strings.HasPrefix(s.Path, path+"/") {
+				list = append(list, s)
+			}
+		}
+	}
+	slices.SortStableFunc(list, byPath)
+	return list
 }

@@ -122,8 +122,17 @@ func (r *root) notify(runner *runner) {
 // abandon gives the whole tree up when its root does not end: its loop is stuck
 // in code of the user, such as a sink.
 func (r *root) abandon() {
-	if r.tree.abandon(r.runner, overdue{}) {
+	if r.tree.abandon(r.runner, overdueNow(r.runner)) {
 		r.finish(exit.Killed)
+	}
+}
+
+// forsake concludes although the end cannot be told, because a sink does not
+// return. All that is left is in the report then, the root itself included.
+func (r *root) forsake() {
+	if !r.ended() {
+		r.tree.list([]*runner{r.runner})
+		r.conclude(exit.Killed)
 	}
 }
 
@@ -243,9 +252,14 @@ func (n *node) Run(ctx context.Context) error {
 //
 // It may be called from anywhere but the tree itself, where it would wait for its
 // own caller: with a ctx that a child of the tree was given it is refused with
-// [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start. It may
-// be called any number of times: the calls join, and one that comes later gets the
-// same report. A supervisor that was never started has nothing to stop. One that
+// [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start.
+//
+// It may be called any number of times. Calls during the stop join, and get the
+// same report. One that comes later looks again: what has returned meanwhile is
+// not reported any more, so nil means the same as ever. Each such look takes a
+// profile as long as something is there; [Supervisor.Abandoned] takes none.
+//
+// A supervisor that was never started has nothing to stop. One that
 // is part of another tree refuses with [ErrNested].
 func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
@@ -261,7 +275,7 @@ func (n *node) Stop(ctx context.Context) error {
 		case r == nil:
 			return nil
 		}
-		return r.report
+		return report(r.tree)
 	}
 	r.stop()
 	select {
@@ -274,7 +288,7 @@ func (n *node) Stop(ctx context.Context) error {
 	// then so may be whoever tells of that.
 	grace := killGrace * time.Duration(2+r.runner.height())
 	defer time.AfterFunc(grace, r.abandon).Stop()
-	defer time.AfterFunc(grace+killGrace, func() { r.conclude(exit.Killed) }).Stop()
+	defer time.AfterFunc(grace+killGrace, r.forsake).Stop()
 	<-r.done
 	return r.report
 }

@@ -123,10 +123,14 @@ func TestStopsJoin(t *testing.T) {
 		wg.Wait()
 		b.wantAt(t, "5s abandon stuck", "5s stop a", "5s stop root")
 
+		time.Sleep(time.Minute)
+		checkList(t, "late stop", summary(t, b.root.Stop(context.Background())),
+			[]string{"root/stuck (incarnation 1), stuck in run for at least 1m5s"})
+		report := reportText(b.wait())
 		close(released)
 		synctest.Wait()
-		// One that comes later gets the report of then.
-		checkError(t, "late stop", b.root.Stop(context.Background()), reportText(b.wait()))
+		checkError(t, "stop after the return", b.root.Stop(context.Background()), "")
+		check(t, "what Run says of that stop", reportText(b.wait()), report)
 	})
 }
 

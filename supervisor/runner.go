@@ -36,6 +36,7 @@ type runner struct {
 	// says so.
 	reason exit.Reason
 
+	done atomic.Bool          // it has ended, and told of it
 	crew atomic.Pointer[crew] // nil while it has but one goroutine
 	stop stopping             // belongs to whoever stops it
 
@@ -106,7 +107,7 @@ type startError struct{ reason exit.Reason }
 func (e startError) Error() string { return e.reason.Error() }
 
 func (r *runner) started(reason exit.Reason) {
-	r.cell.Started()
+	r.cell.Enter(incarnation.Running)
 	failure, isFailure := reason.(*exit.Failure)
 	if isFailure {
 		if e, ok := failure.Err.(startError); ok {
@@ -187,6 +188,7 @@ func (r *runner) over(phase uint32, reason exit.Reason) {
 	}
 	r.reason = reason
 	r.phase.Store(phase)
+	defer r.done.Store(true) // also if a sink leaves by Goexit
 	r.notify(r)
 }
 

@@ -200,7 +200,7 @@ func TestS16_StopWhileStartIsStuck(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		err := b.root.Run(ctx)
 		var report *supervisor.StopError
-		if !errors.As(err, &report) || len(report.Stuck) != 1 || report.Stuck[0].Path != "root/stuck" || !report.Stuck[0].InStart {
+		if !errors.As(err, &report) || len(report.Stuck) != 1 || report.Stuck[0].Path != "root/stuck" || report.Stuck[0].In != supervisor.InStart {
 			t.Errorf("run: got %v, want a report of stuck in its Start", err)
 		}
 		b.wantAt(t, "0s start a", "6s abandon stuck", "6s stop a", "6s stop root")

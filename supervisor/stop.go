@@ -201,7 +201,7 @@ func (l *loop) abandon(m *member, final bool) {
 	r := m.current
 	waited := time.Since(r.stop.asked)
 	together := r.cell.Abandoned() // with this supervisor
-	if !together && !l.tree.abandon(r, r.overdue(waited)) {
+	if !together && !l.tree.abandon(r, r.overdue()) {
 		r.stop.ending = true
 		return
 	}
@@ -211,16 +211,6 @@ func (l *loop) abandon(m *member, final bool) {
 	if final {
 		m.gone(exit.Killed)
 	}
-}
-
-// overdue is what is known of an incarnation that has not ended after this time.
-func (r *runner) overdue(waited time.Duration) overdue {
-	before, hand := r.stop.before, r.cell.Holding()
-	known := overdue{waiting: hand.Depth}
-	if before.Begun == hand.Begun && before.Busy == hand.Busy {
-		known.busy = waited
-	}
-	return known
 }
 
 // awaitEnds waits for something to happen and deals with the ends of those who

@@ -14,25 +14,22 @@ import (
 
 // tree is what all supervisors below one root share.
 type tree struct {
-	id     string // tells the goroutines of two trees with the same names apart
+	number uint64 // later trees have higher ones
+	id     string // the number, which tells the goroutines of two trees with the same names apart
 	before *tree  // of the same root, if something of it was still there; nil otherwise
 
 	mu        sync.Mutex
 	abandoned map[*runner]overdue
 }
 
-// overdue is what is known of an incarnation when it is abandoned.
-type overdue struct {
-	waiting int           // messages
-	busy    time.Duration // it has had the same thing in hand for at least this long
-}
-
 var treeIDs atomic.Uint64
 
 // newTree makes the tree of a root whose last one was before, which may be nil.
 func newTree(before *tree) *tree {
+	number := treeIDs.Add(1)
 	return &tree{
-		id:        strconv.FormatUint(treeIDs.Add(1), 10),
+		number:    number,
+		id:        strconv.FormatUint(number, 10),
 		before:    before.remains(),
 		abandoned: make(map[*runner]overdue),
 	}
@@ -76,9 +73,7 @@ func treeOf(ctx context.Context) *tree {
 // been told, call [tree.told].
 func (t *tree) abandon(r *runner, known overdue) bool {
 	// It is listed first: its goroutine may come back at any moment.
-	t.mu.Lock()
-	t.abandoned[r] = known
-	t.mu.Unlock()
+	t.note(r, known)
 	if r.cell.Abandon() {
 		return true
 	}
@@ -114,10 +109,32 @@ func (t *tree) returned(r *runner, reason exit.Reason) {
 	}
 }
 
+// note puts an incarnation on the list, or knows better since when it is stuck.
+func (t *tree) note(r *runner, known overdue) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if before, ok := t.abandoned[r]; !ok || known.since.Before(before.since) {
+		t.abandoned[r] = known
+	}
+}
+
+// list puts incarnations and all that is alive below them on the list, before
+// they are abandoned: that may take the time of a sink. Those that end by
+// themselves after all leave the list.
+func (t *tree) list(runners []*runner) {
+	for _, r := range runners {
+		t.note(r, overdueNow(r))
+		if l, ok := r.cell.Handler().(*loop); ok {
+			t.list(l.alive())
+		}
+	}
+}
+
 // lost are the incarnations that were abandoned and have not come back.
 func (t *tree) lost() map[*runner]overdue {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	maps.DeleteFunc(t.abandoned, func(r *runner, _ overdue) bool { return r.done.Load() })
 	return maps.Clone(t.abandoned)
 }
 

@@ -56,12 +56,12 @@ func TestS6S193_StuckChildIsReportedWithItsStack(t *testing.T) {
 		check(t, "path", stuck[0].Path, "root/stuck")
 		check(t, "incarnation", stuck[0].Incarnation, 1)
 		check(t, "since", stuck[0].Since, 2*time.Second)
-		check(t, "in Start", stuck[0].InStart, false)
+		check(t, "in", stuck[0].In, supervisor.InRun)
 		if !strings.Contains(stuck[0].Stack, "hangInHere") || !strings.Contains(stuck[0].Stack, "truth_test.go") {
 			t.Errorf("stack: got\n%s\nwant hangInHere in truth_test.go", stuck[0].Stack)
 		}
 		text := err.Error()
-		if want := "1 did not stop:\nroot/stuck (incarnation 1), stuck for at least 2s\n\t"; !strings.HasPrefix(text, want) || !strings.Contains(text, "hangInHere") {
+		if want := "1 did not stop:\nroot/stuck (incarnation 1), stuck in run for at least 2s\n\t"; !strings.HasPrefix(text, want) || !strings.Contains(text, "hangInHere") {
 			t.Errorf("text: got\n%s\nwant\n%s and the stack", text, want)
 		}
 
@@ -123,10 +123,10 @@ func TestS193_EarlierAbandonmentsAreInTheReport(t *testing.T) {
 			checkError(t, "restart", b.root.RestartChild(t.Context(), "stuck"), "")
 		}
 		checkList(t, "report", summary(t, b.stop()), []string{
-			"root/dynamic/gone#1 (incarnation 1), stuck for at least 5s",
-			"root/stuck (incarnation 1), stuck for at least 5s",
-			"root/stuck (incarnation 2), stuck for at least 5s",
-			"root/stuck (incarnation 3), stuck for at least 5s",
+			"root/dynamic/gone#1 (incarnation 1), stuck in run for at least 20s",
+			"root/stuck (incarnation 1), stuck in run for at least 15s",
+			"root/stuck (incarnation 2), stuck in run for at least 10s",
+			"root/stuck (incarnation 3), stuck in run for at least 5s",
 		})
 		close(released)
 	})
@@ -147,9 +147,9 @@ func TestS193_SeveralStuckAtDifferentLevels(t *testing.T) {
 		b.wantAt(t, "3s abandon sub/subsub/f", "3s stop sub/subsub/e", "3s stop sub/subsub", "3s stop sub/d",
 			"5s abandon sub/c", "5s stop sub", "5s stop b", "6s abandon a", "6s stop root")
 		checkList(t, "report", summary(t, err), []string{
-			"root/a (incarnation 1), stuck for at least 1s",
-			"root/sub/c (incarnation 1), stuck for at least 2s",
-			"root/sub/subsub/f (incarnation 1), stuck for at least 3s",
+			"root/a (incarnation 1), stuck in run for at least 1s",
+			"root/sub/c (incarnation 1), stuck in run for at least 3s",
+			"root/sub/subsub/f (incarnation 1), stuck in run for at least 6s",
 		})
 		for _, s := range reported(t, err) {
 			if !strings.Contains(s.Stack, "ignoresCtxUntil") {
@@ -327,7 +327,7 @@ func TestS89_StopWithAnEndedCtxKills(t *testing.T) {
 		cancel()
 		err := b.root.Stop(ctx)
 		b.wantAt(t, "100ms abandon stuck", "100ms stop a: killed", "100ms stop root")
-		checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck for at least 100ms"})
+		checkList(t, "report", summary(t, err), []string{"root/stuck (incarnation 1), stuck in run for at least 100ms"})
 		check(t, "cause of a", causes.of("a"), error(exit.Killed))
 		close(released)
 	})

@@ -47,7 +47,7 @@ func (l *loop) wind(m *member) (again time.Time, abandoned bool) {
 	l.set(m, Stopping, r)
 	again, over := l.hurry(r)
 	waited := time.Since(s.asked)
-	if !over || !l.tree.abandon(r, r.overdue(waited)) {
+	if !over || !l.tree.abandon(r, r.overdue()) {
 		return again, false
 	}
 	m.life.Emit(tracing.Abandoned{Head: m.head(), Waited: waited})

@@ -23,9 +23,9 @@ type Cell struct {
 	number int
 	terms  Terms
 
-	fate    atomic.Uint32 // live, ended or abandoned; leaves live once
-	started atomic.Bool   // Start has returned
-	asked   atomic.Bool   // hooks.Stop has been or will be called
+	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
+	phase atomic.Uint32 // a Phase
+	asked atomic.Bool   // hooks.Stop has been or will be called
 
 	mu       sync.Mutex // guards what follows; never held while a hook runs
 	hooks    Hooks
@@ -67,12 +67,24 @@ type Hooks struct {
 	// runs: from now on nothing that it does may have an effect.
 	Abandon func()
 
-	// Holding says what the incarnation has in hand.
+	// Holding says what the incarnation has in hand. The phase is filled in.
 	Holding func() Hand
 }
 
+// Phase is the part of its life in which an incarnation is.
+type Phase uint32
+
+// The phases of an incarnation.
+const (
+	Starting   Phase = iota // Start has not returned
+	Running                 // Start has returned; what is not one of the others
+	Continuing              // in the rest of the start that an actor leaves for later
+	Closing                 // in the cleanup of an actor
+)
+
 // Hand is what an incarnation has in hand at some moment.
 type Hand struct {
+	Phase   Phase  // in which it is
 	Message string // type of the message in hand; empty if there is none or it cannot be known safely
 	Busy    bool   // a message is in hand, or the incarnation is in its Continue
 	Begun   uint64 // messages begun by this incarnation; equal at two moments means the same message
@@ -226,11 +238,14 @@ func (c *Cell) Stopping() bool {
 	return c.Err() != nil && c.fate.Load() != ended // which End says before it ends the context
 }
 
-// Started is told that Start has returned.
-func (c *Cell) Started() { c.started.Store(true) }
+// Enter tells the phase that begins.
+func (c *Cell) Enter(p Phase) { c.phase.Store(uint32(p)) }
+
+// Phase is the one that the incarnation has entered last.
+func (c *Cell) Phase() Phase { return Phase(c.phase.Load()) }
 
 // Starting says whether Start has not returned yet.
-func (c *Cell) Starting() bool { return !c.started.Load() }
+func (c *Cell) Starting() bool { return c.Phase() == Starting }
 
 // End claims the end of the incarnation for its own goroutine and ends its
 // contexts with the reason: what was started with them must not outlive it. It
@@ -275,10 +290,12 @@ func (c *Cell) Holding() Hand {
 	c.mu.Lock()
 	holding := c.hooks.Holding
 	c.mu.Unlock()
-	if holding == nil {
-		return Hand{}
+	var hand Hand
+	if holding != nil {
+		hand = holding()
 	}
-	return holding()
+	hand.Phase = c.Phase()
+	return hand
 }
 
 // Reason is the reason that belongs to what the incarnation returned, given

@@ -63,15 +63,24 @@ func TestStartingAndStopping(t *testing.T) {
 		want state
 	}{
 		{"new", func(*incarnation.Cell, context.CancelCauseFunc) {}, state{true, false}},
-		{"started", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started() }, state{false, false}},
+		{"started", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Enter(incarnation.Running) }, state{false, false}},
 		{"asked to stop in Start", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Stop(exit.Shutdown, true) }, state{true, true}},
-		{"asked to stop", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.Stop(exit.Shutdown, true) }, state{false, true}},
-		{"killed", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.Kill(exit.Killed) }, state{false, true}},
-		{"killed from above", func(c *incarnation.Cell, above context.CancelCauseFunc) { c.Started(); above(exit.Killed) }, state{false, true}},
-		{"abandoned", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.Abandon() }, state{false, true}},
-		{"ended", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Started(); c.End(exit.Normal) }, state{false, false}},
+		{"asked to stop", func(c *incarnation.Cell, _ context.CancelCauseFunc) {
+			c.Enter(incarnation.Running)
+			c.Stop(exit.Shutdown, true)
+		}, state{false, true}},
+		{"killed", func(c *incarnation.Cell, _ context.CancelCauseFunc) {
+			c.Enter(incarnation.Running)
+			c.Kill(exit.Killed)
+		}, state{false, true}},
+		{"killed from above", func(c *incarnation.Cell, above context.CancelCauseFunc) {
+			c.Enter(incarnation.Running)
+			above(exit.Killed)
+		}, state{false, true}},
+		{"abandoned", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Enter(incarnation.Running); c.Abandon() }, state{false, true}},
+		{"ended", func(c *incarnation.Cell, _ context.CancelCauseFunc) { c.Enter(incarnation.Running); c.End(exit.Normal) }, state{false, false}},
 		{"asked to stop, and ended", func(c *incarnation.Cell, _ context.CancelCauseFunc) {
-			c.Started()
+			c.Enter(incarnation.Running)
 			c.Stop(exit.Shutdown, true)
 			c.End(exit.Shutdown)
 		}, state{false, false}},
