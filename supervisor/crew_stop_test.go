@@ -144,7 +144,7 @@ func TestS197_ReturnOfTheLast(t *testing.T) {
 		c := with(named("c"), lingers(20*time.Second), failsAfter(10*time.Second, panics("late")))
 		b := start(t, supervisor.Policy{}, c)
 		c.onStop = takes(15 * time.Second)
-		checkList(t, "report", summary(t, b.stop()), []string{"root/c (incarnation 1), stuck in Go for at least 5s, 3 goroutines"})
+		checkList(t, "report", summary(t, b.stop()), []string{"root/c (incarnation 1), stuck in run for at least 5s, 3 goroutines"})
 		b.take()
 		time.Sleep(time.Minute)
 		b.wantAt(t, "20s return c: panic: late")

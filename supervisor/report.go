@@ -89,8 +89,11 @@ type overdue struct {
 func overdueNow(r *runner) overdue {
 	hand := r.cell.Holding()
 	known := overdue{waiting: hand.Depth, phase: hand.Phase, since: time.Now()}
-	if hand.Phase == incarnation.Starting {
+	switch {
+	case hand.Phase == incarnation.Starting:
 		known.since = r.began
+	case !hand.Since.IsZero():
+		known.since = hand.Since
 	}
 	return known
 }
@@ -117,12 +120,14 @@ func (r *runner) stuck(known overdue) Stuck {
 		Waiting:     known.waiting,
 		Goroutines:  r.present(),
 	}
-	alone := r.ownReturned()
-	if alone {
+	switch {
+	case r.ownReturned():
 		s.In, s.Message = InGo, ""
-	}
-	if alone || hand.Phase == known.phase {
 		s.Since = time.Since(known.since)
+	case hand.Phase == known.phase:
+		s.Since = time.Since(known.since)
+	case !hand.Since.IsZero(): // it goes on with something else
+		s.Since = time.Since(hand.Since)
 	}
 	return s
 }

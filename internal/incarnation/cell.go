@@ -9,6 +9,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 )
@@ -32,6 +33,7 @@ type Cell struct {
 	attached bool
 	final    bool
 	killed   bool
+	since    time.Time // when it entered the phase, unless that is Starting or Running
 }
 
 const (
@@ -67,7 +69,7 @@ type Hooks struct {
 	// runs: from now on nothing that it does may have an effect.
 	Abandon func()
 
-	// Holding says what the incarnation has in hand. The phase is filled in.
+	// Holding says what the incarnation has in hand, but for the phase.
 	Holding func() Hand
 }
 
@@ -84,11 +86,12 @@ const (
 
 // Hand is what an incarnation has in hand at some moment.
 type Hand struct {
-	Phase   Phase  // in which it is
-	Message string // type of the message in hand; empty if there is none or it cannot be known safely
-	Busy    bool   // a message is in hand, or the incarnation is in its Continue
-	Begun   uint64 // messages begun by this incarnation; equal at two moments means the same message
-	Depth   int    // messages waiting
+	Phase   Phase     // in which it is
+	Since   time.Time // when that began; zero unless it is Continuing or Closing
+	Message string    // type of the message in hand; empty if there is none or it cannot be known safely
+	Busy    bool      // a message is in hand, or the incarnation is in its Continue
+	Begun   uint64    // messages begun by this incarnation; equal at two moments means the same message
+	Depth   int       // messages waiting
 }
 
 type workContext struct {
@@ -239,7 +242,16 @@ func (c *Cell) Stopping() bool {
 }
 
 // Enter tells the phase that begins.
-func (c *Cell) Enter(p Phase) { c.phase.Store(uint32(p)) }
+func (c *Cell) Enter(p Phase) {
+	if p == Running { // the one that every incarnation enters
+		c.phase.Store(uint32(p))
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.since = time.Now()
+	c.phase.Store(uint32(p))
+}
 
 // Phase is the one that the incarnation has entered last.
 func (c *Cell) Phase() Phase { return Phase(c.phase.Load()) }
@@ -289,12 +301,16 @@ func (c *Cell) Abandoned() bool { return c.fate.Load() == abandoned }
 func (c *Cell) Holding() Hand {
 	c.mu.Lock()
 	holding := c.hooks.Holding
+	phase, since := c.Phase(), c.since
 	c.mu.Unlock()
 	var hand Hand
 	if holding != nil {
 		hand = holding()
 	}
-	hand.Phase = c.Phase()
+	hand.Phase = phase
+	if phase == Continuing || phase == Closing {
+		hand.Since = since
+	}
 	return hand
 }
 
