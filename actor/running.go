@@ -26,8 +26,9 @@ type running[M any] struct {
 	parked    bool               // the loop ended only to give the goroutine back
 	final     atomic.Bool        // it was asked to stop, and no incarnation will follow
 
-	mu    sync.Mutex // guards stuck
-	stuck string     // type of the message in hand when the incarnation was abandoned
+	mu     sync.Mutex // guards inHand and stuck
+	inHand bool       // a message was in hand when the incarnation was abandoned
+	stuck  string     // its type
 }
 
 func (r *running[M]) hooks() incarnation.Hooks {
@@ -225,12 +226,20 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 // abandon cuts off the effects of an incarnation that did not end in time. It
 // runs on the supervisor's goroutine.
 func (r *running[M]) abandon() {
+	_, busy := r.in.Begun()
+	r.keep(busy, "") // to freeze may take the time of a sink, who hears of dead letters
 	if message, inHand := r.in.Freeze(); inHand {
-		r.mu.Lock()
-		r.stuck = fmt.Sprintf("%T", r.actor.payload(message))
-		r.mu.Unlock()
+		r.keep(true, fmt.Sprintf("%T", r.actor.payload(message)))
+	} else {
+		r.keep(false, "")
 	}
 	r.ended(exit.Killed, false)
+}
+
+func (r *running[M]) keep(inHand bool, stuck string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inHand, r.stuck = inHand, stuck
 }
 
 func (r *running[M]) holding() incarnation.Hand {
@@ -239,7 +248,7 @@ func (r *running[M]) holding() incarnation.Hand {
 	defer r.mu.Unlock()
 	return incarnation.Hand{
 		Message: r.stuck,
-		Busy:    busy || r.cell.Phase() == incarnation.Continuing || r.stuck != "",
+		Busy:    busy || r.cell.Phase() == incarnation.Continuing || r.inHand,
 		Begun:   begun,
 		Depth:   r.actor.box.Depth(),
 	}

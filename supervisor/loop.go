@@ -99,9 +99,7 @@ func (l *loop) killAll() {
 // after (S194).
 func (l *loop) abandoned() {
 	l.fence(exit.Killed)
-	below := l.alive()
-	l.tree.list(below)
-	for _, r := range below {
+	for _, r := range l.alive() {
 		l.tree.abandon(r, overdueNow(r))
 	}
 	l.queue.nudge()

@@ -25,7 +25,7 @@ type Stuck struct {
 	Path        string
 	Incarnation int
 	In          Phase         // what it is stuck in
-	Message     string        // type of the message in hand; empty if there is none, or the child is no actor
+	Message     string        // type of the message in hand; empty if there is none, or it could not be asked for because a sink blocks
 	Waiting     int           // messages that waited behind it when it was abandoned
 	Since       time.Duration // it has been busy with the same thing for at least this long; 0 if that is not known
 	Goroutines  int           // that have not returned: its own, and those of [Go]
@@ -61,10 +61,13 @@ func (e *StopError) Error() string {
 // String is one line without the stack.
 func (s Stuck) String() string {
 	text := fmt.Sprintf("%s (incarnation %d), stuck in ", s.Path, s.Incarnation)
-	if s.In == InMessage {
-		text += "a " + s.Message
-	} else {
+	switch {
+	case s.In != InMessage:
 		text += string(s.In)
+	case s.Message == "":
+		text += "a message"
+	default:
+		text += "a " + s.Message
 	}
 	if s.Since > 0 {
 		text += fmt.Sprintf(" for at least %v", s.Since)
@@ -140,7 +143,7 @@ func phaseOf(hand incarnation.Hand) Phase {
 		return InContinue
 	case hand.Phase == incarnation.Closing:
 		return InClose
-	case hand.Message != "":
+	case hand.Busy:
 		return InMessage
 	}
 	return InRun

@@ -131,7 +131,7 @@ func (r *root) abandon() {
 // return. All that is left is in the report then, the root itself included.
 func (r *root) forsake() {
 	if !r.ended() {
-		r.tree.list([]*runner{r.runner})
+		r.tree.list(r.runner)
 		r.conclude(exit.Killed)
 	}
 }

@@ -118,14 +118,13 @@ func (t *tree) note(r *runner, known overdue) {
 	}
 }
 
-// list puts incarnations and all that is alive below them on the list, before
-// they are abandoned: that may take the time of a sink. Those that end by
-// themselves after all leave the list.
-func (t *tree) list(runners []*runner) {
-	for _, r := range runners {
-		t.note(r, overdueNow(r))
-		if l, ok := r.cell.Handler().(*loop); ok {
-			t.list(l.alive())
+// list puts an incarnation and all that is alive below it on the list, although
+// nobody has abandoned them. Those that end leave it.
+func (t *tree) list(r *runner) {
+	t.note(r, overdueNow(r))
+	if l, ok := r.cell.Handler().(*loop); ok {
+		for _, below := range l.alive() {
+			t.list(below)
 		}
 	}
 }
