@@ -4,7 +4,6 @@
 package stacks
 
 import (
-	"bufio"
 	"bytes"
 	"runtime/pprof"
 	"strconv"
@@ -43,7 +42,7 @@ func Of(tree, profile string) map[Incarnation]string {
 	if err := p.WriteTo(&text, 1); err != nil {
 		return nil
 	}
-	return parse(&text, tree)
+	return parse(text.Bytes(), tree)
 }
 
 // parse reads a goroutine profile in its text form. A group of goroutines
@@ -53,33 +52,37 @@ func Of(tree, profile string) map[Incarnation]string {
 //	2 @ 0x47c5ee 0x40ab4d
 //	# labels: {"coppice.path":"bank/alice", "coppice.tree":"1"}
 //	#	0x47c5ed	main.work+0x2d	/src/main.go:12
-func parse(profile *bytes.Buffer, tree string) map[Incarnation]string {
-	stacks := make(map[Incarnation]string)
-	var count string
-	var labels map[string]string
-	var stack strings.Builder
-	flush := func() {
-		number, err := strconv.Atoi(labels[labelIncarnation])
-		if labels[labelTree] == tree && err == nil {
-			key := Incarnation{labels[labelPath], number}
-			if stacks[key] != "" {
-				stacks[key] += "\n"
-			}
-			if count != "1" {
-				stacks[key] += count + " goroutines:\n"
-			}
-			stacks[key] += stack.String()
+func parse(profile []byte, tree string) map[Incarnation]string {
+	found := make(map[Incarnation]string)
+	// Most goroutines of a large program are not of the tree: they cost a glance.
+	mark := []byte(strconv.Quote(labelTree) + ":" + strconv.Quote(tree))
+	for len(profile) > 0 {
+		var group []byte
+		group, profile, _ = bytes.Cut(profile, []byte("\n\n"))
+		if !bytes.Contains(group, mark) {
+			continue
 		}
-		labels = nil
-		stack.Reset()
+		count, labels, stack := parseGroup(string(group))
+		number, err := strconv.Atoi(labels[labelIncarnation])
+		if labels[labelTree] != tree || err != nil {
+			continue
+		}
+		key := Incarnation{labels[labelPath], number}
+		if found[key] != "" {
+			found[key] += "\n"
+		}
+		if count != "1" {
+			found[key] += count + " goroutines:\n"
+		}
+		found[key] += stack
 	}
-	lines := bufio.NewScanner(profile)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := lines.Text()
+	return found
+}
+
+func parseGroup(group string) (count string, labels map[string]string, stack string) {
+	var text strings.Builder
+	for line := range strings.SplitSeq(group, "\n") {
 		switch {
-		case line == "":
-			flush()
 		case !strings.HasPrefix(line, "#"):
 			count, _, _ = strings.Cut(line, " @ ")
 		case strings.HasPrefix(line, "# labels: "):
@@ -88,12 +91,11 @@ func parse(profile *bytes.Buffer, tree string) map[Incarnation]string {
 			// Tabs align the columns, so there may be several in a row.
 			fields := strings.FieldsFunc(line, func(r rune) bool { return r == '\t' })
 			if len(fields) == 4 {
-				stack.WriteString(fields[2] + "\n\t" + fields[3] + "\n")
+				text.WriteString(fields[2] + "\n\t" + fields[3] + "\n")
 			}
 		}
 	}
-	flush()
-	return stacks
+	return count, labels, text.String()
 }
 
 // parseLabels reads {"key":"value", "key":"value"}, quoted as in Go.

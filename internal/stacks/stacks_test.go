@@ -57,3 +57,29 @@ func TestProfileThatIsNotOffered(t *testing.T) {
 		t.Errorf("got %v, want nothing", found)
 	}
 }
+
+// What other goroutines are called keeps nobody from being found.
+func TestHugeLabelsOfOthers(t *testing.T) {
+	release, ended, started := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	for _, labels := range []pprof.LabelSet{
+		pprof.Labels("a huge one", strings.Repeat("x", 1<<21)),
+		pprof.Labels("text", "# labels: {\"coppice.tree\":\"t3\"}\n\n1 @ 0x0\n"),
+		stacks.Labels("t3", "bank/alice", 1),
+		pprof.Labels("a huge one", strings.Repeat("y", 1<<21)),
+	} {
+		go pprof.Do(context.Background(), labels, func(context.Context) {
+			started <- struct{}{}
+			lingers(release)
+			ended <- struct{}{}
+		})
+		<-started
+	}
+	found := stacks.Of("t3", "goroutine")
+	close(release)
+	for range 4 {
+		<-ended
+	}
+	if got := found[stacks.Incarnation{Path: "bank/alice", Number: 1}]; len(found) != 1 || !strings.Contains(got, "stacks_test.lingers") {
+		t.Errorf("got %v, want the stack of bank/alice alone", found)
+	}
+}
