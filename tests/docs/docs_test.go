@@ -95,6 +95,27 @@ func TestEveryGuaranteeNamesATest(t *testing.T) {
 	}
 }
 
+// unsupervised is a row of the table in docs/unsupervised.md.
+var unsupervised = regexp.MustCompile(`(?m)^\|[^-].*\|$`)
+
+func TestEveryLimitNamesATestAndEveryTestIsNamed(t *testing.T) {
+	document := read(t, "docs/unsupervised.md")
+	rows := unsupervised.FindAllString(document, -1)
+	if len(rows) < 8 {
+		t.Fatalf("docs/unsupervised.md has %d rows, want 8 at least", len(rows))
+	}
+	for _, row := range rows[1:] { // the first is the heading
+		if !named.MatchString(row) {
+			t.Errorf("this limit names no test: %s", row)
+		}
+	}
+	for _, test := range allTests(t) {
+		if strings.HasPrefix(test, "tests/unsupervised.Test") && !strings.HasSuffix(test, ".TestMain") && !strings.Contains(document, "`"+test+"`") {
+			t.Errorf("docs/unsupervised.md does not name %s", test)
+		}
+	}
+}
+
 func testsOf(t *testing.T, directory string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, directory, "*_test.go"))
