@@ -29,7 +29,7 @@ func (p place) want(t *testing.T, got supervisor.Stuck, path string) {
 		t.Errorf("since of %s: got %v, want the shutdown time or more", path, got.Since)
 	}
 	for _, other := range places {
-		if mine := other.name == p.name; strings.Contains(got.Stack, "."+other.function+"+") != mine {
+		if mine := other.name == p.name; strings.Contains(got.Stack, "."+other.function+"\n") != mine {
 			t.Errorf("stack of %s: got\n%s\nwant %s in it: %v", path, got.Stack, other.function, mine)
 		}
 	}
