@@ -7,14 +7,20 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 // crashVariable makes the test binary a program that crashes; see crash.
 const crashVariable = "COPPICE_CRASH"
 
 func crash() {
+	if f := lateCrashes[os.Getenv(crashVariable)]; f != nil {
+		f()
+		return
+	}
 	inRun := supervisor.Func("inRun", func(context.Context) error { panic("boom in run") })
 	inStart := named("inStart")
 	inStart.onStart = func(context.Context, int) error { panic("boom in start") }
@@ -27,6 +33,95 @@ func crash() {
 	fmt.Println("survived:", root.Run(context.Background()))
 }
 
+// lateCrashes are programs with an incarnation that is abandoned.
+var lateCrashes = map[string]func(){
+	"late":       func() { crashLate(false) },
+	"late, hard": func() { crashLate(true) },
+	"for good":   stuckForGood,
+}
+
+// crashLate panics where nobody waits for it any more.
+func crashLate(hard bool) {
+	released, returned := make(chan struct{}), make(chan struct{})
+	root := supervisor.New("root", supervisor.Policy{CrashOnPanic: hard, Tracing: quiet(func(e tracing.Event) {
+		if e, ok := e.(tracing.Returned); ok {
+			fmt.Println("returned:", e.Reason)
+			close(returned)
+		}
+	})}, supervisor.Spec{Shutdown: supervisor.BrutalKill, Child: supervisor.Func("late", func(context.Context) error {
+		<-released
+		panic("boom, late")
+	})})
+	if _, err := root.Start(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("stop:", root.Stop(context.Background()) != nil)
+	close(released)
+	<-returned
+	fmt.Println("survived")
+}
+
+func stuckInSelect() { select {} }
+
+// stuckForGood is a program with goroutines that cannot be released.
+func stuckForGood() {
+	waits := with(named("go"), func(context.Context) error { stuckInSelect(); return nil })
+	starts := named("start")
+	starts.onStart = func(context.Context, int) error { stuckInSelect(); return nil }
+	brutal := func(child supervisor.Child) supervisor.Child {
+		return supervisor.Spec{Child: child, Shutdown: supervisor.BrutalKill}
+	}
+	root := supervisor.New("root", supervisor.Policy{Tracing: quiet()},
+		brutal(supervisor.Func("run", func(context.Context) error { stuckInSelect(); return nil })),
+		brutal(waits), brutal(starts))
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	fmt.Println(root.Run(ctx))
+	fmt.Println("survived:", len(root.Abandoned()))
+}
+
+// program runs the test binary as one that crashes, or does not.
+func program(t *testing.T, name string) (output string, err error) {
+	t.Helper()
+	program := exec.CommandContext(t.Context(), os.Args[0])
+	program.Env = append(os.Environ(), crashVariable+"="+name)
+	text, err := program.CombinedOutput()
+	return string(text), err
+}
+
+func TestS194_LatePanicDoesNotEndTheProgram(t *testing.T) {
+	output, err := program(t, "late")
+	if want := "stop: true\nreturned: panic: boom, late\nsurvived\n"; err != nil || output != want {
+		t.Errorf("got error %v and output:\n%s\nwant:\n%s", err, output, want)
+	}
+}
+
+// Who wants every panic to end the program, gets that of an abandoned goroutine too.
+func TestLatePanicWithCrashOnPanicEndsTheProgram(t *testing.T) {
+	output, err := program(t, "late, hard")
+	if err == nil || strings.Contains(output, "survived") || !strings.Contains(output, "panic: boom, late") {
+		t.Errorf("got error %v and output:\n%s\nwant a crash", err, output)
+	}
+}
+
+func TestS193_StuckInASelectForGood(t *testing.T) {
+	output, err := program(t, "for good")
+	if err != nil {
+		t.Errorf("got error %v, want nil", err)
+	}
+	for _, want := range []string{
+		"3 did not stop:", "root/go (incarnation 1), stuck in Go for at least", "root/run (incarnation 1), stuck in run for at least",
+		"root/start (incarnation 1), stuck in Start for at least", "survived: 3",
+	} {
+		if !strings.Contains(output, want) {
+			t.Errorf("got output:\n%s\nwant it to contain %q", output, want)
+		}
+	}
+	if got := strings.Count(output, "supervisor_test.stuckInSelect\n"); got != 3 {
+		t.Errorf("stacks: got %d with stuckInSelect, want 3, in\n%s", got, output)
+	}
+}
+
 func TestCrashOnPanicEndsTheProgram(t *testing.T) {
 	for _, test := range []struct{ where, panic, function string }{
 		{"run", "panic: boom in run", "supervisor_test.crash.func1"},
@@ -34,10 +129,7 @@ func TestCrashOnPanicEndsTheProgram(t *testing.T) {
 		{"go", "panic: boom in Go", "supervisor_test.crash.func3"},
 	} {
 		t.Run(test.where, func(t *testing.T) {
-			program := exec.CommandContext(t.Context(), os.Args[0])
-			program.Env = append(os.Environ(), crashVariable+"="+test.where)
-			output, err := program.CombinedOutput()
-			text := string(output)
+			text, err := program(t, test.where)
 			if err == nil || strings.Contains(text, "survived") {
 				t.Fatalf("got error %v and output:\n%s\nwant a crash", err, text)
 			}

@@ -30,7 +30,8 @@
 // [Shutdown] time. Contexts end with a cause: context.Cause gives an
 // [exit.Reason]. Go cannot kill a goroutine. One that does not end in time is
 // abandoned: its effects on the tree are cut off, and it is listed, with its
-// stack, in the [*StopError] of Run and Stop.
+// stack, in the [*StopError] of Run and Stop. Abandoned tells at any time which of
+// them are still there.
 //
 // # Goroutines of a child
 //
@@ -41,7 +42,8 @@
 // # What a supervisor cannot do
 //
 // Panics in goroutines that were not started with [Go], fatal errors of the Go
-// runtime and os.Exit end the program, whoever supervises (S197).
+// runtime and os.Exit end the program, whoever supervises (S197). What to do
+// instead is in docs/unsupervised.md.
 //
 // # Time
 //

@@ -62,8 +62,9 @@ type Policy struct {
 	Tracing *tracing.Tracing
 
 	// CrashOnPanic leaves panics of the children, and of everything below, to
-	// end the program, for those who would rather have the core dump. false
-	// means that they are recovered: the child has crashed.
+	// end the program, for those who would rather have the core dump; also those
+	// of incarnations that were abandoned. false means that they are recovered:
+	// the child has crashed, and a late panic has no effect.
 	CrashOnPanic bool
 }
 

@@ -185,7 +185,7 @@ func byPath(a, b Stuck) int {
 // Abandoned lists the incarnations of the supervisor and of everything below it
 // that were abandoned and are still there, by path: what earlier restarts and
 // stops could not wait for, also in earlier runs of the tree. An entry goes when
-// all goroutines of its incarnation have returned.
+// all goroutines of its incarnation have returned (S193).
 //
 // It does not wait and takes no profile, so that it can be asked often: the
 // entries have no stacks. A goroutine profile has them: the goroutines carry the
