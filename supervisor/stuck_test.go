@@ -198,3 +198,58 @@ func worldStops(t *testing.T) (count uint64) {
 	}
 	return count
 }
+
+// Each supervisor knows of what is below it, while the tree runs, when it has
+// stopped, and in its next runs.
+func TestS193_AbandonedIsAskedForAnywhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released, last := make(chan struct{}), make(chan struct{})
+		stuck, other := named("stuck"), named("other")
+		stuck.onStop, other.onStop = ignoresCtxUntil(released), ignoresCtxUntil(last)
+		pool := supervisor.NewDynamic("pool", supervisor.Policy{})
+		sub := supervisor.New("sub", supervisor.Policy{}, stuck)
+		subway := supervisor.New("subway", supervisor.Policy{})
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet()}, sub, subway, pool)
+		lists := func(when string, ofRoot, ofSub, ofPool int) {
+			t.Helper()
+			check(t, when+": of the root", len(root.Abandoned()), ofRoot)
+			check(t, when+": of sub", len(sub.Abandoned()), ofSub)
+			check(t, when+": of pool", len(pool.Abandoned()), ofPool)
+			check(t, when+": of subway", len(subway.Abandoned()), 0)
+		}
+		run := func() {
+			t.Helper()
+			if _, err := root.Start(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lists("before", 0, 0, 0)
+		run()
+		lists("at the start", 0, 0, 0)
+		for range 2 {
+			checkError(t, "terminate", sub.TerminateChild(t.Context(), "stuck"), "")
+			checkError(t, "restart", sub.RestartChild(t.Context(), "stuck"), "")
+		}
+		name := added(t, pool, other)
+		checkError(t, "terminate", pool.TerminateChild(t.Context(), name), "")
+		lists("running", 3, 2, 1)
+		check(t, "without a stack", root.Abandoned()[0].Stack, "")
+		check(t, "one of them", root.Abandoned()[2].String(), "root/sub/stuck (incarnation 2), stuck in run for at least 10s")
+		check(t, "report", len(reported(t, root.Stop(t.Context()))), 4)
+		lists("stopped", 4, 3, 1)
+		run()
+		lists("in the next run", 4, 3, 1)
+		check(t, "report of the next run", len(reported(t, root.Stop(t.Context()))), 1) // its own
+		lists("stopped again", 5, 4, 1)
+		close(released)
+		synctest.Wait()
+		lists("when stuck has returned", 1, 0, 1)
+		run()
+		lists("in the third run", 1, 0, 1)
+		close(last)
+		synctest.Wait()
+		lists("when all have returned", 0, 0, 0)
+		stuck.onStop = nil
+		checkError(t, "stop", root.Stop(t.Context()), "")
+	})
+}
