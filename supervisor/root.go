@@ -259,8 +259,8 @@ func (n *node) Run(ctx context.Context) error {
 // not reported any more, so nil means the same as ever. Each such look takes a
 // profile as long as something is there; [Supervisor.Abandoned] takes none.
 //
-// A supervisor that was never started has nothing to stop. One that
-// is part of another tree refuses with [ErrNested].
+// A supervisor that was never started has nothing to stop. One that is part of
+// another tree refuses with [ErrNested].
 func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
 	if r != nil && !r.ended() && r.holds(ctx) {

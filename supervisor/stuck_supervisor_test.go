@@ -242,3 +242,28 @@ func TestS193_SinkThatDoesNotReturnDuringAnAbandonment(t *testing.T) {
 		checkError(t, "stop after the return", root.Stop(t.Context()), "")
 	})
 }
+
+// One that has come back while a sink held everybody up is not listed again.
+func TestS193_ReturnWhileTheSinkDoesNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released, sink := make(chan struct{}), make(chan struct{})
+		stuck := with(named("stuck"), func(context.Context) error { stuckInGo(released); return nil })
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
+			if _, ok := e.(tracing.Abandoned); ok {
+				<-sink
+			}
+		})}, supervisor.Spec{Child: stuck, Shutdown: supervisor.BrutalKill})
+		_, err := root.Start(context.Background())
+		checkError(t, "start", err, "")
+		stuck.crash() // it winds down
+		time.AfterFunc(500*time.Millisecond, func() { close(released) })
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		checkList(t, "report", summary(t, root.Stop(ctx)), []string{"root (incarnation 1), stuck in run for at least 100ms"})
+		close(sink)
+		synctest.Wait()
+		check(t, "abandoned after the return", len(root.Abandoned()), 0)
+		checkError(t, "stop after the return", root.Stop(t.Context()), "")
+	})
+}

@@ -109,10 +109,14 @@ func (t *tree) returned(r *runner, reason exit.Reason) {
 	}
 }
 
-// note puts an incarnation on the list, or knows better since when it is stuck.
+// note puts an incarnation on the list, unless it has come back, or knows better
+// since when it is stuck.
 func (t *tree) note(r *runner, known overdue) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if r.abandonment.back != nil {
+		return
+	}
 	if before, ok := t.abandoned[r]; !ok || known.since.Before(before.since) {
 		t.abandoned[r] = known
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -235,6 +237,33 @@ func TestWhatTheIncarnationTells(t *testing.T) {
 	check(t, "self", c.Self(), any("self"))
 	check(t, "handler", c.Handler(), any("handler"))
 	check(t, "holding", c.Holding(), hand)
+}
+
+func TestPhases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCell(t.Context())
+		began := time.Now()
+		for _, step := range []struct {
+			enter incarnation.Phase
+			since time.Duration // after the beginning; -1 for not known
+		}{
+			{incarnation.Starting, -1}, {incarnation.Running, -1}, {incarnation.Continuing, 2 * time.Second},
+			{incarnation.Running, -1}, {incarnation.Closing, 4 * time.Second},
+		} {
+			if step.enter != incarnation.Starting { // which it is from the beginning
+				c.Enter(step.enter)
+			}
+			hand := c.Holding()
+			check(t, "phase", hand.Phase, step.enter)
+			want := time.Time{}
+			if step.since >= 0 {
+				want = began.Add(step.since)
+			}
+			check(t, "since", hand.Since.Equal(want), true)
+			check(t, "starting", c.Starting(), step.enter == incarnation.Starting)
+			time.Sleep(time.Second)
+		}
+	})
 }
 
 func TestS7_EndOrAbandonNeverBoth(t *testing.T) {

@@ -83,10 +83,10 @@ func writeTogether(start func(func())) {
 }
 
 func recurse(depth int) error {
-	if err := recurse(depth + 1); err != nil {
-		return err
+	if depth < 0 { // which does not happen
+		return nil
 	}
-	return nil
+	return recurse(depth + 1)
 }
 
 func ended(ctx context.Context) context.Context {
