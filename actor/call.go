@@ -82,24 +82,26 @@ func find[S any](to Target[S]) (*Server[S], error) {
 // by the caller who leaves.
 type answer[R any] struct {
 	state atomic.Uint32
-	done  chan struct{} // closed when value and err are there
+	told  chan struct{} // the caller is to look at the state; has room for all that is told
 	value R
 	err   error
 }
 
 const (
 	unanswered uint32 = iota
+	answering         // value and err are being written
 	answered
 	left
 )
 
 // give answers the call; only the first answer counts.
 func (a *answer[R]) give(value R, err error) bool {
-	if !a.state.CompareAndSwap(unanswered, answered) {
+	if !a.state.CompareAndSwap(unanswered, answering) {
 		return false
 	}
 	a.value, a.err = value, err
-	close(a.done)
+	a.state.Store(answered)
+	a.told <- struct{}{}
 	return true
 }
 
@@ -134,7 +136,7 @@ func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Not
 		return c.value, err
 	}
 	select {
-	case <-c.done:
+	case <-c.told: // nobody asks it anything
 		return c.value, c.err
 	case <-ctx.Done():
 		return c.leave(ctx, s)
@@ -146,7 +148,9 @@ func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	if c.state.CompareAndSwap(unanswered, left) {
 		return c.value, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
 	}
-	<-c.done // being answered this moment
+	for c.state.Load() != answered { // it is this moment
+		<-c.told
+	}
 	return c.value, c.err
 }
 

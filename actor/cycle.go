@@ -14,8 +14,7 @@ import (
 // message is sent.
 type inside struct {
 	context.Context
-	caller *incarnation.Cell
-	wait   incarnation.Wait
+	wait incarnation.Wait
 }
 
 // Done is what a sender asks for when it is about to wait for room. There it
@@ -33,34 +32,38 @@ func newCall[S, R any, M Message[S, R]](ctx context.Context, message M) (c *call
 			inside inside
 		})
 		c, in = &made.call, &made.inside
-		in.caller = caller
+		in.wait.Cell = caller
 	} else {
 		c = new(call[S, R, M])
 	}
-	c.message, c.caller, c.done = message, ctx, make(chan struct{})
+	c.message, c.caller, c.told = message, ctx, make(chan struct{}, 2)
 	return c, in
 }
 
 func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
 	in.Context = ctx
 	defer in.wait.End() // also when a sink leaves by Goexit
-	if cycle := in.wait.Begin(ctx, in.caller, &s.actor.scope, c); cycle != nil {
+	if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
 		return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
 	}
 	if err := s.actor.post(in, c, note); err != nil {
 		return c.value, err
 	}
-	for asked := in.wait.Asked(); ; asked = nil {
+	for {
 		select {
-		case <-c.done:
-			return c.value, c.err
+		case <-c.told:
+			if c.state.Load() == answered {
+				return c.value, c.err
+			}
+			in.wait.Tell()
 		case <-ctx.Done():
 			return c.leave(ctx, s)
-		case <-asked:
-			in.wait.Answer()
 		}
 	}
 }
+
+// Ask is for the graph of who waits for whom.
+func (c *call[S, R, M]) Ask() { c.told <- struct{}{} }
 
 // Pending is for the graph of who waits for whom: an answer that was deferred
 // may come from anybody.

@@ -20,8 +20,7 @@ type Scope struct {
 
 	// Its place in the graph of who waits for whom.
 	callable atomic.Bool
-	wait     atomic.Pointer[Wait]          // the call that it waits for
-	asked    atomic.Pointer[chan struct{}] // see asking; nil until needed
+	wait     atomic.Pointer[Wait] // the call that it waits for
 
 	mu    sync.Mutex
 	cause exit.Reason // nil while the child is there

@@ -30,11 +30,16 @@ type Call interface {
 	// Own says whether the goroutine on which it is called is the own one of an
 	// incarnation that calls.
 	Own() bool
+
+	// Ask makes the goroutine that waits for the answer call Tell, once it does
+	// wait. It is called once at most.
+	Ask()
 }
 
 // Wait is a call that an incarnation waits for: an edge. It is used once.
 type Wait struct {
-	cell *Cell
+	Cell *Cell // that waits; set before Begin
+
 	to   *atomic.Pointer[Scope] // the callee, nil while it is part of no tree
 	call Call
 
@@ -57,8 +62,8 @@ func (c *Cell) Waits() bool { return c.scope.callable.Load() && !c.Abandoned() }
 // Begin begins to wait. If the incarnation would wait for itself it gives the
 // paths on the way round, the first once more at the end. Then, and when ctx has
 // ended, the call must not be made. End follows in each case.
-func (w *Wait) Begin(ctx context.Context, cell *Cell, to *atomic.Pointer[Scope], call Call) (cycle []string) {
-	w.cell, w.to, w.call = cell, to, call
+func (w *Wait) Begin(ctx context.Context, to *atomic.Pointer[Scope], call Call) (cycle []string) {
+	w.to, w.call = to, call
 	if !w.hang() {
 		return nil
 	}
@@ -70,28 +75,28 @@ func (w *Wait) Begin(ctx context.Context, cell *Cell, to *atomic.Pointer[Scope],
 		}
 		if w.askAll(ctx, round) && slices.Equal(w.walk(nil), round) { // all of it at one moment
 			for _, edge := range round {
-				cycle = append(cycle, edge.cell.scope.path)
+				cycle = append(cycle, edge.Cell.scope.path)
 			}
-			return append(cycle, w.cell.scope.path)
+			return append(cycle, w.Cell.scope.path)
 		}
 	}
 }
 
 // End ends the wait. It may be called again.
 func (w *Wait) End() {
-	w.cell.scope.wait.CompareAndSwap(w, nil)
+	w.Cell.scope.wait.CompareAndSwap(w, nil)
 	w.settle(others)
 }
 
 // hang puts the edge into its place. It is false if that is of no use: this is
 // not the own goroutine of the latest incarnation.
 func (w *Wait) hang() bool {
-	place := &w.cell.scope.wait
+	place := &w.Cell.scope.wait
 	for !place.CompareAndSwap(nil, w) {
 		before := place.Load()
 		switch {
 		case before == nil:
-		case !w.Tell() || before.cell.number > w.cell.number:
+		case !w.Tell() || before.Cell.number > w.Cell.number:
 			return false
 		case place.CompareAndSwap(before, w): // there is one own goroutine, and this is it
 			before.settle(others)
@@ -103,7 +108,7 @@ func (w *Wait) hang() bool {
 
 // walk gives the edges from w round to where it began, nil if there is an end.
 func (w *Wait) walk(round []*Wait) []*Wait {
-	home := w.cell.scope
+	home := w.Cell.scope
 	for at, mark := w, w; ; {
 		round = append(round, at)
 		next := at.to.Load()
@@ -126,7 +131,7 @@ func (w *Wait) walk(round []*Wait) []*Wait {
 // waits is the edge of the scope, if it counts.
 func (s *Scope) waits() *Wait {
 	w := s.wait.Load()
-	if w == nil || w.cell.Abandoned() || !w.call.Pending() {
+	if w == nil || w.Cell.Abandoned() || !w.call.Pending() {
 		return nil
 	}
 	return w
@@ -147,37 +152,18 @@ func (w *Wait) askAll(ctx context.Context, round []*Wait) (knew bool) {
 
 // ask waits until it is known whose the edge is, or it is over.
 func (w *Wait) ask(ctx context.Context) {
+	made := make(chan struct{})
+	first := w.known.CompareAndSwap(nil, &made)
 	known := w.known.Load()
-	if known == nil {
-		made := make(chan struct{})
-		w.known.CompareAndSwap(nil, &made)
-		known = w.known.Load()
-	}
 	if w.whose.Load() != anybodys { // settle may not have seen the channel
 		return
 	}
-	w.question()
+	if first {
+		w.call.Ask()
+	}
 	select {
 	case <-*known:
 	case <-ctx.Done():
-	}
-}
-
-// Asked is where the waiting goroutine hears that it is to Tell, nil if there is
-// no need any more.
-func (w *Wait) Asked() <-chan struct{} {
-	if w.whose.Load() != anybodys {
-		return nil
-	}
-	return w.cell.scope.asking()
-}
-
-// Answer is to be called by the waiting goroutine when it was asked.
-func (w *Wait) Answer() {
-	w.Tell()
-	holder := w.cell.scope.wait.Load()
-	if holder != nil && holder.whose.Load() == anybodys { // another goroutine, which was meant
-		holder.question()
 	}
 }
 
@@ -195,14 +181,6 @@ func (w *Wait) Tell() bool {
 	return w.whose.Load() == own
 }
 
-// question asks whoever holds the place of w.
-func (w *Wait) question() {
-	select {
-	case w.cell.scope.asking() <- struct{}{}:
-	default: // it has been asked
-	}
-}
-
 func (w *Wait) settle(whose uint32) {
 	if !w.whose.CompareAndSwap(anybodys, whose) {
 		return
@@ -210,16 +188,4 @@ func (w *Wait) settle(whose uint32) {
 	if known := w.known.Load(); known != nil {
 		close(*known)
 	}
-}
-
-// asking is the channel on which the goroutines of the child's incarnations are
-// asked. One question may be left in it when nobody waits: who comes next tells
-// for nothing.
-func (s *Scope) asking() chan struct{} {
-	if asking := s.asked.Load(); asking != nil {
-		return *asking
-	}
-	made := make(chan struct{}, 1)
-	s.asked.CompareAndSwap(nil, &made)
-	return *s.asked.Load()
 }
