@@ -241,6 +241,9 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 			return fmt.Errorf("%w as %s", ErrAlreadyStarted, owner.Path())
 		}
 	}
+	if a.request != nil {
+		scope.Callable()
+	}
 	a.life.Store(tracing.From(ctx))
 	a.box.Open()
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already

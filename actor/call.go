@@ -19,8 +19,9 @@ import (
 //   - [ErrNoProc]: the server is not started or gone for good; at once.
 //   - [ErrEnded]: it ended while it had the message in hand, at once; or before
 //     a deferred answer, when its cleanup is done. With its reason.
-//   - [ErrSelfCall]: ctx is the server's own, or derived from it; at once. A
-//     goroutine that the server has started with supervisor.Go may call it.
+//   - [ErrCallCycle]: the caller is a server, and the callee waits for it: it is
+//     the caller itself, or is in a call to it, directly or through others; at
+//     once, before anything is sent, also if ctx has a deadline.
 //   - [mailbox.ErrFull]: by the server's overflow policy.
 //   - what ctx said when it ended; [errors.Is] finds it and its cause. The
 //     message may still be handled if its handler has begun; its answer is
@@ -31,22 +32,18 @@ import (
 // for as long as the server restarts. The deadline and the end of ctx reach the
 // handler's ctx. A call is never handed to a handler twice.
 func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
-	c := &call[S, R, M]{message: message}
 	s, err := find(to)
 	if err != nil {
-		return c.value, err
+		var none R
+		return none, err
 	}
-	if caller := incarnation.From(ctx); caller != nil && caller.Scope() == s.actor.scope.Load() && !incarnation.IsBeside(ctx) {
-		return c.value, &SendError{Path: s.Path(), Err: ErrSelfCall}
-	}
-	c.done = make(chan struct{})
-	c.caller = ctx
+	c, in := newCall[S, R](ctx, message)
 	life := s.actor.life.Load()
 	if !life.Traces() {
-		return c.ask(ctx, s, nil)
+		return c.ask(ctx, s, nil, in)
 	}
 	ctx, sent := life.Sending(ctx, tracing.Call, message)
-	value, err := c.ask(ctx, s, &mailbox.Note{Trace: sent.Carrier()})
+	value, err := c.ask(ctx, s, &mailbox.Note{Trace: sent.Carrier()}, in)
 	sent.End(err)
 	return value, err
 }
@@ -85,24 +82,26 @@ func find[S any](to Target[S]) (*Server[S], error) {
 // by the caller who leaves.
 type answer[R any] struct {
 	state atomic.Uint32
-	done  chan struct{} // closed when value and err are there
+	told  chan struct{} // the caller is to look at the state; has room for all that is told
 	value R
 	err   error
 }
 
 const (
 	unanswered uint32 = iota
+	answering         // value and err are being written
 	answered
 	left
 )
 
 // give answers the call; only the first answer counts.
 func (a *answer[R]) give(value R, err error) bool {
-	if !a.state.CompareAndSwap(unanswered, answered) {
+	if !a.state.CompareAndSwap(unanswered, answering) {
 		return false
 	}
 	a.value, a.err = value, err
-	close(a.done)
+	a.state.Store(answered)
+	a.told <- struct{}{}
 	return true
 }
 
@@ -129,19 +128,29 @@ func (c *call[S, R, M]) Value(key any) any {
 	return c.requestContext.Value(key)
 }
 
-func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Note) (R, error) {
+func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
+	if in != nil {
+		return c.askInside(ctx, s, note, in)
+	}
 	if err := s.actor.post(ctx, c, note); err != nil {
 		return c.value, err
 	}
 	select {
-	case <-c.done:
+	case <-c.told: // nobody asks it anything
 		return c.value, c.err
 	case <-ctx.Done():
+		return c.leave(ctx, s)
 	}
+}
+
+// leave ends the wait for the answer, unless that is there.
+func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	if c.state.CompareAndSwap(unanswered, left) {
 		return c.value, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
 	}
-	<-c.done // being answered this moment
+	for c.state.Load() != answered { // it is this moment
+		<-c.told
+	}
 	return c.value, c.err
 }
 

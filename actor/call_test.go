@@ -121,31 +121,6 @@ func TestCallOfNobody(t *testing.T) {
 	}
 }
 
-func TestS146_SelfCallIsRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := actor.NewServer("s", openState)
-		other := actor.NewServer("other", openState)
-		plant(t, s, other)
-		n, err := actor.Call(t.Context(), s, do(func(ctx context.Context, _ *state) (int, error) {
-			return actor.Call(ctx, s, next)
-		}))
-		check(t, "itself", answer(n, err), "0, tree/s: an actor cannot call itself")
-		if !errors.Is(err, actor.ErrSelfCall) {
-			t.Errorf("got %v, want %v", err, actor.ErrSelfCall)
-		}
-		// Others it can, and cast to itself as well.
-		n, err = actor.Call(t.Context(), s, do(func(ctx context.Context, _ *state) (int, error) {
-			if err := actor.Cast(ctx, s, next); err != nil {
-				return 0, err
-			}
-			return actor.Call(ctx, other, next)
-		}))
-		check(t, "another", answer(n, err), "1, <nil>")
-		n, err = actor.Call(t.Context(), s, next)
-		check(t, "after the cast", answer(n, err), "2, <nil>")
-	})
-}
-
 // Calls that wait behind a crash are answered by the next incarnation.
 func TestCallsQueuedAcrossACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -308,7 +283,8 @@ func TestSendErrorText(t *testing.T) {
 	}{
 		{actor.SendError{Path: "bank/alice", Err: actor.ErrNoProc}, "bank/alice: no such process: not started, or gone for good"},
 		{actor.SendError{Path: "bank/alice", Err: actor.ErrEnded, Reason: exit.Shutdown}, "bank/alice: callee ended before it replied: shutdown"},
-		{actor.SendError{Path: "bank/alice", Err: actor.ErrSelfCall}, "bank/alice: an actor cannot call itself"},
+		{actor.SendError{Path: "bank/alice", Err: actor.ErrCallCycle, Cycle: []string{"bank/bob", "bank/alice", "bank/bob"}},
+			"bank/alice: the call would wait for itself: bank/bob → bank/alice → bank/bob"},
 		{actor.SendError{Path: "bank/alice", Err: mailbox.ErrFull}, "bank/alice: mailbox full"},
 	} {
 		check(t, "text", test.err.Error(), test.want)

@@ -91,31 +91,6 @@ func TestContextOfACastIsTheServers(t *testing.T) {
 	})
 }
 
-// Two servers that call each other wait until the ctx of the first call ends,
-// which reaches all that follow from it.
-func TestCallCycleEndsWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a, b := actor.NewServer("a", openState), actor.NewServer("b", openState)
-		plant(t, a, b)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		var inner error
-		_, err := actor.Call(ctx, a, do(func(ctx context.Context, _ *state) (int, error) {
-			return actor.Call(ctx, b, do(func(ctx context.Context, _ *state) (int, error) {
-				n, err := actor.Call(ctx, a, next)
-				inner = err
-				return n, err
-			}))
-		}))
-		synctest.Wait()
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(inner, context.DeadlineExceeded) {
-			t.Errorf("got %v and %v inside, want that the deadline is exceeded", err, inner)
-		}
-		n, err := actor.Call(t.Context(), a, next)
-		check(t, "both live on", answer(n, err), "1, <nil>")
-	})
-}
-
 // A caller that hands its callee's failure on has failed, and has not been shut
 // down itself.
 func TestFailureOfACalleeIsNoShutdownOfItsCaller(t *testing.T) {

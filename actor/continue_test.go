@@ -372,7 +372,7 @@ func TestS145_WhatContinueCanDo(t *testing.T) {
 		close(ready)
 		n, err := actor.Call(t.Context(), s, next)
 		check(t, "the first message", answer(n, err), "1, <nil>")
-		check(t, "journal", j.take(), "tree/s tree/s true, tree/s: an actor cannot call itself, <nil>, <nil>, 1, <nil>")
+		check(t, "journal", j.take(), "tree/s tree/s true, tree/s: the call would wait for itself: tree/s → tree/s, <nil>, <nil>, 1, <nil>")
 		n, err = actor.Call(t.Context(), s, next)
 		check(t, "after its own", answer(n, err), "3, <nil>")
 	})

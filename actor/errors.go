@@ -3,6 +3,7 @@ package actor
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -18,9 +19,10 @@ var (
 	// its reason. The call may or may not have had an effect.
 	ErrEnded = errors.New("callee ended before it replied")
 
-	// ErrSelfCall refuses a call of an actor to itself, which could never be
-	// answered (S146).
-	ErrSelfCall = errors.New("an actor cannot call itself")
+	// ErrCallCycle refuses a call that could not be answered because the caller
+	// would wait for itself, directly (S146) or through other servers;
+	// [SendError] has the way round.
+	ErrCallCycle = errors.New("the call would wait for itself")
 
 	// ErrAlreadyStarted refuses to start an actor that is part of a tree
 	// already: one child value has one place. It is that of package supervisor.
@@ -43,9 +45,14 @@ func (ignore) Error() string { return "the actor declines to start" }
 type SendError struct {
 	Path string // of the receiver
 
-	// Err is ErrNoProc, ErrEnded, ErrSelfCall, [mailbox.ErrFull], or wraps what
+	// Err is ErrNoProc, ErrEnded, ErrCallCycle, [mailbox.ErrFull], or wraps what
 	// the sender's own context said.
 	Err error
+
+	// Cycle is who would have waited for whom: the paths of the caller, of the
+	// callee and of those after it, and of the caller again. nil unless Err is
+	// ErrCallCycle.
+	Cycle []string
 
 	// Reason is why the callee ended; nil unless Err is ErrEnded. It is not
 	// part of the error's chain: a caller whose callee was shut down in order
@@ -55,6 +62,9 @@ type SendError struct {
 
 // Error names the receiver and what went wrong.
 func (e *SendError) Error() string {
+	if e.Cycle != nil {
+		return fmt.Sprintf("%s: %v: %s", e.Path, e.Err, strings.Join(e.Cycle, " → "))
+	}
 	if e.Reason != nil {
 		return fmt.Sprintf("%s: %v: %v", e.Path, e.Err, e.Reason)
 	}

@@ -233,7 +233,7 @@ func TestS197_GoroutineCallsItsServer(t *testing.T) {
 		}))
 		check(t, "call", err, nil)
 		synctest.Wait()
-		check(t, "journal", j.take(), "goroutine: 1, <nil>, its handler: 0, tree/s: an actor cannot call itself")
+		check(t, "journal", j.take(), "goroutine: 1, <nil>, its handler: 0, tree/s: the call would wait for itself: tree/s → tree/s")
 	})
 }
 

@@ -8,34 +8,24 @@ import "context"
 type beside struct {
 	context.Context // made by the standard library, from that of the incarnation
 	values          context.Context
-	cell            *Cell
 }
-
-type besideKey struct{}
 
 // Beside makes the context of a goroutine beside the incarnation's own: it ends
 // when the incarnation is asked to stop, when it ends, and when end is called.
 func (c *Cell) Beside(values context.Context) (ctx context.Context, end context.CancelCauseFunc) {
 	own, end := context.WithCancelCause(c)
-	return &beside{own, values, c}, end
+	return &beside{own, values}, end
 }
 
 // Value shows the standard library the context that ends, so that causes and
 // derived contexts work. Its key is private, but known by what it finds: only
 // for that one a context gives itself.
 func (b *beside) Value(key any) any {
-	if key == (besideKey{}) {
-		return b.cell
+	if key == (ownKey{}) {
+		return nil
 	}
 	if found := b.Context.Value(key); found == any(b.Context) {
 		return found
 	}
 	return b.values.Value(key)
-}
-
-// IsBeside says whether ctx belongs to a goroutine beside that of its
-// incarnation: whoever has it does not hold the incarnation up by waiting.
-func IsBeside(ctx context.Context) bool {
-	c, _ := ctx.Value(besideKey{}).(*Cell)
-	return c != nil && c == From(ctx) // else it is that of an incarnation further up
 }

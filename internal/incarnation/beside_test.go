@@ -56,7 +56,8 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-func TestIsBeside(t *testing.T) {
+// A goroutine beside that of its incarnation does not hold it up by waiting.
+func TestOwn(t *testing.T) {
 	c := newCell(t.Context())
 	ctx, end := c.Beside(c.Work())
 	defer end(nil)
@@ -68,18 +69,18 @@ func TestIsBeside(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
-		want bool
+		want *incarnation.Cell
 	}{
-		{"none", t.Context(), false},
-		{"the incarnation's", c, false},
-		{"for its work", c.Work(), false},
-		{"beside", ctx, true},
-		{"beside that", again, true},
-		{"derived", context.WithValue(ctx, testKey{"key"}, 1), true},
-		{"an incarnation below", below, false},
-		{"work below", below.Work(), false},
-		{"beside that one below", belowBeside, true},
+		{"none", t.Context(), nil},
+		{"the incarnation's", c, c},
+		{"for its work", c.Work(), c},
+		{"beside", ctx, nil},
+		{"beside that", again, nil},
+		{"derived", context.WithValue(ctx, testKey{"key"}, 1), nil},
+		{"an incarnation below", below, below},
+		{"work below", below.Work(), below},
+		{"beside that one below", belowBeside, nil},
 	} {
-		check(t, test.name, incarnation.IsBeside(test.ctx), test.want)
+		check(t, test.name, incarnation.Own(test.ctx), test.want)
 	}
 }

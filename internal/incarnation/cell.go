@@ -99,7 +99,10 @@ type workContext struct {
 	cell *Cell
 }
 
-type key struct{}
+type (
+	key    struct{}
+	ownKey struct{} // finds only whom the goroutine of a context holds up
+)
 
 // New makes the cell of the child's incarnation with the given number. Its
 // contexts descend from parent, which gives the values and, when it ends, kills
@@ -119,16 +122,23 @@ func From(ctx context.Context) *Cell {
 	return c
 }
 
+// Own is From, but nil if ctx belongs to a goroutine beside that of the
+// incarnation, which does not hold it up by waiting.
+func Own(ctx context.Context) *Cell {
+	c, _ := ctx.Value(ownKey{}).(*Cell)
+	return c
+}
+
 // Value finds the cell itself, then what Lazy finds.
 func (c *Cell) Value(k any) any {
-	if k == (key{}) {
+	if k == (key{}) || k == (ownKey{}) {
 		return c
 	}
 	return c.Lazy.Value(k)
 }
 
 func (w *workContext) Value(k any) any {
-	if k == (key{}) {
+	if k == (key{}) || k == (ownKey{}) {
 		return w.cell
 	}
 	return w.Lazy.Value(k)

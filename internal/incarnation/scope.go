@@ -3,6 +3,7 @@ package incarnation
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/coppice-go/coppice/exit"
 )
@@ -16,6 +17,10 @@ var ErrAlreadyStarted = errors.New("already started")
 // belongs to it. A child that is started again by hand gets a new one.
 type Scope struct {
 	path string
+
+	// Its place in the graph of who waits for whom.
+	callable atomic.Bool
+	wait     atomic.Pointer[Wait] // the call that it waits for
 
 	mu    sync.Mutex
 	cause exit.Reason // nil while the child is there

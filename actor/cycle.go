@@ -1,0 +1,106 @@
+package actor
+
+import (
+	"context"
+	"runtime"
+	"strings"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/mailbox"
+)
+
+// inside is what a call needs besides if it is made inside of a server, which
+// waits meanwhile: it must not wait for itself. It is the ctx with which the
+// message is sent.
+type inside struct {
+	context.Context
+	wait incarnation.Wait
+}
+
+// Done is what a sender asks for when it is about to wait for room. There it
+// does not hear when it is asked whose wait this is, so it says so before.
+func (in *inside) Done() <-chan struct{} {
+	in.wait.Tell()
+	return in.Context.Done()
+}
+
+// newCall makes a call. in is nil if nobody is held up by it who can be called.
+func newCall[S, R any, M Message[S, R]](ctx context.Context, message M) (c *call[S, R, M], in *inside) {
+	if caller := incarnation.Own(ctx); caller != nil && caller.Waits() {
+		made := new(struct { // one allocation for both
+			call   call[S, R, M]
+			inside inside
+		})
+		c, in = &made.call, &made.inside
+		in.wait.Cell = caller
+	} else {
+		c = new(call[S, R, M])
+	}
+	c.message, c.caller, c.told = message, ctx, make(chan struct{}, 2)
+	return c, in
+}
+
+func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
+	in.Context = ctx
+	defer in.wait.End() // also when a sink leaves by Goexit
+	if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
+		return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
+	}
+	if err := s.actor.post(in, c, note); err != nil {
+		return c.value, err
+	}
+	for {
+		select {
+		case <-c.told:
+			if c.state.Load() == answered {
+				return c.value, c.err
+			}
+			in.wait.Tell()
+		case <-ctx.Done():
+			return c.leave(ctx, s)
+		}
+	}
+}
+
+// Ask is for the graph of who waits for whom.
+func (c *call[S, R, M]) Ask() { c.told <- struct{}{} }
+
+// Pending is for the graph of who waits for whom: an answer that was deferred
+// may come from anybody.
+func (c *call[S, R, M]) Pending() bool {
+	if c.state.Load() != unanswered || c.requestContext.caller.Err() != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.deferred
+}
+
+// Own looks at the stack for the one frame below which a server's own goroutine
+// runs all code of users, and no other goroutine any.
+func (c *call[S, R, M]) Own() bool {
+	const caller = 2 // who asks, and runtime.Callers
+	var some [64]uintptr
+	for skip := caller; ; skip += len(some) {
+		n := runtime.Callers(skip, some[:])
+		for frames := runtime.CallersFrames(some[:n]); n > 0; {
+			frame, more := frames.Next()
+			if name, ours := strings.CutPrefix(frame.Function, ownFrames); ours && (name == openFrame || name == serveFrame) {
+				return true
+			}
+			if !more {
+				break
+			}
+		}
+		if n < len(some) {
+			return false
+		}
+	}
+}
+
+// The names of Actor.Start, for what open calls, and of running.serve.
+const (
+	ownFrames  = "github.com/coppice-go/coppice/actor."
+	openFrame  = "(*Actor[...]).Start"
+	serveFrame = "(*running[...]).serve"
+)

@@ -1,0 +1,129 @@
+package actor_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Once a call of a server has its outcome, nothing of it is left in the server.
+func TestCallsOfAServerCanBeCollected(t *testing.T) {
+	a, b := actor.NewServer("a", openState), actor.NewServer("b", openState)
+	plantWith(t, supervisor.Policy{Restarts: strategy.Unlimited, Tracing: quiet()}, a, b) // events would keep a message
+	gone := actor.NewServer("gone", openState)
+	for _, test := range []struct {
+		name string
+		to   *actor.Server[state]
+		ends func() (int, error)
+		want string
+	}{
+		{"answered", b, func() (int, error) { return 1, nil }, "1, <nil>"},
+		{"crashed", b, func() (int, error) { panic("boom") }, "0, tree/b: callee ended before it replied: panic: boom"},
+		{"not there", gone, nil, "0, gone: no such process: not started, or gone for good"},
+		{"refused", a, nil, "0, tree/a: the call would wait for itself: tree/a → tree/a"},
+		{"given up", b, func() (int, error) { time.Sleep(20 * time.Millisecond); return 0, nil }, "0, tree/b: context deadline exceeded"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			left := func() weak.Pointer[[64]byte] {
+				big := new([64]byte)
+				n, err := actor.Call(context.Background(), a, do(func(ctx context.Context, _ *state) (int, error) {
+					ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+					defer cancel()
+					return actor.Call(ctx, test.to, do(func(context.Context, *state) (int, error) {
+						big[0]++
+						return test.ends()
+					}))
+				}))
+				check(t, "outcome", answer(n, err), test.want)
+				return weak.Make(big)
+			}()
+			for deadline := time.Now().Add(10 * time.Second); left.Value() != nil; runtime.Gosched() {
+				if time.Now().After(deadline) {
+					t.Fatal("the message is still alive, want it collected")
+				}
+				_, _ = actor.Call(context.Background(), b, next) // it forgets what it had in hand
+				runtime.GC()
+			}
+		})
+	}
+}
+
+// many is a message whose handler calls another server so many times.
+type many struct {
+	to *actor.Server[state]
+	n  int
+}
+
+func (m many) Handle(ctx context.Context, _ *state) (int, error) {
+	for range m.n {
+		if _, err := actor.Call(ctx, m.to, plain{}); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+// What a call costs that a handler makes: no allocation more than any other.
+func TestAllocationsOfACallInAHandler(t *testing.T) {
+	all := plantServers(t, 2)
+	cost := func(n int) float64 {
+		return testing.AllocsPerRun(100, func() {
+			if _, err := actor.Call(context.Background(), all[0], many{all[1], n}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	check(t, "allocations of a call", (cost(11)-cost(1))/10, 2)
+}
+
+// BenchmarkCallInAHandler is a call by a server, beside one by a function.
+func BenchmarkCallInAHandler(b *testing.B) {
+	to := actor.NewServer("to", openState)
+	from := actor.NewServer("from", openState)
+	plant(b, to, from)
+	b.Run("by=server", func(b *testing.B) {
+		b.ReportAllocs()
+		if _, err := actor.Call(b.Context(), from, many{to, b.N}); err != nil {
+			b.Fatal(err)
+		}
+	})
+	b.Run("by=function", func(b *testing.B) {
+		b.ReportAllocs()
+		done := make(chan error)
+		plant(b, supervisor.Spec{Restart: strategy.Temporary, Child: supervisor.Func("f", func(ctx context.Context) error {
+			_, err := many{to, b.N}.Handle(ctx, nil)
+			done <- err
+			return nil
+		})})
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// BenchmarkCycle is what it costs to refuse a call, by the length of the way.
+func BenchmarkCycle(b *testing.B) {
+	all := plantServers(b, 5)
+	for _, length := range []int{1, 2, 5} {
+		b.Run(fmt.Sprint("length=", length), func(b *testing.B) {
+			refused := do(func(ctx context.Context, _ *state) (int, error) {
+				for range b.N {
+					if _, err := actor.Call(ctx, all[0], plain{}); err == nil {
+						b.Error("got no error, want one")
+					}
+				}
+				return 0, nil
+			})
+			if _, err := calling(refused, all[:length]...)(b.Context(), nil); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
