@@ -212,3 +212,59 @@ func TestS119_NonsenseAsAReason(t *testing.T) {
 		}
 	})
 }
+
+// The last that a tree does is to tell of its own end: also who is stuck in that
+// is in the report, for as long as it is.
+func TestBlockedSinkAtTheVeryEndIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		sink := func(e tracing.Event) {
+			if _, last := e.(tracing.Terminated); last && e.Where().Path == "root" {
+				<-released
+			}
+		}
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(sink)}, named("a"))
+		_, err := root.Start(context.Background())
+		checkError(t, "start", err, "")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		stuck := reported(t, root.Stop(ctx))
+		check(t, "stuck", len(stuck), 1)
+		check(t, "path", stuck[0].Path, "root")
+		if !strings.Contains(stuck[0].Stack, "TestBlockedSinkAtTheVeryEnd") {
+			t.Errorf("stack: got\n%s\nwant the sink", stuck[0].Stack)
+		}
+		close(released)
+		synctest.Wait()
+		checkError(t, "start later", startOnce(root), "")
+	})
+}
+
+// An abandoned incarnation that has come back is not gone before it has told of
+// that.
+func TestBlockedSinkOfTheReturnIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		returns, released := make(chan struct{}), make(chan struct{})
+		sink := func(e tracing.Event) {
+			if _, back := e.(tracing.Returned); back {
+				<-released
+			}
+		}
+		stuck := named("stuck")
+		stuck.onStop = ignoresCtxUntil(returns)
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(sink)}, named("a"), stuck)
+		_, err := root.Start(context.Background())
+		checkError(t, "start", err, "")
+		checkError(t, "terminate", root.TerminateChild(t.Context(), "stuck"), "")
+		close(returns)
+		synctest.Wait()
+		lost := reported(t, root.Stop(t.Context()))
+		check(t, "stuck", len(lost), 1)
+		check(t, "path", lost[0].Path, "root/stuck")
+		if !strings.Contains(lost[0].Stack, "TestBlockedSinkOfTheReturn") {
+			t.Errorf("stack: got\n%s\nwant the sink", lost[0].Stack)
+		}
+		close(released)
+		synctest.Wait()
+	})
+}

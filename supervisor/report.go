@@ -81,7 +81,7 @@ func report(t *tree) error {
 			Message:     r.cell.Holding().Message,
 			Waiting:     known.waiting,
 			Since:       known.busy,
-			Goroutines:  r.present(),
+			Goroutines:  max(1, r.present()), // it may be on its way out, in a sink
 		})
 	}
 	if len(stuck) == 0 {

@@ -95,7 +95,9 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 		r.stop()
 	}
 	if !n.root.CompareAndSwap(before, r) { // another was faster
-		r.unhook()
+		if !r.unhook() {
+			<-r.unhooked // the function has but its stop to go
+		}
 		r.act.End(nil)
 		return nil, &ChildError{Path: n.name, Op: "start", Err: ErrAlreadyStarted}
 	}
@@ -132,6 +134,10 @@ func (r *root) abandon() {
 func (r *root) finish(reason exit.Reason) {
 	r.finished.Do(func() {
 		defer r.conclude(reason)
+		if !r.runner.cell.Abandoned() {
+			r.tree.telling(r.runner)
+			defer r.tree.gone(r.runner)
+		}
 		if r.unhook() {
 			close(r.unhooked)
 		}

@@ -40,8 +40,10 @@ type runner struct {
 	stop stopping             // belongs to whoever stops it
 
 	abandonment struct { // guarded by the tree
-		told bool        // an event has told of it
-		back exit.Reason // what the goroutine came back with, nil while it has not
+		told    bool        // an event has told of it
+		back    exit.Reason // what the goroutine came back with, nil while it has not
+		telling bool        // of a root: it was not abandoned, but has ended and tells of that
+		gone    bool        // and has nothing left to do
 	}
 }
 

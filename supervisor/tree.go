@@ -17,8 +17,8 @@ type tree struct {
 	id     string // tells the goroutines of two trees with the same names apart
 	before *tree  // of the same root, if something of it was still there; nil otherwise
 
-	mu        sync.Mutex
-	abandoned map[*runner]overdue
+	mu        sync.Mutex          // never held while code of the user runs
+	abandoned map[*runner]overdue // and have not come back; and the root while it tells of its end
 }
 
 // overdue is what is known of an incarnation when it is abandoned.
@@ -51,10 +51,19 @@ func (t *tree) remains() *tree {
 // was abandoned.
 func (t *tree) occupied(path string) bool {
 	for ; t != nil; t = t.before {
-		for r := range t.lost() {
-			if r.cell.Scope().Path() == path {
-				return true
-			}
+		if t.holds(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tree) holds(path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for r := range t.abandoned {
+		if r.abandonment.back == nil && r.cell.Scope().Path() == path {
+			return true
 		}
 	}
 	return false
@@ -84,10 +93,27 @@ func (t *tree) abandon(r *runner, known overdue) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !r.cell.Abandoned() || r.abandonment.back != nil {
+	if r.abandonment.gone || !r.cell.Abandoned() && !r.abandonment.telling {
 		delete(t.abandoned, r)
 	}
 	return false
+}
+
+// telling lists a root that has ended, for as long as it tells of that: it may be
+// stuck in a sink.
+func (t *tree) telling(r *runner) {
+	t.mu.Lock()
+	r.abandonment.telling = true
+	t.abandoned[r] = overdue{}
+	t.mu.Unlock()
+}
+
+// gone takes off the list what has nothing left to do.
+func (t *tree) gone(r *runner) {
+	t.mu.Lock()
+	r.abandonment.gone = true
+	delete(t.abandoned, r)
+	t.mu.Unlock()
 }
 
 // told is for whoever has told of an abandonment: now a return may be told too.
@@ -104,8 +130,8 @@ func (t *tree) told(r *runner) {
 // returned is told by an abandoned incarnation that its goroutine has come back
 // after all.
 func (t *tree) returned(r *runner, reason exit.Reason) {
+	defer t.gone(r) // not before it has told: it may be stuck in a sink, or leave by Goexit
 	t.mu.Lock()
-	delete(t.abandoned, r)
 	told := r.abandonment.told
 	r.abandonment.back = reason
 	t.mu.Unlock()
@@ -114,7 +140,7 @@ func (t *tree) returned(r *runner, reason exit.Reason) {
 	}
 }
 
-// lost are the incarnations that were abandoned and have not come back.
+// lost are the incarnations that are still there although they should not be.
 func (t *tree) lost() map[*runner]overdue {
 	t.mu.Lock()
 	defer t.mu.Unlock()
