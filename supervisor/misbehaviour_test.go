@@ -82,8 +82,25 @@ func TestS119_PanicInASinkChangesNothing(t *testing.T) {
 // unseen.
 func TestS119_GoexitInASink(t *testing.T) {
 	for n := int32(1); n <= 40; n++ {
+		goexitInASink(t, n, func(*scenario) { runtime.Goexit() })
+	}
+}
+
+func TestGoexitInASinkFromSomeEventOn(t *testing.T) {
+	for n := int32(1); n <= 40; n++ {
+		goexitInASink(t, n, func(s *scenario) {
+			s.events.Add(-1) // so the next one does it as well
+			runtime.Goexit()
+		})
+	}
+}
+
+func goexitInASink(t *testing.T, n int32, misbehave func(*scenario)) {
+	t.Helper()
+	t.Run(fmt.Sprintf("event %d", n), func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newScenario(n, runtime.Goexit)
+			var s *scenario
+			s = newScenario(n, func() { misbehave(s) })
 			done := make(chan error, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { done <- s.root.Run(ctx) }()
@@ -99,7 +116,7 @@ func TestS119_GoexitInASink(t *testing.T) {
 			checkError(t, "stop", s.root.Stop(t.Context()), "")
 			check(t, fmt.Sprintf("Goexit at event %d: state", n), s.root.Snapshot().State, supervisor.Stopped)
 		})
-	}
+	})
 }
 
 func TestBlockedSinkDoesNotPreventTheEndOfAStop(t *testing.T) {

@@ -191,7 +191,7 @@ func (r *root) holds(ctx context.Context) bool {
 
 func (r *root) ended() bool { return closed(r.done) }
 
-func closed(c chan struct{}) bool {
+func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true
