@@ -69,12 +69,12 @@ func put(ctx context.Context, c chan<- message, m message) bool {
 // team is a tree of workers: how it is made, how it is told to stop.
 type team struct {
 	static bool // a Supervisor, which stops its children one after the other, instead of a Dynamic
-	byStop bool // by Stop, instead of the end of Run's ctx
+	byStop bool // by Stop, of which the senders hear only by being refused, instead of the end of the ctx that is theirs too
 }
 
-// grow starts the tree and gives what stops it and waits for its end. The workers
+// grow starts the tree and gives its ctx, and what stops it and waits for its end. The workers
 // have all the time they want: none is abandoned because the machine is slow.
-func (t team) grow(workers []supervisor.Child) (stop func()) {
+func (t team) grow(workers []supervisor.Child) (ctx context.Context, stop func()) {
 	for i, worker := range workers {
 		workers[i] = supervisor.Spec{Child: worker, Shutdown: supervisor.Infinity}
 	}
@@ -96,9 +96,9 @@ func (t team) grow(workers []supervisor.Child) (stop func()) {
 		}
 	}
 	if t.byStop {
-		return func() { must(root.Stop(background)); must(wait()); cancel() }
+		return ctx, func() { must(root.Stop(background)); must(wait()); cancel() }
 	}
-	return func() { cancel(); must(wait()) }
+	return ctx, func() { cancel(); must(wait()) }
 }
 
 // must is for what cannot go wrong, or the figures mean nothing.
@@ -121,7 +121,7 @@ func funcs(t team) contender {
 				return nil
 			})
 		}
-		stop := t.grow(workers)
+		_, stop := t.grow(workers)
 		return crowd{
 			send:   func(worker int, m message) bool { return put(ctx, channels[worker], m) },
 			cancel: func() { cancel(); stop() },
@@ -142,9 +142,10 @@ func actors(t team, drain mailbox.Drain) contender {
 			}, actor.Options{Mailbox: mailbox.Options{Drain: drain}})
 			workers[i] = all[i]
 		}
+		ctx, stop := t.grow(workers)
 		return crowd{
-			cancel: t.grow(workers),
-			send:   func(worker int, m message) bool { return all[worker].Send(background, m) == nil },
+			cancel: stop,
+			send:   func(worker int, m message) bool { return all[worker].Send(ctx, m) == nil },
 			dead:   func(worker int) uint64 { return all[worker].Stats().Dead },
 		}
 	}}
@@ -163,9 +164,10 @@ func servers(t team) contender {
 			}})
 			workers[i] = all[i]
 		}
+		ctx, stop := t.grow(workers)
 		return crowd{
-			cancel: t.grow(workers),
-			send:   func(worker int, m message) bool { return actor.Cast(background, all[worker], m) == nil },
+			cancel: stop,
+			send:   func(worker int, m message) bool { return actor.Cast(ctx, all[worker], m) == nil },
 			dead:   func(worker int) uint64 { return all[worker].Stats().Dead },
 		}
 	}}

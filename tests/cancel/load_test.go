@@ -179,5 +179,5 @@ func mean(times []time.Duration) (sum time.Duration) {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// background is for senders that learn of the end only because they are refused.
+// background ends for nobody.
 var background = context.Background()
