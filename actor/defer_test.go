@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,4 +289,35 @@ func TestDeferredAnswerAgainstTheEnd(t *testing.T) {
 			t.Fatalf("Give: got %t, while the caller heard %v", given, err)
 		}
 	}
+}
+
+// A sink must not do that; but who waits for an answer hears of the end even so.
+func TestDeferredCallHearsOfACrashWhoseSinkLeavesByGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := func(e tracing.Event) {
+			if _, dead := e.(tracing.DeadLetter); dead {
+				runtime.Goexit()
+			}
+		}
+		s := actor.NewServer("server", openState)
+		plantWith(t, supervisor.Policy{Restarts: strategy.Unlimited, Tracing: quiet(sink)}, s)
+		outcome := make(chan string, 1)
+		go func() {
+			outcome <- answer(actor.Call(t.Context(), s, do(func(ctx context.Context, _ *state) (int, error) {
+				_, err := actor.Defer[int](ctx)
+				return 0, err
+			})))
+		}()
+		synctest.Wait()
+		_ = actor.Cast(t.Context(), s, crash)
+		synctest.Wait()
+		select {
+		case got := <-outcome:
+			if !strings.Contains(got, actor.ErrEnded.Error()) {
+				t.Errorf("call: got %s, want %v", got, actor.ErrEnded)
+			}
+		default:
+			t.Error("call: still waits")
+		}
+	})
 }

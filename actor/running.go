@@ -163,23 +163,25 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
+	orderly := false
+	defer func() { r.ended(reason, orderly) }() // also if a sink leaves by Goexit meanwhile
 	if r.unsettled {
 		r.crashed(reason)
 	} else {
 		r.in.Done()
 	}
 	if r.behavior.Close == nil || r.cell.Abandoned() {
-		r.ended(reason, true)
+		orderly = true
 		return reason
 	}
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
 		return r.behavior.Close(r.cell.Work(), reason)
 	}, func(closed exit.Reason) {
-		if closed != exit.Normal {
+		orderly = closed == exit.Normal
+		if !orderly {
 			reason = closed
 		}
-		r.ended(reason, closed == exit.Normal)
 	})
 	return reason
 }

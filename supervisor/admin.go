@@ -51,9 +51,8 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 	if !l.queue.push(r) {
 		return l.ended(refuse(ErrNotRunning))
 	}
-	stops, unwatch := asker.stops()
-	defer unwatch()
 	for {
+		topmost, first := asker.stops()
 		select {
 		case err := <-r.reply:
 			return err
@@ -64,10 +63,11 @@ func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) e
 				return r.answer(asker.overtaken())
 			}
 			return r.answer(incarnation.Ended(ctx))
-		case <-stops:
-			if asker.awaited() {
-				return r.answer(asker.overtaken())
-			}
+		case <-topmost:
+		case <-first:
+		}
+		if asker.awaited() {
+			return r.answer(asker.overtaken())
 		}
 	}
 }

@@ -63,12 +63,12 @@ func TestAbandonedTwice(t *testing.T) {
 		if got := tree.abandon(r, overdue{}); got != want {
 			t.Errorf("abandon, time %d: got %v, want %v", i+1, got, want)
 		}
-		if len(tree.lost()) != 1 {
+		if len(tree.lost(false)) != 1 {
 			t.Errorf("abandon, time %d: got it listed no more", i+1)
 		}
 	}
 	tree.returned(r, exit.Killed)
-	if tree.abandon(r, overdue{}) || len(tree.lost()) != 0 {
+	if tree.abandon(r, overdue{}) || len(tree.lost(false)) != 0 {
 		t.Error("abandon after the return: got it listed, want not")
 	}
 }

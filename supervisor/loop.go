@@ -159,7 +159,12 @@ func (l *loop) leave() {
 		why = exit.Goexit
 	}
 	l.fence(why)
+	defer l.release() // whatever a sink does meanwhile
 	l.cutDown()
+}
+
+// release ends what the loop has started beside the children, and waits for it.
+func (l *loop) release() {
 	if l.unhook() {
 		close(l.unhooked)
 	}

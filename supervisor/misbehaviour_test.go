@@ -82,8 +82,25 @@ func TestS119_PanicInASinkChangesNothing(t *testing.T) {
 // unseen.
 func TestS119_GoexitInASink(t *testing.T) {
 	for n := int32(1); n <= 40; n++ {
+		goexitInASink(t, n, func(*scenario) { runtime.Goexit() })
+	}
+}
+
+func TestGoexitInASinkFromSomeEventOn(t *testing.T) {
+	for n := int32(1); n <= 40; n++ {
+		goexitInASink(t, n, func(s *scenario) {
+			s.events.Add(-1) // so the next one does it as well
+			runtime.Goexit()
+		})
+	}
+}
+
+func goexitInASink(t *testing.T, n int32, misbehave func(*scenario)) {
+	t.Helper()
+	t.Run(fmt.Sprintf("event %d", n), func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			s := newScenario(n, runtime.Goexit)
+			var s *scenario
+			s = newScenario(n, func() { misbehave(s) })
 			done := make(chan error, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() { done <- s.root.Run(ctx) }()
@@ -99,7 +116,7 @@ func TestS119_GoexitInASink(t *testing.T) {
 			checkError(t, "stop", s.root.Stop(t.Context()), "")
 			check(t, fmt.Sprintf("Goexit at event %d: state", n), s.root.Snapshot().State, supervisor.Stopped)
 		})
-	}
+	})
 }
 
 func TestBlockedSinkDoesNotPreventTheEndOfAStop(t *testing.T) {
@@ -216,5 +233,34 @@ func TestS119_NonsenseAsAReason(t *testing.T) {
 			c.onStop = func(context.Context) error { return nonsense }
 			b.stopInOrder()
 		}
+	})
+}
+
+// An abandoned incarnation that has come back is not gone before it has told of
+// that.
+func TestBlockedSinkOfTheReturnIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		returns, released := make(chan struct{}), make(chan struct{})
+		sink := func(e tracing.Event) {
+			if _, back := e.(tracing.Returned); back {
+				<-released
+			}
+		}
+		stuck := named("stuck")
+		stuck.onStop = ignoresCtxUntil(returns)
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(sink)}, named("a"), stuck)
+		_, err := root.Start(context.Background())
+		checkError(t, "start", err, "")
+		checkError(t, "terminate", root.TerminateChild(t.Context(), "stuck"), "")
+		close(returns)
+		synctest.Wait()
+		lost := reported(t, root.Stop(t.Context()))
+		check(t, "stuck", len(lost), 1)
+		check(t, "path", lost[0].Path, "root/stuck")
+		if !strings.Contains(lost[0].Stack, "TestBlockedSinkOfTheReturn") {
+			t.Errorf("stack: got\n%s\nwant the sink", lost[0].Stack)
+		}
+		close(released)
+		synctest.Wait()
 	})
 }

@@ -43,27 +43,30 @@ func (a asker) awaited() bool {
 	return true
 }
 
-// stops tells when something around the asker is asked to stop, after which it
-// may be awaited.
-func (a asker) stops() (told <-chan struct{}, unwatch func()) {
+// stops tells when awaited may have become true: when the topmost is asked to
+// stop, or the first that is neither starting nor stopping. Ask again after each
+// of them. A channel is nil if nothing is to be heard from it: it would be that of
+// an incarnation that has ended, which nobody starts or stops any more.
+func (a asker) stops() (topmost, first <-chan struct{}) {
 	if len(a) == 0 {
-		return nil, func() {}
+		return nil, nil
 	}
-	news := make(chan struct{}, 1)
-	watches := make([]func() bool, len(a))
-	for i, cell := range a {
-		watches[i] = context.AfterFunc(cell, func() {
-			select {
-			case news <- struct{}{}:
-			default:
+	for _, cell := range a {
+		if !cell.Starting() {
+			if first = doneOf(cell); first == nil || !closed(first) {
+				break // a closed one: it is stopping already
 			}
-		})
-	}
-	return news, func() {
-		for _, stop := range watches {
-			stop()
 		}
 	}
+	return doneOf(a[len(a)-1]), first
+}
+
+// doneOf is the channel of an incarnation's ctx, nil if it has ended altogether.
+func doneOf(cell *incarnation.Cell) <-chan struct{} {
+	if cell.Err() != nil && !cell.Stopping() {
+		return nil
+	}
+	return cell.Done()
 }
 
 // overtaken is the refusal of a request that waited when a stop of the asker, or

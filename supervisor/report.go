@@ -121,7 +121,7 @@ func (r *runner) stuck(known overdue) Stuck {
 		In:          phaseOf(hand),
 		Message:     hand.Message,
 		Waiting:     known.waiting,
-		Goroutines:  r.present(),
+		Goroutines:  max(1, r.present()), // it may be on its way out, in a sink
 	}
 	switch {
 	case r.ownReturned():
@@ -156,7 +156,8 @@ const mostStacks = 200_000
 // report says what of a tree is still there: nil or a *StopError. It takes one
 // profile if anything is.
 func report(t *tree) error {
-	stuck := t.stuck()
+	t.settle()
+	stuck := t.stuck(true)
 	if len(stuck) == 0 {
 		return nil
 	}
@@ -169,9 +170,10 @@ func report(t *tree) error {
 	return &StopError{Stuck: stuck}
 }
 
-// stuck describes what of a tree is still there, by path.
-func (t *tree) stuck() (list []Stuck) {
-	for r, known := range t.lost() {
+// stuck describes what of a tree is still there, by path; with telling also what
+// has come back and tells of it.
+func (t *tree) stuck(telling bool) (list []Stuck) {
+	for r, known := range t.lost(telling) {
 		list = append(list, r.stuck(known))
 	}
 	slices.SortFunc(list, byPath)
@@ -193,7 +195,7 @@ func byPath(a, b Stuck) int {
 func (n *node) Abandoned() (list []Stuck) {
 	tree, path := n.place()
 	for ; tree != nil; tree = tree.before {
-		for _, s := range tree.stuck() {
+		for _, s := range tree.stuck(false) {
 			if s.Path == path || strings.HasPrefix(s.Path, path+"/") {
 				list = append(list, s)
 			}

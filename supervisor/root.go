@@ -95,7 +95,9 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 		r.stop()
 	}
 	if !n.root.CompareAndSwap(before, r) { // another was faster
-		r.unhook()
+		if !r.unhook() {
+			<-r.unhooked // the function has but its stop to go
+		}
 		r.act.End(nil)
 		return nil, &ChildError{Path: n.name, Op: "start", Err: ErrAlreadyStarted}
 	}
@@ -131,7 +133,7 @@ func (r *root) abandon() {
 // return. All that is left is in the report then, the root itself included.
 func (r *root) forsake() {
 	if !r.ended() {
-		r.tree.list(r.runner)
+		r.tree.forsake(r.runner)
 		r.conclude(exit.Killed)
 	}
 }
@@ -194,7 +196,7 @@ func (r *root) holds(ctx context.Context) bool {
 
 func (r *root) ended() bool { return closed(r.done) }
 
-func closed(c chan struct{}) bool {
+func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true

@@ -36,14 +36,16 @@ type runner struct {
 	// says so.
 	reason exit.Reason
 
-	done atomic.Bool          // it has ended, and told of it
 	crew atomic.Pointer[crew] // nil while it has but one goroutine
 	stop stopping             // belongs to whoever stops it
 
 	abandonment struct { // guarded by the tree
-		told bool        // an event has told of it
-		back exit.Reason // what the goroutine came back with, nil while it has not
+		told     bool          // an event has told of it
+		back     exit.Reason   // what the goroutine came back with, nil while it has not
+		gone     chan struct{} // made when it has come back, closed when it has told of that
+		forsaken bool          // it is listed although it was not abandoned
 	}
+	done bool // it has ended, and told of it; guarded by the tree
 }
 
 // The phases of a runner, in their order.
@@ -182,13 +184,13 @@ func (r *runner) end(phase uint32, reason exit.Reason) {
 
 // over tells that nothing of the incarnation is left.
 func (r *runner) over(phase uint32, reason exit.Reason) {
+	defer r.tree.done(r) // also if a sink leaves by Goexit
 	if !r.cell.End(reason) {
 		r.tree.returned(r, reason)
 		return
 	}
 	r.reason = reason
 	r.phase.Store(phase)
-	defer r.done.Store(true) // also if a sink leaves by Goexit
 	r.notify(r)
 }
 

@@ -184,7 +184,7 @@ func TestS193_SinkThatDoesNotReturnFromTheLastEvent(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err = root.Stop(ctx)
-		checkList(t, "report", summary(t, err), []string{"root (incarnation 1), stuck in run"})
+		checkList(t, "report", summary(t, err), []string{"root (incarnation 1), stuck in run for at least 100ms"})
 		if !strings.Contains(err.Error(), "stuckInUsersCode") {
 			t.Errorf("report: got %v, want stuckInUsersCode in it", err)
 		}

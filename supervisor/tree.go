@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -18,8 +17,8 @@ type tree struct {
 	id     string // the number, which tells the goroutines of two trees with the same names apart
 	before *tree  // of the same root, if something of it was still there; nil otherwise
 
-	mu        sync.Mutex
-	abandoned map[*runner]overdue
+	mu     sync.Mutex          // never held while code of the user runs
+	listed map[*runner]overdue // were or are to be abandoned, and are not done
 }
 
 var treeIDs atomic.Uint64
@@ -28,17 +27,17 @@ var treeIDs atomic.Uint64
 func newTree(before *tree) *tree {
 	number := treeIDs.Add(1)
 	return &tree{
-		number:    number,
-		id:        strconv.FormatUint(number, 10),
-		before:    before.remains(),
-		abandoned: make(map[*runner]overdue),
+		number: number,
+		id:     strconv.FormatUint(number, 10),
+		before: before.remains(),
+		listed: make(map[*runner]overdue),
 	}
 }
 
 // remains is the tree, or the latest before it, of which something is still
 // there; nil if nothing is.
 func (t *tree) remains() *tree {
-	for t != nil && len(t.lost()) == 0 {
+	for t != nil && len(t.lost(true)) == 0 {
 		t = t.before
 	}
 	return t
@@ -48,7 +47,7 @@ func (t *tree) remains() *tree {
 // was abandoned.
 func (t *tree) occupied(path string) bool {
 	for ; t != nil; t = t.before {
-		for r := range t.lost() {
+		for r := range t.lost(false) {
 			if r.cell.Scope().Path() == path {
 				return true
 			}
@@ -72,17 +71,8 @@ func treeOf(ctx context.Context) *tree {
 // ended just now, or was abandoned with the supervisor. Once the abandonment has
 // been told, call [tree.told].
 func (t *tree) abandon(r *runner, known overdue) bool {
-	// It is listed first: its goroutine may come back at any moment.
-	t.note(r, known)
-	if r.cell.Abandon() {
-		return true
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !r.cell.Abandoned() || r.abandonment.back != nil {
-		delete(t.abandoned, r)
-	}
-	return false
+	t.list(r, known) // first: its goroutine may come back at any moment
+	return r.cell.Abandon()
 }
 
 // told is for whoever has told of an abandonment: now a return may be told too.
@@ -100,45 +90,92 @@ func (t *tree) told(r *runner) {
 // after all.
 func (t *tree) returned(r *runner, reason exit.Reason) {
 	t.mu.Lock()
-	delete(t.abandoned, r)
 	told := r.abandonment.told
-	r.abandonment.back = reason
+	r.abandonment.back, r.abandonment.gone = reason, make(chan struct{})
 	t.mu.Unlock()
 	if told { // else whoever tells of the abandonment tells of this as well
 		r.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
 	}
 }
 
-// note puts an incarnation on the list, unless it has come back, or knows better
+// list puts an incarnation on the list, unless it has come back, or knows better
 // since when it is stuck.
-func (t *tree) note(r *runner, known overdue) {
+func (t *tree) list(r *runner, known overdue) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r.abandonment.back != nil {
+	if r.done || r.abandonment.back != nil {
 		return
 	}
-	if before, ok := t.abandoned[r]; !ok || known.since.Before(before.since) {
-		t.abandoned[r] = known
+	if before, ok := t.listed[r]; !ok || known.since.Before(before.since) {
+		t.listed[r] = known
 	}
 }
 
-// list puts an incarnation and all that is alive below it on the list, although
-// nobody has abandoned them. Those that end leave it.
-func (t *tree) list(r *runner) {
-	t.note(r, overdueNow(r))
+// forsake lists an incarnation and all that is alive below it although nobody
+// has abandoned them: there is nobody who could.
+func (t *tree) forsake(r *runner) {
+	t.list(r, overdueNow(r))
+	t.mu.Lock()
+	r.abandonment.forsaken = true
+	t.mu.Unlock()
 	if l, ok := r.cell.Handler().(*loop); ok {
 		for _, below := range l.alive() {
-			t.list(below)
+			t.forsake(below)
 		}
 	}
 }
 
-// lost are the incarnations that were abandoned and have not come back.
-func (t *tree) lost() map[*runner]overdue {
+// done takes off the list what has ended and told of it, which may take the time
+// of a sink.
+func (t *tree) done(r *runner) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	maps.DeleteFunc(t.abandoned, func(r *runner, _ overdue) bool { return r.done.Load() })
-	return maps.Clone(t.abandoned)
+	r.done = true
+	delete(t.listed, r)
+	if r.abandonment.gone != nil {
+		close(r.abandonment.gone)
+	}
+}
+
+// settle waits for those that have come back and are about to tell of it: a
+// moment, unless they are stuck in a sink.
+func (t *tree) settle() {
+	limit := time.NewTimer(killGrace)
+	defer limit.Stop()
+	for _, gone := range t.returning() {
+		select {
+		case <-gone:
+		case <-limit.C:
+			return
+		}
+	}
+}
+
+func (t *tree) returning() (gone []<-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for r := range t.listed {
+		if r.abandonment.back != nil {
+			gone = append(gone, r.abandonment.gone)
+		}
+	}
+	return gone
+}
+
+// lost are the incarnations that are still there although they should not be;
+// with telling also those that have come back and tell of it. One that is listed
+// because it is being abandoned this moment may have ended, and is none.
+func (t *tree) lost(telling bool) map[*runner]overdue {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lost := make(map[*runner]overdue, len(t.listed))
+	for r, known := range t.listed {
+		there := telling || r.abandonment.back == nil
+		if there && (r.cell.Abandoned() || r.abandonment.forsaken) {
+			lost[r] = known
+		}
+	}
+	return lost
 }
 
 func (r *runner) head() tracing.Head {

@@ -61,8 +61,8 @@ func (a Act) End(e Event) {
 		a.life.Emit(e)
 		return
 	}
-	a.life.conclude(a, e) // first: whoever learns of the event finds the act complete
-	a.life.emit(e, a.span.SpanContext())
+	done := a.life.conclude(a, e) // first: whoever learns of the event finds the act complete
+	a.life.emit(e, done)
 }
 
 // beginSpan makes the span of an act and remembers it.
@@ -104,27 +104,30 @@ func (l *Life) beginSpan(ctx context.Context, kind ActKind) (span trace.Span) {
 	} else {
 		options = append(options, trace.WithNewRoot())
 	}
+	var begun trace.SpanContext
 	l.tracing.guard("OpenTelemetry provider", func() {
-		_, span = l.tracing.tracer.Start(ctx, actNames[kind]+" "+l.destination, options...)
+		_, started := l.tracing.tracer.Start(ctx, actNames[kind]+" "+l.destination, options...)
+		begun, span = started.SpanContext(), started
 	})
 	if span == nil {
 		return nil // the provider panicked
 	}
 
-	m.mu.Lock()
+	m.mu.Lock() // not while the provider's code runs
 	defer m.mu.Unlock()
 	if !m.first.IsValid() {
-		m.first = span.SpanContext()
+		m.first = begun
 	}
 	if kind == ActStart || kind == ActRestart {
-		m.current, m.linked = span.SpanContext(), crashed
+		m.current, m.linked = begun, crashed
 	}
 	return span
 }
 
 // conclude ends the span of an act and remembers how the act went.
-func (l *Life) conclude(a Act, e Event) {
+func (l *Life) conclude(a Act, e Event) (done trace.SpanContext) {
 	l.tracing.guard("OpenTelemetry provider", func() {
+		done = a.span.SpanContext()
 		describe(a.span, e)
 		a.span.End()
 	})
@@ -133,12 +136,13 @@ func (l *Life) conclude(a Act, e Event) {
 		m := l.memory
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.lived = a.span.SpanContext()
+		m.lived = done
 		if m.crashed.Equal(m.linked) { // else the new life has crashed already
 			m.crashed = trace.SpanContext{}
 		}
 		m.pending = Restarting{}
 	}
+	return done
 }
 
 // giveUp makes the span of a supervisor that gives up.

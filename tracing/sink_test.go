@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
 )
 
@@ -117,5 +118,54 @@ func TestSinksOfManySupervisorsAtOnce(t *testing.T) {
 			t.Fatalf("order of %s: got %d after %d", h.Path, h.Incarnation, last[h.Path])
 		}
 		last[h.Path] = h.Incarnation
+	}
+}
+
+// askingSpan calls back when it is asked for its context.
+type askingSpan struct {
+	trace.Span
+	ask func()
+}
+
+func (s askingSpan) SpanContext() trace.SpanContext {
+	s.ask()
+	return s.Span.SpanContext()
+}
+
+type askingProvider struct {
+	embedded.TracerProvider
+	ask func()
+}
+
+func (p askingProvider) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return askingTracer{ask: p.ask}
+}
+
+type askingTracer struct {
+	embedded.Tracer
+	ask func()
+}
+
+func (t askingTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, askingSpan{trace.SpanFromContext(context.Background()), t.ask}
+}
+
+func TestSpanOfAProviderMayCallBackAndPanic(t *testing.T) {
+	for name, ask := range map[string]func(life *tracing.Life){
+		"call back": func(life *tracing.Life) { life.Context(context.Background()) },
+		"panic":     func(*tracing.Life) { panic("bad span") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var seen recorder
+			var life *tracing.Life
+			life = tracing.New(tracing.Options{
+				Logger:         slog.New(slog.DiscardHandler),
+				TracerProvider: askingProvider{ask: func() { ask(life) }},
+				Sinks:          []tracing.Sink{seen.sink},
+			}).Life("a", "", nil)
+			life.Begin(t.Context(), tracing.ActStart).End(tracing.Started{})
+			life.Begin(t.Context(), tracing.ActStop).End(tracing.Terminated{Reason: exit.Shutdown})
+			checkList(t, "events", seen.lines(), []string{"a started in 0s", "a stopped in 0s: shutdown"})
+		})
 	}
 }
