@@ -21,30 +21,35 @@ func TestCallsOfAServerCanBeCollected(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		to   *actor.Server[state]
-		ends func() (int, error)
+		ends func(left <-chan struct{}) (int, error)
 		want string
 	}{
-		{"answered", b, func() (int, error) { return 1, nil }, "1, <nil>"},
-		{"crashed", b, func() (int, error) { panic("boom") }, "0, tree/b: callee ended before it replied: panic: boom"},
+		{"answered", b, func(<-chan struct{}) (int, error) { return 1, nil }, "1, <nil>"},
+		{"crashed", b, func(<-chan struct{}) (int, error) { panic("boom") }, "0, tree/b: callee ended before it replied: panic: boom"},
 		{"not there", gone, nil, "0, gone: no such process: not started, or gone for good"},
 		{"refused", a, nil, "0, tree/a: the call would wait for itself: tree/a → tree/a"},
-		{"given up", b, func() (int, error) { time.Sleep(20 * time.Millisecond); return 0, nil }, "0, tree/b: context deadline exceeded"},
+		{"given up", b, func(left <-chan struct{}) (int, error) { <-left; return 0, nil }, "0, tree/b: context canceled"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			left := func() weak.Pointer[[64]byte] {
-				big := new([64]byte)
+			call := func() weak.Pointer[[64]byte] {
+				big, left := new([64]byte), make(chan struct{})
 				n, err := actor.Call(context.Background(), a, do(func(ctx context.Context, _ *state) (int, error) {
-					ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
-					defer cancel()
+					defer close(left)
+					ctx, leave := context.WithCancel(ctx)
+					defer leave()
 					return actor.Call(ctx, test.to, do(func(context.Context, *state) (int, error) {
 						big[0]++
-						return test.ends()
+						if test.name == "given up" {
+							leave()
+						}
+						return test.ends(left)
 					}))
 				}))
 				check(t, "outcome", answer(n, err), test.want)
 				return weak.Make(big)
-			}()
-			for deadline := time.Now().Add(10 * time.Second); left.Value() != nil; runtime.Gosched() {
+			}
+			kept := call()
+			for deadline := time.Now().Add(10 * time.Second); kept.Value() != nil; runtime.Gosched() {
 				if time.Now().After(deadline) {
 					t.Fatal("the message is still alive, want it collected")
 				}
