@@ -63,7 +63,12 @@ func (r *running[M]) serve() (err error) {
 			err = parking[M]{r}
 			return
 		}
-		err = r.finish(reason)
+		last := incarnation.Last{Waiting: r.actor.box.Depth()}
+		ended := r.finish(reason, &last)
+		if !ended.Clean() && !r.cell.Abandoned() {
+			r.cell.Crashed(last)
+		}
+		err = ended
 	})
 	return err
 }
@@ -161,10 +166,10 @@ func (r *running[M]) endSpan(outcome error) {
 
 // finish ends the incarnation: it settles what is in hand, cleans up, and says
 // what the reason is in the end. It runs on the incarnation's goroutine, also
-// when that is on its way out through Goexit.
-func (r *running[M]) finish(reason exit.Reason) error {
+// when that is on its way out through Goexit. last gets what was in hand.
+func (r *running[M]) finish(reason exit.Reason, last *incarnation.Last) exit.Reason {
 	if r.unsettled {
-		r.crashed(reason)
+		r.crashed(reason, last)
 	} else {
 		r.in.Done()
 	}
@@ -185,7 +190,7 @@ func (r *running[M]) finish(reason exit.Reason) error {
 
 // crashed settles the message in hand after a crash. Its caller, if it has one,
 // hears at once.
-func (r *running[M]) crashed(reason exit.Reason) {
+func (r *running[M]) crashed(reason exit.Reason, last *incarnation.Last) {
 	retries := r.actor.options.Retries
 	if r.request != nil {
 		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
@@ -193,7 +198,9 @@ func (r *running[M]) crashed(reason exit.Reason) {
 			retries = 0
 		}
 	}
-	r.in.Crash(retries)
+	if message, inHand := r.in.Crash(retries); inHand {
+		last.Message, last.InHand = r.actor.payload(message), true
+	}
 	switch {
 	case r.span == nil:
 	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
@@ -224,11 +231,15 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 // abandon cuts off the effects of an incarnation that did not end in time. It
 // runs on the supervisor's goroutine.
 func (r *running[M]) abandon() {
+	last := incarnation.Last{}
 	if message, inHand := r.in.Freeze(); inHand {
+		last.Message, last.InHand = r.actor.payload(message), true
 		r.mu.Lock()
-		r.stuck = fmt.Sprintf("%T", r.actor.payload(message))
+		r.stuck = fmt.Sprintf("%T", last.Message)
 		r.mu.Unlock()
 	}
+	last.Waiting = r.actor.box.Depth()
+	r.cell.Crashed(last) // in case that it had failed
 	r.ended(exit.Killed, false)
 }
 

@@ -22,6 +22,8 @@ type node struct {
 	root atomic.Pointer[root]     // the tree of which this was or is the root
 	last atomic.Pointer[Snapshot] // number and children, as the last incarnation left them
 
+	place atomic.Pointer[place] // where it stands, or stood last
+
 	mu      sync.Mutex
 	scope   *incarnation.Scope // the supervisor's own life; nil while it is not part of a tree
 	members []*member          // of children: they outlive the supervisor's incarnations
@@ -110,6 +112,7 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	if err := n.enter(cell.Scope()); err != nil {
 		return nil, err
 	}
+	n.place.Store(&place{l.tree, l.path})
 	l.take(n.kept(l))
 	n.loop.Store(l)
 	if err := l.startAll(); err != nil {

@@ -17,6 +17,8 @@ type tree struct {
 	id     string // tells the goroutines of two trees with the same names apart
 	before *tree  // of the same root, if something of it was still there; nil otherwise
 
+	crashes crashes
+
 	mu        sync.Mutex
 	abandoned map[*runner]overdue
 }
