@@ -25,7 +25,7 @@ type Crash struct {
 	Head
 	Reason  exit.Reason   // why; a *[exit.Panic] has the stack
 	InStart bool          // it was not up: its Start has failed
-	Lived   time.Duration // from being up until it began to end; 0 if it never was up
+	Lived   time.Duration // from being up until it began to end, or was asked to; 0 if it never was up
 
 	// Message is the message in hand that was lost, or will be tried again
 	// (actor.Options.Retries). MessageType is its type, and empty if there was
