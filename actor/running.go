@@ -63,12 +63,7 @@ func (r *running[M]) serve() (err error) {
 			err = parking[M]{r}
 			return
 		}
-		last := incarnation.Last{Waiting: r.actor.box.Depth()}
-		ended := r.finish(reason, &last)
-		if !ended.Clean() && !r.cell.Abandoned() {
-			r.cell.Crashed(last)
-		}
-		err = ended
+		err = r.finish(reason)
 	})
 	return err
 }
@@ -166,14 +161,16 @@ func (r *running[M]) endSpan(outcome error) {
 
 // finish ends the incarnation: it settles what is in hand, cleans up, and says
 // what the reason is in the end. It runs on the incarnation's goroutine, also
-// when that is on its way out through Goexit. last gets what was in hand.
-func (r *running[M]) finish(reason exit.Reason, last *incarnation.Last) exit.Reason {
+// when that is on its way out through Goexit.
+func (r *running[M]) finish(reason exit.Reason) error {
+	last := incarnation.Last{Waiting: r.actor.box.Depth()}
 	if r.unsettled {
-		r.crashed(reason, last)
+		last.Message, last.InHand = r.crashed(reason)
 	} else {
 		r.in.Done()
 	}
 	if r.behavior.Close == nil || r.cell.Abandoned() {
+		r.leave(last, reason)
 		r.ended(reason, true)
 		return reason
 	}
@@ -183,14 +180,22 @@ func (r *running[M]) finish(reason exit.Reason, last *incarnation.Last) exit.Rea
 		if closed != exit.Normal {
 			reason = closed
 		}
+		r.leave(last, reason)
 		r.ended(reason, closed == exit.Normal)
 	})
 	return reason
 }
 
+// leave tells the supervisor what a crash leaves behind.
+func (r *running[M]) leave(last incarnation.Last, reason exit.Reason) {
+	if !reason.Clean() && !r.cell.Abandoned() {
+		r.cell.Crashed(last)
+	}
+}
+
 // crashed settles the message in hand after a crash. Its caller, if it has one,
 // hears at once.
-func (r *running[M]) crashed(reason exit.Reason, last *incarnation.Last) {
+func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	retries := r.actor.options.Retries
 	if r.request != nil {
 		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
@@ -198,8 +203,9 @@ func (r *running[M]) crashed(reason exit.Reason, last *incarnation.Last) {
 			retries = 0
 		}
 	}
-	if message, inHand := r.in.Crash(retries); inHand {
-		last.Message, last.InHand = r.actor.payload(message), true
+	lost, inHand := r.in.Crash(retries)
+	if inHand {
+		message = r.actor.payload(lost)
 	}
 	switch {
 	case r.span == nil:
@@ -208,6 +214,7 @@ func (r *running[M]) crashed(reason exit.Reason, last *incarnation.Last) {
 	default:
 		r.span.Crashed(reason)
 	}
+	return message, inHand
 }
 
 // closeOnly is the run function of an incarnation that was abandoned while it
