@@ -367,7 +367,7 @@ func TestCrashOfTheRoot(t *testing.T) {
 	})
 }
 
-func TestS196_RefusalOfAStartBesideAnAbandonedIncarnation(t *testing.T) {
+func TestRefusalOfAStartBesideAnAbandonedIncarnation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		c := named("c")

@@ -73,10 +73,10 @@ func (l *loop) restart(m *member, lived time.Duration) {
 	m.attempt++
 	m.state = Restarting
 	decision := tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason}
-	m.history = append(m.history, decision)
-	if len(m.history) > historyLength {
-		m.history = slices.Clone(m.history[1:])
+	if len(m.history) == historyLength { // a new one: crashes that were told keep the old
+		m.history = append(make([]tracing.Restarting, 0, historyLength), m.history[1:]...)
 	}
+	m.history = append(m.history, decision)
 	l.mu.Unlock()
 	m.pending++
 	l.decided(m, tracing.Crash{Decision: tracing.Restart, Attempt: m.attempt, Delay: delay})

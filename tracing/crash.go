@@ -153,9 +153,10 @@ func (l *Life) Crash(e Crash, keep func(Crash)) {
 		return
 	}
 	e.TraceID, e.MessageTraceID = l.traces(e.MessageType != "")
-	told := l.prepare(e)
+	e.Head = e.Head.stamped(l.path)
+	told := l.tracing.redact(e)
 	if keep != nil {
 		keep(told.(Crash))
 	}
-	l.tell(e, told, trace.SpanContext{})
+	l.tell(told, told, trace.SpanContext{})
 }
