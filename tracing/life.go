@@ -105,7 +105,7 @@ func (l *Life) start() trace.SpanContext {
 }
 
 // Emit tells the log, the sinks and the subscriptions of an act that took no
-// time. It fills in the time and the path if they are missing. A [GaveUp] becomes
+// time. It fills in the time and the path if they are missing. [GaveUp] becomes
 // a span as well, and a panic in an [Exited] or [Returned] a log record, unless
 // [Processed.Crashed] has made it already. For an act with a duration, see
 // [Life.Begin]. A nil event and [Missed] are ignored.
