@@ -209,6 +209,11 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	if a.options.Mailbox.Fresh && cell.Number() > 1 {
 		a.box.Renew()
 	}
+	defer func() { // also if open panics
+		if run == nil {
+			cell.Crashed(incarnation.Last{Waiting: a.box.Depth()})
+		}
+	}()
 	behavior, err := a.open(ctx)
 	if err == Ignore {
 		return nil, nil
@@ -222,6 +227,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	r := &running[M]{actor: a, cell: cell, behavior: behavior}
 	attached := cell.Attach(func() incarnation.Hooks {
 		r.in = a.box.Receive(behavior.Loop == nil)
+		r.in.Incarnation = cell.Number()
 		return r.hooks()
 	})
 	if !attached { // too late: a successor may have the mailbox by now
@@ -295,11 +301,16 @@ func (a *Actor[M]) refusal(err error) error {
 func (a *Actor[M]) Stats() mailbox.Stats { return a.box.Stats() }
 
 // deadLetter is told of every message that will not be handled.
-func (a *Actor[M]) deadLetter(message M, _ *mailbox.Note, why mailbox.Why) {
+func (a *Actor[M]) deadLetter(message M, note *mailbox.Note, why mailbox.Why) {
+	var head tracing.Head
+	if note != nil {
+		head.Incarnation = note.Incarnation
+	}
 	if a.request != nil && why != mailbox.CallerGone {
 		a.request(message).fail(a.Path(), failures[why])
 	}
 	a.life.Load().Emit(tracing.DeadLetter{
+		Head:    head,
 		Message: a.payload(message),
 		Why:     why.String(),
 		Resend:  func(ctx context.Context) error { return a.resend(ctx, message) },

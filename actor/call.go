@@ -247,7 +247,8 @@ func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 		return reason
 	}
 	if !incarnation.From(ctx).Abandoned() { // the message is a dead letter then
-		sv.server.actor.life.Load().Emit(tracing.CastFailed{Message: c.message, Err: err})
+		head := tracing.Head{Incarnation: incarnation.From(ctx).Number()}
+		sv.server.actor.life.Load().Emit(tracing.CastFailed{Head: head, Message: c.message, Err: err})
 	}
 	return nil
 }

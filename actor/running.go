@@ -163,10 +163,14 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
+	last := incarnation.Last{Waiting: r.actor.box.Depth()}
 	orderly := false
-	defer func() { r.ended(reason, orderly) }() // also if a sink leaves by Goexit meanwhile
+	defer func() { // also if a sink leaves by Goexit meanwhile
+		r.leave(last, reason)
+		r.ended(reason, orderly)
+	}()
 	if r.unsettled {
-		r.crashed(reason)
+		last.Message, last.InHand = r.crashed(reason)
 	} else {
 		r.in.Done()
 	}
@@ -186,9 +190,16 @@ func (r *running[M]) finish(reason exit.Reason) error {
 	return reason
 }
 
+// leave tells the supervisor what a crash leaves behind.
+func (r *running[M]) leave(last incarnation.Last, reason exit.Reason) {
+	if !reason.Clean() && !r.cell.Abandoned() {
+		r.cell.Crashed(last)
+	}
+}
+
 // crashed settles the message in hand after a crash. Its caller, if it has one,
 // hears at once.
-func (r *running[M]) crashed(reason exit.Reason) {
+func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	retries := r.actor.options.Retries
 	if r.request != nil {
 		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
@@ -196,7 +207,10 @@ func (r *running[M]) crashed(reason exit.Reason) {
 			retries = 0
 		}
 	}
-	r.in.Crash(retries)
+	lost, inHand := r.in.Crash(retries)
+	if inHand {
+		message = r.actor.payload(lost)
+	}
 	switch {
 	case r.span == nil:
 	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
@@ -204,6 +218,7 @@ func (r *running[M]) crashed(reason exit.Reason) {
 	default:
 		r.span.Crashed(reason)
 	}
+	return message, inHand
 }
 
 // closeOnly is the run function of an incarnation that was abandoned while it
@@ -230,11 +245,15 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 func (r *running[M]) abandon() {
 	_, busy := r.in.Begun()
 	r.keep(busy, "") // to freeze may take the time of a sink, who hears of dead letters
+	last := incarnation.Last{}
 	if message, inHand := r.in.Freeze(); inHand {
-		r.keep(true, fmt.Sprintf("%T", r.actor.payload(message)))
+		last.Message, last.InHand = r.actor.payload(message), true
+		r.keep(true, fmt.Sprintf("%T", last.Message))
 	} else {
 		r.keep(false, "")
 	}
+	last.Waiting = r.actor.box.Depth()
+	r.cell.Crashed(last) // in case that it had failed
 	r.ended(exit.Killed, false)
 }
 

@@ -14,8 +14,9 @@ type Envelope[M any] struct {
 
 // Note is what the runtime writes on an envelope.
 type Note struct {
-	Trace   any // the sender's trace, as the room of tracing knows it
-	Crashes int // how often a handler of this message has crashed
+	Trace       any // the sender's trace, as the room of tracing knows it
+	Crashes     int // how often a handler of this message has crashed
+	Incarnation int // of a dead letter: which had it in hand, as the Receiver says; 0 if none
 }
 
 // poke is the note of the envelope that wakes a waiting receiver so that it

@@ -16,6 +16,10 @@ type Receiver[M any] struct {
 	// C is the channel itself.
 	C <-chan Envelope[M]
 
+	// Incarnation is what the notes of dead letters say had them in hand. Set it
+	// before the first message.
+	Incarnation int
+
 	mailbox *Mailbox[M]
 	box     *box[M]
 	pokes   bool // the receiver waits in Next, where a poke wakes it
@@ -184,7 +188,7 @@ func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
 	next := (in.last &^ idle) + one
 	in.hand[next/one&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
-		in.mailbox.bury(e, Interrupted)
+		in.bury(e, Interrupted)
 		return message, Stopped
 	}
 	in.last = next
@@ -375,7 +379,17 @@ func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
 // spoil makes a dead letter of a message that was begun.
 func (in *Receiver[M]) spoil(e Envelope[M], why Why) {
 	in.mailbox.unhandled.Add(1)
-	in.mailbox.bury(e, why)
+	in.bury(e, why)
+}
+
+// bury makes a dead letter of a message that this receiver has got hold of.
+func (in *Receiver[M]) bury(e Envelope[M], why Why) {
+	note := Note{}
+	if e.note != nil {
+		note = *e.note
+	}
+	note.Incarnation = in.Incarnation
+	in.mailbox.bury(Envelope[M]{e.message, &note}, why)
 }
 
 // Skip makes a dead letter of the message that Next has just given.

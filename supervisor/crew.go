@@ -106,6 +106,18 @@ func (r *runner) ending() bool {
 	return c.failure != nil || c.run != nil
 }
 
+// failure is the first failure of its goroutines, if it has several; nil if there
+// is none.
+func (r *runner) failure() exit.Reason {
+	c := r.crew.Load()
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failure
+}
+
 // present is how many goroutines of the incarnation have not returned.
 func (r *runner) present() int {
 	c := r.crew.Load()

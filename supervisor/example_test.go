@@ -377,3 +377,44 @@ func ExampleSupervisor_ChildSpec() {
 	// a stops because of: shutdown
 	// <nil> <nil>
 }
+
+// What has crashed, with all that is known of it: as an event and a log line when
+// it happens, and later from the tree.
+func ExampleSupervisor_Crashes() {
+	attempts := 0
+	connected := make(chan struct{})
+	feed := supervisor.Factory("feed", func(context.Context) (*connection, error) {
+		if attempts++; attempts == 2 {
+			return nil, errors.New("connection refused")
+		}
+		return &connection{broken: attempts == 1, connected: connected}, nil
+	})
+	root := supervisor.New("root", supervisor.Policy{Tracing: silent}, feed)
+	if _, err := root.Start(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	<-connected
+	fmt.Println("stop:", root.Stop(context.Background()))
+	for _, crash := range root.Crashes() {
+		fmt.Printf("%s#%d: %v, decision: %s, attempt %d\n", crash.Path, crash.Incarnation, crash.Reason, crash.Decision, crash.Attempt)
+	}
+	// Output:
+	// stop: <nil>
+	// root/feed#1: panic: broken pipe, decision: restart, attempt 1
+	// root/feed#2: connection refused, decision: restart, attempt 2
+}
+
+type connection struct {
+	broken    bool
+	connected chan struct{}
+}
+
+func (c *connection) Serve(ctx context.Context) error {
+	if c.broken {
+		panic("broken pipe")
+	}
+	close(c.connected)
+	<-ctx.Done()
+	return nil
+}

@@ -145,12 +145,16 @@ func (c *causes) note(child *child) *child {
 	return child
 }
 
-// recorder is a sink that keeps what it sees as short lines.
+// recorder is a sink that keeps what it sees as short lines, but for the crashes,
+// of which it only checks that there is one for each.
 type recorder struct {
 	mu    sync.Mutex
 	root  string
 	began time.Time
 	lines []line
+	owed  map[tracing.Head]int // crashes that are still to be told
+	extra map[tracing.Head]int // crashes that may be told of what was abandoned
+	wrong []string             // those that nothing was told of before
 }
 
 type line struct {
@@ -158,7 +162,61 @@ type line struct {
 	text string
 }
 
-func (r *recorder) sink(e tracing.Event) { r.add(r.describe(e)) }
+func (r *recorder) sink(e tracing.Event) {
+	r.pair(e)
+	if _, crash := e.(tracing.Crash); !crash {
+		r.add(r.describe(e))
+	}
+}
+
+// pair matches each crash with the end that came before.
+func (r *recorder) pair(e tracing.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owed == nil {
+		r.owed, r.extra = make(map[tracing.Head]int), make(map[tracing.Head]int)
+	}
+	who := e.Where()
+	who.Time = time.Time{}
+	switch e := e.(type) {
+	case tracing.StartFailed:
+		r.owed[who]++
+	case tracing.Exited:
+		if !e.Reason.Clean() {
+			r.owed[who]++
+		}
+	case tracing.Terminated:
+		if !e.Reason.Clean() && e.Reason != exit.Killed {
+			r.owed[who]++
+		}
+	case tracing.Abandoned:
+		r.extra[who]++
+	case tracing.Crash:
+		switch {
+		case r.owed[who] > 0:
+			r.owed[who]--
+		case r.extra[who] > 0:
+			r.extra[who]--
+		default:
+			r.wrong = append(r.wrong, e.String())
+		}
+	}
+}
+
+// paired checks that each crash was told once. It is for the end of the tree.
+func (r *recorder) paired(t *testing.T) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, crash := range r.wrong {
+		t.Errorf("told of a crash that nobody has seen: %s", crash)
+	}
+	for who, n := range r.owed {
+		if n > 0 {
+			t.Errorf("%s, incarnation %d: %d crashes were not told", who.Path, who.Incarnation, n)
+		}
+	}
+}
 
 func (r *recorder) add(text string) {
 	r.mu.Lock()
@@ -253,6 +311,7 @@ func quiet(sinks ...tracing.Sink) *tracing.Tracing {
 // newBed makes a tree whose root is called root.
 func newBed(t *testing.T, policy supervisor.Policy, children ...supervisor.Child) *bed {
 	b := &bed{t: t, recorder: &recorder{root: "root", began: time.Now()}}
+	t.Cleanup(func() { b.paired(t) })
 	policy.Tracing = quiet(b.sink)
 	b.root = supervisor.New("root", policy, children...)
 	return b

@@ -47,7 +47,8 @@ type member struct {
 	current *runner                           // nil while there is no process
 	state   State
 	number  int // of the latest incarnation
-	history []Restart
+	history []tracing.Restarting
+	crash   *tracing.Crash // that is still to be told, when it is known what follows
 
 	delays  strategy.Delays
 	attempt int

@@ -53,7 +53,7 @@ func TestParkedChild(t *testing.T) {
 			_, err := actor.Call(t.Context(), s, crashing{})
 			checkError(t, "call", err, "root/s: callee ended before it replied: panic: crash")
 			synctest.Wait()
-		}, []string{"s dead letter: supervisor_test.crashing: in hand at a crash", "exit s: panic: crash", "restarting s", "restart s", "stop s", "stop root"}},
+		}, []string{"s#1 dead letter: supervisor_test.crashing: in hand at a crash", "exit s: panic: crash", "restarting s", "restart s", "stop s", "stop root"}},
 		{"is killed", func(t *testing.T, b *bed, _ *actor.Server[struct{}]) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()

@@ -20,10 +20,14 @@ func (l *loop) exited(r *runner) {
 
 // conclude decides what follows the end of a member's incarnation.
 func (l *loop) conclude(m *member, reason exit.Reason) {
-	lived := m.current.lived()
+	r, lived := m.current, m.current.lived()
 	l.lost(m, reason)
+	if !reason.Clean() {
+		m.crashed(reason, r)
+	}
 	m.life.Emit(tracing.Exited{Head: m.head(), Reason: reason, Lived: lived})
 	if !m.spec.Restart.Restarts(reason) {
+		l.decided(m, tracing.Crash{Decision: tracing.StayDown})
 		l.over(m, reason)
 		l.autoShutdown(m)
 		return
@@ -68,13 +72,15 @@ func (l *loop) restart(m *member, lived time.Duration) {
 	l.mu.Lock()
 	m.attempt++
 	m.state = Restarting
-	m.history = append(m.history, Restart{At: time.Now(), Reason: m.reason, Attempt: m.attempt, Delay: delay})
-	if len(m.history) > historyLength {
-		m.history = slices.Clone(m.history[1:])
+	decision := tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason}
+	if len(m.history) == historyLength { // a new one: crashes that were told keep the old
+		m.history = append(make([]tracing.Restarting, 0, historyLength), m.history[1:]...)
 	}
+	m.history = append(m.history, decision)
 	l.mu.Unlock()
 	m.pending++
-	m.life.Emit(tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason})
+	l.decided(m, tracing.Crash{Decision: tracing.Restart, Attempt: m.attempt, Delay: delay})
+	m.life.Emit(decision)
 	l.stopSiblings(m)
 	if delay > 0 {
 		l.plan(m, time.Now().Add(delay))
@@ -217,6 +223,7 @@ func (l *loop) autoShutdown(m *member) {
 // have to be because of cause (S56). A nil why means the intensity.
 func (l *loop) giveUp(m *member, cause exit.Reason, why error) {
 	l.set(m, Stopped, nil)
+	l.decided(m, tracing.Crash{Decision: tracing.GiveUp, Why: why})
 	tracing.From(l.cell).Emit(tracing.GaveUp{Head: l.head(), Child: m.name, Reason: cause, Why: why})
 	l.endWith(&exit.GaveUp{Supervisor: l.path, Child: m.name, Cause: cause, Why: why})
 }

@@ -174,6 +174,28 @@ func (r *root) tell(reason exit.Reason) {
 	} else {
 		r.act.End(event)
 	}
+	r.tellCrash(event)
+}
+
+// tellCrash tells of the crash of the root itself, if its end was one: nobody is
+// above who would decide.
+func (r *root) tellCrash(end tracing.Event) {
+	c := tracing.Crash{Head: end.Where(), Decision: tracing.StayDown}
+	switch e := end.(type) {
+	case tracing.Exited:
+		if c.Reason = e.Reason; c.Reason.Clean() {
+			return
+		}
+	case tracing.StartFailed:
+		c.Reason, c.Decision = e.Reason, tracing.Refuse
+	default:
+		return
+	}
+	if r.asked.Load() != nil {
+		c.Decision = tracing.Stop
+	}
+	r.runner.describe(&c)
+	r.life.Crash(c, r.tree.crashes.keep)
 }
 
 // conclude says that the tree has ended, once.

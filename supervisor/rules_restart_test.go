@@ -34,7 +34,7 @@ func TestS34_WhatIsReported(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var got, want []string
 					if !end.clean {
-						want = append(want, "ERROR child exited") // also of a temporary one, which is removed
+						want = append(want, "ERROR child crashed") // also of a temporary one, which is removed
 					}
 					if restart == strategy.Permanent || restart == strategy.Transient && !end.clean {
 						want = append(want, "INFO child restarting")

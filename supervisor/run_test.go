@@ -248,7 +248,7 @@ func TestAbnormalEndsAreLoggedToTheDefault(t *testing.T) {
 		messages = append(messages, l)
 	}
 	checkList(t, "log", messages, []string{
-		`level=ERROR msg="child exited" coppice.path=root/c coppice.incarnation=1`,
+		`level=ERROR msg="child crashed" coppice.path=root/c coppice.incarnation=1`,
 		`level=ERROR msg="supervisor gave up" coppice.path=root coppice.incarnation=1 coppice.child=c`,
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 // Snapshot is a supervisor or child as it was at one moment, with everything
@@ -67,7 +68,7 @@ func (l *loop) snapshots() []Snapshot {
 			State:       m.state,
 			Incarnation: m.number,
 			Reason:      m.reason,
-			Restarts:    slices.Clone(m.history),
+			Restarts:    restarts(m.history),
 		}
 		runners[i] = m.current
 	}
@@ -76,6 +77,14 @@ func (l *loop) snapshots() []Snapshot {
 		children[i].look(m, runners[i])
 	}
 	return children
+}
+
+// restarts are the entries of a child's history.
+func restarts(history []tracing.Restarting) (all []Restart) {
+	for _, e := range history {
+		all = append(all, Restart{At: e.Time, Reason: e.Reason, Attempt: e.Attempt, Delay: e.Delay})
+	}
+	return all
 }
 
 // look adds what the incarnation itself knows, if there is one.

@@ -48,6 +48,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	if l.occupied(m) {
 		l.lost(m, exit.Of(ErrAbandoned))
 		m.life.Emit(tracing.StartFailed{Head: m.head(), Reason: m.reason})
+		m.crashed(m.reason, nil)
+		l.decided(m, tracing.Crash{Decision: tracing.Refuse})
 		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
 	}
 	scope := m.scope.Load()
@@ -85,7 +87,11 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		return false, errStopping
 	case failed:
 		l.lost(m, reason)
+		m.crashed(reason, r)
 		act.End(tracing.StartFailed{Head: m.head(), Reason: reason, Took: took})
+		if origin == nil {
+			l.decided(m, tracing.Crash{Decision: tracing.Refuse})
+		} // else its next try is decided when its turn comes: see retry
 		return false, &ChildError{Path: m.path, Op: "start", Err: reason}
 	case declined:
 		l.set(m, Stopped, nil)

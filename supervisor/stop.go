@@ -55,6 +55,7 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 	alive := 0
 	for _, m := range members {
 		m.pending++ // a restart to come is off (S72, S189)
+		l.decided(m, tracing.Crash{Decision: tracing.Stop})
 		if m.current != nil {
 			alive++
 			l.ask(m, cause, final)
@@ -190,6 +191,7 @@ func (l *loop) stopped(m *member, final bool) {
 		Killed:  r.stop.killed || l.kill.Err() != nil,
 		Overdue: r.stop.overdue,
 	})
+	l.crashedInStop(m, r, r.reason)
 	if final {
 		m.gone(r.reason)
 	}
@@ -207,6 +209,7 @@ func (l *loop) abandon(m *member, final bool) {
 	}
 	l.lost(m, exit.Killed)
 	r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: waited})
+	l.crashedInStop(m, r, r.failure())
 	l.tree.told(r)
 	if final {
 		m.gone(exit.Killed)

@@ -17,6 +17,8 @@ type tree struct {
 	id     string // the number, which tells the goroutines of two trees with the same names apart
 	before *tree  // of the same root, if something of it was still there; nil otherwise
 
+	crashes crashes
+
 	mu     sync.Mutex          // never held while code of the user runs
 	listed map[*runner]overdue // were or are to be abandoned, and are not done
 }

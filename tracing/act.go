@@ -61,8 +61,9 @@ func (a Act) End(e Event) {
 		a.life.Emit(e)
 		return
 	}
-	done := a.life.conclude(a, e) // first: whoever learns of the event finds the act complete
-	a.life.emit(e, done)
+	told := a.life.prepare(e)
+	done := a.life.conclude(a, told) // first: whoever learns of the event finds the act complete
+	a.life.tell(e, told, done)
 }
 
 // beginSpan makes the span of an act and remembers it.

@@ -25,10 +25,16 @@
 // What is abnormal goes to a [slog.Logger], [slog.Default] unless told
 // otherwise. The contents of messages never do, only their types. The levels:
 //
-//	error  Exited with an abnormal reason, StartFailed, GaveUp, Abandoned
-//	warn   Terminated with an abnormal reason or overdue, CastFailed
+//	error  Crash, GaveUp, Abandoned
+//	warn   Terminated if overdue, or killed by nobody; CastFailed
 //	info   Restarting, Returned, AutoShutdown
-//	debug  Started, Restarted, DeadLetter, and clean Exited and Terminated
+//	debug  Started, Restarted, StartFailed, Exited, other Terminated, DeadLetter
+//
+// So each crash is told once at level error, with all that is known of it: a
+// [Crash] carries what Exited, StartFailed or Terminated has said before.
+//
+// What must not be seen by whoever reads logs, events or spans, [Options.Redact]
+// takes out of all of them.
 //
 // # Lifecycle spans
 //

@@ -139,15 +139,26 @@ type Returned struct {
 	Reason exit.Reason // what it ended with; without further effect (S194)
 }
 
-// DeadLetter tells of a message that was accepted and will not be handled.
+// DeadLetter tells of a message that was accepted and will not be handled. The
+// incarnation is the one that had it in hand, 0 if none had.
 type DeadLetter struct {
 	Head
 	Message any
-	Why     string                      // such as "overflow" or "in hand at a crash"
-	Resend  func(context.Context) error // sends it to the same child again; nil if that is not possible
+	Why     string // the text of a mailbox.Why, such as "overflow" or "in hand at a crash"
+
+	// Resend sends the message to the same child once more, as a new one: it may
+	// be called at any time, again too, and fails as a send does, such as with
+	// actor.ErrNoProc when the child is gone. That of a call is handled, but
+	// answers nobody. nil means that it is not possible.
+	//
+	// It may wait for room until ctx ends. So call it where you read a
+	// [Subscription], not in a [Sink]: that runs on the goroutine which is to make
+	// the room, or inside of the very send that found none.
+	Resend func(ctx context.Context) error
 }
 
 // CastFailed tells of a handler that returned an error for which nobody waits.
+// The child lives on.
 type CastFailed struct {
 	Head
 	Message any

@@ -43,11 +43,11 @@ var every = []struct {
 	}, {
 		tracing.StartFailed{Head: head(), Reason: failed("no table"), Took: time.Millisecond},
 		`bank/alice#2 failed to start after 1ms: no table`,
-		`level=ERROR msg="child failed to start" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="no table" coppice.took=1ms`,
+		`level=DEBUG msg="child failed to start" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="no table" coppice.took=1ms`,
 	}, {
 		tracing.Exited{Head: head(), Reason: failed("lost connection"), Lived: time.Hour},
 		`bank/alice#2 exited after 1h0m0s: lost connection`,
-		`level=ERROR msg="child exited" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="lost connection" coppice.lived=1h0m0s`,
+		`level=DEBUG msg="child exited" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="lost connection" coppice.lived=1h0m0s`,
 	}, {
 		tracing.Exited{Head: head(), Reason: exit.Normal, Lived: time.Second},
 		`bank/alice#2 exited after 1s: normal`,
@@ -67,7 +67,41 @@ var every = []struct {
 	}, {
 		tracing.Terminated{Head: head(), Reason: failed("disk full"), Took: time.Second},
 		`bank/alice#2 stopped in 1s: disk full`,
-		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="disk full" coppice.took=1s coppice.killed=false coppice.overdue=false`,
+		`level=DEBUG msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="disk full" coppice.took=1s coppice.killed=false coppice.overdue=false`,
+	}, {
+		tracing.Terminated{Head: head(), Reason: exit.Killed, Took: time.Second},
+		`bank/alice#2 stopped in 1s: killed`,
+		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.killed=false coppice.overdue=false`,
+	}, {
+		tracing.Crash{
+			Head: head(), Reason: failed("boom"), Lived: time.Hour, Message: secret, MessageType: "tracing_test.deposit", Waiting: 7,
+			Restarts: []tracing.Restarting{{Head: tracing.Head{Time: time.Unix(0, 0).UTC(), Path: "bank/alice", Incarnation: 1}, Attempt: 1, Reason: failed("bang")}},
+			Decision: tracing.Restart, Attempt: 2, Delay: time.Second,
+		},
+		`bank/alice#2 crashed after 1h0m0s with a tracing_test.deposit in hand, 7 waiting: boom; restarts in 1s, attempt 2`,
+		`level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.in_start=false coppice.lived=1h0m0s ` +
+			`coppice.message=tracing_test.deposit coppice.waiting=7 coppice.decision=restart coppice.attempt=2 coppice.delay=1s ` +
+			`coppice.restarts="[1970-01-01T00:00:00Z bank/alice#1 restarts at once, attempt 1: bang]"`,
+	}, {
+		tracing.Crash{Head: head(), Reason: failed("no table"), InStart: true, Decision: tracing.Refuse},
+		`bank/alice#2 crashed in its start: no table; was not a restart`,
+		`level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="no table" coppice.in_start=true coppice.lived=0s ` +
+			`coppice.waiting=0 coppice.decision=refuse`,
+	}, {
+		tracing.Crash{Head: head(), Reason: exit.Goexit, Decision: tracing.StayDown},
+		`bank/alice#2 crashed after 0s: goroutine left by runtime.Goexit; stays down`,
+		`level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=2 coppice.reason="goroutine left by runtime.Goexit" coppice.in_start=false ` +
+			`coppice.lived=0s coppice.waiting=0 coppice.decision="stay down"`,
+	}, {
+		tracing.Crash{Head: head(), Reason: exit.Killed, Decision: tracing.Stop},
+		`bank/alice#2 crashed after 0s: killed; was being stopped`,
+		`level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.in_start=false ` +
+			`coppice.lived=0s coppice.waiting=0 coppice.decision=stop`,
+	}, {
+		tracing.Crash{Head: head(), Reason: failed("boom"), Decision: tracing.GiveUp, Why: errors.New("no further restart")},
+		`bank/alice#2 crashed after 0s: boom; the supervisor gives up (no further restart)`,
+		`level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.in_start=false ` +
+			`coppice.lived=0s coppice.waiting=0 coppice.decision="give up" coppice.why="no further restart"`,
 	}, {
 		tracing.Restarting{Head: head(), Attempt: 3, Delay: time.Second, Reason: failed("boom")},
 		`bank/alice#2 restarts in 1s, attempt 3: boom`,
@@ -145,7 +179,7 @@ func sealed(t *testing.T) map[string]bool {
 
 func TestEveryEventIsInTheTable(t *testing.T) {
 	missing := sealed(t)
-	check(t, "types of events", len(missing), 13)
+	check(t, "types of events", len(missing), 14)
 	for _, c := range every {
 		delete(missing, reflect.TypeOf(c.event).Name())
 	}

@@ -113,28 +113,37 @@ func (l *Life) start() trace.SpanContext {
 // Emit is for the runtime: an event is believed, whoever emits it.
 func (l *Life) Emit(e Event) {
 	if l != nil {
-		l.emit(e, trace.SpanContext{})
+		l.tell(e, l.prepare(e), trace.SpanContext{})
 	}
 }
 
-// emit is Emit with the span of the act, if it had one.
-func (l *Life) emit(e Event, act trace.SpanContext) {
+// prepare is an event as it will be told; nil if it is none to tell.
+func (l *Life) prepare(e Event) Event {
 	if e == nil {
-		return
+		return nil
 	}
 	e = e.stamped(l.path)
 	if _, ok := e.(Missed); ok {
+		return nil
+	}
+	return l.tracing.redact(e)
+}
+
+// tell tells of an event that was prepared, with the span of the act, if it had
+// one.
+func (l *Life) tell(e, told Event, act trace.SpanContext) {
+	if told == nil {
 		return
 	}
 	ctx := context.Background()
 	if l.memory != nil {
 		if !act.IsValid() {
-			act = l.scene(e)
+			act = l.scene(told)
 		}
 		ctx = trace.ContextWithSpanContext(ctx, act)
-		l.tracing.guard("OpenTelemetry provider", func() { l.observe(ctx, e) })
+		l.tracing.guard("OpenTelemetry provider", func() { l.observe(ctx, e, told) })
 	}
-	l.tracing.publish(ctx, e)
+	l.tracing.publish(ctx, told)
 }
 
 // scene is the span in whose context an event without own span happened: the
@@ -143,29 +152,54 @@ func (l *Life) scene(e Event) trace.SpanContext {
 	m := l.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, exited := e.(Exited); exited && m.crashed.IsValid() {
+	ended := false
+	switch e := e.(type) {
+	case Exited:
+		ended = true
+	case Crash:
+		ended = e.MessageType != "" // else the message that crashed is one of before
+	}
+	if ended && m.crashed.IsValid() {
 		return m.crashed
 	}
 	return m.current
 }
 
+// traces are the trace of the child's lives and, if one was in hand, that of the
+// message that crashed the last, in hex.
+func (l *Life) traces(inHand bool) (lives, message string) {
+	if !l.Traces() {
+		return "", ""
+	}
+	m := l.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.first.IsValid() {
+		lives = m.first.TraceID().String()
+	}
+	if inHand && m.crashed.IsValid() {
+		message = m.crashed.TraceID().String()
+	}
+	return lives, message
+}
+
 // observe is what OpenTelemetry gets to see of an event, apart from the spans of
-// acts with a duration.
-func (l *Life) observe(ctx context.Context, e Event) {
-	switch e := e.(type) {
+// acts with a duration. e is what happened, told what may be told of it.
+func (l *Life) observe(ctx context.Context, e, told Event) {
+	switch told := told.(type) {
 	case Restarting:
 		l.memory.mu.Lock()
-		l.memory.pending = e
+		l.memory.pending = told
 		l.memory.mu.Unlock()
 	case GaveUp:
-		l.giveUp(e)
+		l.giveUp(told)
 	case StartFailed:
-		l.recordEnd(ctx, e.Reason, e.Incarnation)
+		l.recordEnd(ctx, e.(StartFailed).Reason, told.Reason, told.Incarnation)
 	case Exited:
-		l.recordEnd(ctx, e.Reason, e.Incarnation)
+		l.recordEnd(ctx, e.(Exited).Reason, told.Reason, told.Incarnation)
 	case Terminated:
-		l.recordEnd(ctx, e.Reason, e.Incarnation)
+		l.recordEnd(ctx, e.(Terminated).Reason, told.Reason, told.Incarnation)
 	case Returned:
-		l.recordEnd(ctx, e.Reason, e.Incarnation)
+		l.recordEnd(ctx, e.(Returned).Reason, told.Reason, told.Incarnation)
 	}
 }

@@ -2,7 +2,6 @@ package tracing
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/coppice-go/coppice/exit"
@@ -29,13 +28,15 @@ func (t *Tracing) logger() *slog.Logger {
 }
 
 // entry is the text and the level of an event's log line.
+// What a [Crash] will say at level error is not said twice.
 func (e Started) entry() (string, slog.Level)     { return "child started", slog.LevelDebug }
-func (e StartFailed) entry() (string, slog.Level) { return "child failed to start", slog.LevelError }
-func (e Exited) entry() (string, slog.Level) {
-	return "child exited", unless(clean(e.Reason), slog.LevelError)
-}
+func (e StartFailed) entry() (string, slog.Level) { return "child failed to start", slog.LevelDebug }
+func (e Exited) entry() (string, slog.Level)      { return "child exited", slog.LevelDebug }
 func (e Terminated) entry() (string, slog.Level) {
-	return "child stopped", unless(e.orderly(), slog.LevelWarn)
+	if e.Overdue || e.Reason == exit.Killed && !e.Killed {
+		return "child stopped", slog.LevelWarn
+	}
+	return "child stopped", slog.LevelDebug
 }
 func (e Restarting) entry() (string, slog.Level) { return "child restarting", slog.LevelInfo }
 func (e Restarted) entry() (string, slog.Level)  { return "child restarted", slog.LevelDebug }
@@ -48,13 +49,6 @@ func (e Returned) entry() (string, slog.Level)   { return "abandoned child retur
 func (e DeadLetter) entry() (string, slog.Level) { return "dead letter", slog.LevelDebug }
 func (e CastFailed) entry() (string, slog.Level) { return "cast failed", slog.LevelWarn }
 func (e Missed) entry() (string, slog.Level)     { return "missed events", slog.LevelWarn }
-
-func unless(orderly bool, level slog.Level) slog.Level {
-	if orderly {
-		return slog.LevelDebug
-	}
-	return level
-}
 
 // LogValue is path, incarnation and took.
 func (e Started) LogValue() slog.Value { return e.group(slog.Duration("took", e.Took)) }
@@ -125,7 +119,7 @@ func (h Head) group(attrs ...slog.Attr) slog.Value {
 
 func because(reason exit.Reason) slog.Attr { return slog.String("reason", text(reason)) }
 
-func typeOf(message any) slog.Attr { return slog.String("message", fmt.Sprintf("%T", message)) }
+func typeOf(message any) slog.Attr { return slog.String("message", messageType(message)) }
 
 // ended is group for a reason that is told for the first time, so with the stack
 // of a panic, last because it is long.

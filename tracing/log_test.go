@@ -30,11 +30,12 @@ func TestDefaultLoggerIsLookedUpAtEachEvent(t *testing.T) {
 
 	life.Begin(t.Context(), tracing.ActStart).End(tracing.Started{Head: first})
 	life.Emit(tracing.Exited{Head: first, Reason: failed("boom")})
+	life.Emit(tracing.Crash{Head: first, Reason: failed("boom"), Decision: tracing.Stop})
 	life.Emit(tracing.Restarting{Head: first, Attempt: 1, Reason: failed("boom")})
 	life.Begin(t.Context(), tracing.ActRestart).End(tracing.Restarted{Attempt: 1, Reason: failed("boom")})
 	life.Begin(t.Context(), tracing.ActStop).End(tracing.Terminated{Reason: exit.Shutdown})
 
-	check(t, "log", out.String(), `level=ERROR msg="child exited" coppice.path=bank/alice coppice.incarnation=1 coppice.reason=boom coppice.lived=0s
+	check(t, "log", out.String(), `level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=1 coppice.reason=boom coppice.in_start=false coppice.lived=0s coppice.waiting=0 coppice.decision=stop
 level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=1 coppice.reason=boom coppice.attempt=1 coppice.delay=0s
 `)
 }
@@ -42,18 +43,20 @@ level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=1 
 func TestDiscardHandlerSilences(t *testing.T) {
 	out := useDefault(t)
 	life := tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)}).Life("a", "", nil)
-	life.Emit(tracing.Exited{Reason: panicked("boom")})
+	life.Emit(tracing.Crash{Reason: panicked("boom")})
 	check(t, "log", out.String(), "")
 }
 
 func TestStackOfAPanicIsLoggedWhereItIsToldFirst(t *testing.T) {
 	out := useDefault(t)
+	slog.SetDefault(slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	life := tracing.New(tracing.Options{}).Life("a", "", nil)
 	p := panicked("boom")
 	for _, c := range []struct {
 		event tracing.Event
 		stack bool
 	}{
+		{tracing.Crash{Reason: p}, true},
 		{tracing.StartFailed{Reason: p}, true},
 		{tracing.Exited{Reason: p}, true},
 		{tracing.Terminated{Reason: p}, true},
@@ -90,9 +93,11 @@ func TestLogLinesBelongToSpans(t *testing.T) {
 	_, message := life.Processing(t.Context(), tracing.Send, nil, 1)
 	message.Crashed(failed("boom"))
 	life.Emit(tracing.Exited{Reason: failed("boom")})
+	life.Emit(tracing.Crash{Reason: failed("boom"), MessageType: "int"})
+	life.Emit(tracing.Crash{Reason: failed("boom")}) // as one in a start that failed since
 	life.Emit(tracing.Restarting{Reason: failed("boom")})
 
 	stubs := kept.GetSpans()
 	start, process := named(t, stubs, "start a").SpanContext.SpanID(), named(t, stubs, "process a").SpanContext.SpanID()
-	checkList(t, "spans of started, exited, restarting", spans, []trace.SpanID{start, process, start})
+	checkList(t, "spans of started, exited, crashed, restarting", spans, []trace.SpanID{start, process, process, start, start})
 }

@@ -39,12 +39,16 @@ func (l *Life) Traces() bool { return l != nil && l.tracing.tracer != nil }
 
 // Sent is the span of a message under way; see [Life.Sending]. The zero Sent does
 // nothing.
-type Sent struct{ span trace.Span }
+type Sent struct {
+	life    *Life
+	span    trace.Span
+	message any
+}
 
 // Sending starts the sender's span of a message to the child; l is the
 // receiver's. For a cast or a send there is a span only if ctx has one: alone it
 // would tell nothing that the receiver's span does not. message is asked for its
-// type only. The context returned has the span in it, if there is one.
+// type only, and kept for [Options.Redact]. The context returned has the span in it, if there is one.
 func (l *Life) Sending(ctx context.Context, op Operation, message any) (context.Context, Sent) {
 	if !l.Traces() || op != Call && !trace.SpanContextFromContext(ctx).IsValid() {
 		return ctx, Sent{}
@@ -56,7 +60,7 @@ func (l *Life) Sending(ctx context.Context, op Operation, message any) (context.
 	}
 	ctx, span := l.tracing.tracer.Start(ctx, name, options...)
 	describeMessage(span, message)
-	return ctx, Sent{span}
+	return ctx, Sent{l, span, message}
 }
 
 // Carrier is what the message has to take along, nil if there is no span.
@@ -70,18 +74,19 @@ func (s Sent) Carrier() *Carrier {
 // End ends the span: of a call when the caller has its answer or has gone, else
 // when the message was accepted or refused. err says why it failed; nil and clean
 // reasons are no failure. Call it once.
-func (s Sent) End(err error) { end(s.span, err) }
+func (s Sent) End(err error) { s.life.end(s.span, s.message, err) }
 
 // Processed is the span of a message in hand; see [Life.Processing]. The zero
 // Processed does nothing.
 type Processed struct {
-	life *Life
-	span trace.Span
+	life    *Life
+	span    trace.Span
+	message any
 }
 
 // Processing starts the span around the handling of a message by the child. c is
 // what the message brought along, nil if nothing. message is asked for its type
-// only. The context returned is for the handler and has the span in it.
+// only, and kept for [Options.Redact]. The context returned is for the handler and has the span in it.
 func (l *Life) Processing(ctx context.Context, op Operation, c *Carrier, message any) (context.Context, Processed) {
 	if !l.Traces() {
 		return ctx, Processed{}
@@ -101,7 +106,7 @@ func (l *Life) Processing(ctx context.Context, op Operation, c *Carrier, message
 	}
 	ctx, span := l.tracing.tracer.Start(ctx, spans.process, options...)
 	describeMessage(span, message)
-	return ctx, Processed{l, span}
+	return ctx, Processed{l, span, message}
 }
 
 // linked is options, which are shared, and a link to the sender.
@@ -112,7 +117,7 @@ func linked(options []trace.SpanStartOption, c *Carrier) []trace.SpanStartOption
 
 // End ends the span. err is what the handler returned; nil and clean reasons are
 // no failure. Call End or Crashed, once.
-func (p Processed) End(err error) { end(p.span, err) }
+func (p Processed) End(err error) { p.life.end(p.span, p.message, err) }
 
 // Crashed ends the span of a message whose handling ended the incarnation. The
 // span fails with the reason, a panic is recorded in its context, and the child's
@@ -123,10 +128,11 @@ func (p Processed) Crashed(reason exit.Reason) {
 		return
 	}
 	l, failed := p.life, p.span.SpanContext()
-	fail(p.span, reason)
+	told := l.redactCrash(p.message, reason)
+	fail(p.span, told)
 	l.tracing.guard("OpenTelemetry provider", func() {
 		ctx := trace.ContextWithSpanContext(context.Background(), failed)
-		l.record(ctx, panicOf(reason), processExceptionEvent, 0)
+		l.record(ctx, panicOf(told), processExceptionEvent, 0)
 	})
 	l.memory.mu.Lock()
 	l.memory.crashed, l.memory.recorded = failed, panicOf(reason)
@@ -134,12 +140,12 @@ func (p Processed) Crashed(reason exit.Reason) {
 	p.span.End()
 }
 
-func end(span trace.Span, err error) {
+func (l *Life) end(span trace.Span, message any, err error) {
 	if span == nil {
 		return
 	}
-	if !clean(err) {
-		fail(span, err)
+	if !clean(err) && span.IsRecording() {
+		fail(span, l.redactError(message, err))
 	}
 	span.End()
 }

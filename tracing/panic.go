@@ -46,9 +46,9 @@ func (l *Life) record(ctx context.Context, p *exit.Panic, event string, incarnat
 	l.tracing.records.Emit(ctx, r)
 }
 
-// recordEnd is record for the event that tells of the panic, unless Crashed has
-// made its record already.
-func (l *Life) recordEnd(ctx context.Context, reason exit.Reason, incarnation int) {
+// recordEnd is record for the event that tells of the end, unless Crashed has
+// made its record already. reason is that of the end, told what may be told.
+func (l *Life) recordEnd(ctx context.Context, reason, told exit.Reason, incarnation int) {
 	p, m := panicOf(reason), l.memory
 	m.mu.Lock()
 	done := p != nil && m.recorded == p
@@ -57,7 +57,7 @@ func (l *Life) recordEnd(ctx context.Context, reason exit.Reason, incarnation in
 	}
 	m.mu.Unlock()
 	if !done {
-		l.record(ctx, p, exceptionEvent, incarnation)
+		l.record(ctx, panicOf(told), exceptionEvent, incarnation)
 	}
 }
 

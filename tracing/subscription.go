@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type Subscription struct {
 
 	tracing *Tracing
 	buffer  int
+	only    []reflect.Type // what is wanted; empty means everything
 
 	mu     sync.Mutex // held for sends that cannot block
 	c      chan Event
@@ -25,16 +27,21 @@ type Subscription struct {
 	closed bool
 }
 
-// Subscribe starts a stream of all events that are emitted after it returns.
+// Subscribe starts a stream of the events that are emitted after it returns.
 // buffer is the number of events that may wait to be read; less than 1 means 64.
+// only names the types of event that are wanted, each by any value of it, so that
+// the others take no place in the buffer; without any, all are:
+//
+//	letters := tr.Subscribe(1000, tracing.DeadLetter{})
 //
 // An event that finds the buffer full is lost to this subscription: nothing ever
 // waits for its reader. Before the next event that fits, or before the close, C
 // delivers a [Missed] with the number lost at that place, for which there is
-// always room. So what was read and what was missed add up to what was emitted.
+// always room. So what was read and what was missed add up to what was emitted,
+// of the types that are wanted.
 //
 // Call Close when done: until then the Tracing keeps the subscription.
-func (t *Tracing) Subscribe(buffer int) *Subscription {
+func (t *Tracing) Subscribe(buffer int, only ...Event) *Subscription {
 	if buffer < 1 {
 		buffer = defaultBuffer
 	}
@@ -42,6 +49,11 @@ func (t *Tracing) Subscribe(buffer int) *Subscription {
 	// place of the buffer, one at the close.
 	c := make(chan Event, buffer+2)
 	s := &Subscription{C: c, tracing: t, buffer: buffer, c: c}
+	for _, e := range only {
+		if e != nil {
+			s.only = append(s.only, reflect.TypeOf(e.stamped(""))) // also of a pointer, as in Emit
+		}
+	}
 	t.change(func(all []*Subscription) []*Subscription { return append(all, s) })
 	return s
 }
@@ -67,6 +79,9 @@ func (s *Subscription) Close() {
 // deliver never blocks: only it and Close send, both under mu, and there is room
 // for what they send.
 func (s *Subscription) deliver(e Event) {
+	if s.only != nil && !slices.Contains(s.only, reflect.TypeOf(e)) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -1,6 +1,7 @@
 package tracing_test
 
 import (
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
 )
 
@@ -189,4 +191,38 @@ func TestSubscriptionsCloseWhileEventsAreEmitted(t *testing.T) {
 	subscribing.Wait()
 	close(stop)
 	emitting.Wait()
+}
+
+// What is not wanted takes no place, and is not missed.
+func TestSubscriptionToSomeTypesOfEvent(t *testing.T) {
+	tr := tracing.New(tracing.Options{})
+	life := tr.Life("a", "", nil)
+	letters := tr.Subscribe(2, tracing.DeadLetter{})
+	two := tr.Subscribe(10, &tracing.Started{}, nil, tracing.Returned{}) // a pointer is taken as the value
+	all := tr.Subscribe(100, nil)
+	emit := func(events ...tracing.Event) {
+		for _, e := range events {
+			life.Emit(e)
+			life.Emit(tracing.AutoShutdown{Child: "noise"})
+		}
+	}
+	emit(tracing.Started{}, tracing.DeadLetter{Why: "1"}, tracing.DeadLetter{Why: "2"}, tracing.Started{},
+		tracing.DeadLetter{Why: "3"}, tracing.Returned{Reason: exit.Normal}, &tracing.DeadLetter{Why: "4"})
+	for _, s := range []*tracing.Subscription{letters, two, all} {
+		s.Close()
+	}
+	checkList(t, "letters", read(letters), []string{"a dead letter: <nil>: 1", "a dead letter: <nil>: 2", "missed 2 events"})
+	checkList(t, "two types", read(two), []string{"a started in 0s", "a started in 0s", "a returned after it was abandoned: normal"})
+	check(t, "all", len(read(all)), 14)
+}
+
+func TestSubscriptionToSomeTypesCostsNothingForOthers(t *testing.T) {
+	tr := tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)})
+	life := tr.Life("a", "", nil)
+	e := tracing.Event(tracing.Started{Head: tracing.Head{Time: time.Now(), Path: "a"}})
+	emit := func() { life.Emit(e) }
+	without := testing.AllocsPerRun(100, emit)
+	letters := tr.Subscribe(1, tracing.DeadLetter{})
+	defer letters.Close()
+	check(t, "allocations of another event", testing.AllocsPerRun(100, emit), without)
 }

@@ -17,6 +17,14 @@ func (h Head) name() string {
 // Error method that panics: fmt recovers.
 func text(err error) string { return fmt.Sprint(err) }
 
+// messageType is the type of a message, also of one that was redacted.
+func messageType(message any) string {
+	if r, ok := message.(removed); ok {
+		return r.kind
+	}
+	return fmt.Sprintf("%T", message)
+}
+
 // String is "bank/alice#1 started in 2ms".
 func (e Started) String() string { return fmt.Sprintf("%s started in %v", e.name(), e.Took) }
 
@@ -41,11 +49,16 @@ func (e Terminated) String() string {
 
 // String is "bank/alice#1 restarts in 10ms, attempt 1: panic: negative deposit".
 func (e Restarting) String() string {
+	return fmt.Sprintf("%s %s: %v", e.name(), e.plan(), e.Reason)
+}
+
+// plan is what is going to happen.
+func (e Restarting) plan() string {
 	when := "at once"
 	if e.Delay > 0 {
 		when = "in " + e.Delay.String()
 	}
-	return fmt.Sprintf("%s restarts %s, attempt %d: %v", e.name(), when, e.Attempt, e.Reason)
+	return fmt.Sprintf("restarts %s, attempt %d", when, e.Attempt)
 }
 
 // String is "bank/alice#2 restarted in 2ms, attempt 1: panic: negative deposit".
@@ -73,12 +86,12 @@ func (e Returned) String() string {
 
 // String is "bank/alice#1 dead letter: main.Deposit: overflow".
 func (e DeadLetter) String() string {
-	return fmt.Sprintf("%s dead letter: %T: %s", e.name(), e.Message, e.Why)
+	return fmt.Sprintf("%s dead letter: %s: %s", e.name(), messageType(e.Message), e.Why)
 }
 
 // String is "bank/alice#1 cast failed: main.Deposit: no such account".
 func (e CastFailed) String() string {
-	return fmt.Sprintf("%s cast failed: %T: %v", e.name(), e.Message, e.Err)
+	return fmt.Sprintf("%s cast failed: %s: %v", e.name(), messageType(e.Message), e.Err)
 }
 
 // String is "missed 3 events".

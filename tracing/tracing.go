@@ -37,6 +37,29 @@ type Options struct {
 	// without a TracerProvider too.
 	LoggerProvider log.LoggerProvider
 
+	// Redact, if set, is asked about every event before anybody sees it: the
+	// Logger, the Sinks, the subscriptions, the spans, the records of panics, and
+	// the history of crashes (Supervisor.Crashes). It returns the event as they
+	// shall see it: of the same type and with the same Head, as a new value; what
+	// an event points to is not to be changed. [Redacted] removes everything that
+	// may be secret. nil means that events are told as they are.
+	//
+	// The events in a [Crash].Restarts are put to it one by one, before the Crash
+	// itself. What a message's span and record say of an error is put to it too, in
+	// an event that is not told otherwise: a [CastFailed] with the message and
+	// the Err, or for a crash a Crash with no more than Message and Reason.
+	//
+	// It is called on the goroutine that acts, several times for one act, and
+	// concurrently for different children: like a [Sink] it must be quick, wait
+	// for nothing, and not call [runtime.Goexit]. If it panics or returns an
+	// event of another type or nil, the event is told as Redacted makes it.
+	//
+	// It does not see what programs of yours ask for: the reasons in a snapshot and
+	// in the cause of a context, the errors that Run, Stop, Call and Send return,
+	// [DeadLetter.Resend]; nor names and paths, in which there should be no secret;
+	// nor a panic that Policy.CrashOnPanic leaves to end the program.
+	Redact func(Event) Event
+
 	// LinkOnly makes the processing of a cast or a send the root of a new trace
 	// that only links to the sender's span. false means: a child of the sender's
 	// span, with the link as well. Calls are children always.
@@ -60,7 +83,7 @@ type Tracing struct {
 	tracer  trace.Tracer // nil without a provider
 	records log.Logger   // nil without a provider
 
-	faulty atomic.Bool // a panic of a sink, handler or provider has been logged
+	faulty atomic.Bool // a panic of a sink, handler, hook or provider has been logged
 
 	mu            sync.Mutex                      // serializes changes of subscriptions
 	subscriptions atomic.Pointer[[]*Subscription] // never changed in place; nil means none
@@ -98,17 +121,17 @@ func (t *Tracing) publish(ctx context.Context, e Event) {
 
 // guard calls f, which is or calls the user's code, so that its panic does not
 // end the supervisor (S119).
-func (t *Tracing) guard(who string, f func()) {
+func (t *Tracing) guard(who string, f func()) { t.guarded(who, false, f) }
+
+// guarded is guard. hide says that the value of a panic is not to be logged.
+func (t *Tracing) guarded(who string, hide bool, f func()) {
 	defer func() {
 		value := recover()
 		if value == nil || t.faulty.Swap(true) {
 			return
 		}
 		p := exit.Recovered(value)
-		t.guard("log handler", func() {
-			t.logger().LogAttrs(context.Background(), slog.LevelError, "tracing: "+who+" panicked",
-				slog.String("panic", text(p)), slog.String("stack", p.Stack()))
-		})
+		t.guard("log handler", func() { t.logPanic(who, p, hide) })
 	}()
 	f()
 }

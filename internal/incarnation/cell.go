@@ -34,6 +34,7 @@ type Cell struct {
 	final    bool
 	killed   bool
 	since    time.Time // when it entered the phase, unless that is Starting or Running
+	last     *Last
 }
 
 const (
@@ -92,6 +93,13 @@ type Hand struct {
 	Busy    bool      // a message is in hand, or the incarnation is in its Continue
 	Begun   uint64    // messages begun by this incarnation; equal at two moments means the same message
 	Depth   int       // messages waiting
+}
+
+// Last is what an incarnation of an actor had when it crashed.
+type Last struct {
+	Message any  // in hand, as the user knows it
+	InHand  bool // there was one
+	Waiting int  // messages behind it
 }
 
 type workContext struct {
@@ -322,6 +330,27 @@ func (c *Cell) Holding() Hand {
 		hand.Since = since
 	}
 	return hand
+}
+
+// Crashed is told by an incarnation what it had when it crashed, before its end
+// or while it is being abandoned. If both happen, the one that had it in hand
+// counts.
+func (c *Cell) Crashed(last Last) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last == nil || last.InHand {
+		c.last = &last
+	}
+}
+
+// Last gives what Crashed was told, once: the cell does not keep the message.
+func (c *Cell) Last() (last Last) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last != nil {
+		last, c.last = *c.last, nil
+	}
+	return last
 }
 
 // Reason is the reason that belongs to what the incarnation returned, given

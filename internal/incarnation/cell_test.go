@@ -321,3 +321,14 @@ func TestHooksAreToldOnceWhenAllComesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// What was in hand is given out once, and is not forgotten for a later word of
+// the same incarnation, which has nothing in hand any more.
+func TestLastIsGivenOnce(t *testing.T) {
+	c := newCell(context.Background())
+	check(t, "before", c.Last(), incarnation.Last{})
+	c.Crashed(incarnation.Last{Message: 1, InHand: true, Waiting: 2})
+	c.Crashed(incarnation.Last{Waiting: 3})
+	check(t, "last", c.Last(), incarnation.Last{Message: 1, InHand: true, Waiting: 2})
+	check(t, "again", c.Last(), incarnation.Last{})
+}

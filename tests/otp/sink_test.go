@@ -32,17 +32,22 @@ func (r reports) Handle(_ context.Context, line slog.Record) error {
 	name := path[strings.LastIndex(path, "/")+1:]
 	dynamic := kind(name) != name
 	switch line.Message {
-	case "child exited":
-		r.event("report exit %s %s", kind(name), reason(attributes["reason"]))
-	case "child stopped":
-		if !dynamic { // OTP reports one for each reason, not for each child
+	case "child crashed":
+		switch {
+		case attributes["in_start"] == "true": // the child has said so
+		case attributes["decision"] != "stop":
+			r.event("report exit %s %s", kind(name), reason(attributes["reason"]))
+		case !dynamic: // OTP reports one for each reason, not for each child
 			r.event("report shutdown %s %s", name, reason(attributes["reason"]))
+		}
+	case "child stopped": // overdue, or killed by nobody
+		if why := reason(attributes["reason"]); !dynamic && why != "boom" { // else it has crashed too
+			r.event("report shutdown %s %s", name, why)
 		}
 	case "child abandoned":
 		if !dynamic {
 			r.event("report shutdown %s killed", name)
 		}
-	case "child failed to start": // the child has said so
 	case "supervisor gave up": // see the sink
 	default: // such as a panic of the sink
 		r.event("log: %s", line.Message)

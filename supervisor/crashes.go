@@ -1,0 +1,126 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// How many crashes a tree remembers: the last of all its children together, and
+// of each child, so that one in a crash loop does not push out all others.
+const (
+	KeptCrashes         = 64
+	KeptCrashesPerChild = 16
+)
+
+// Crashes are the last crashes of this supervisor and everything below it, oldest
+// first, each with what its supervisor has decided: as the events say it, so
+// also redacted by [tracing.Options].Redact. They are kept in the memory of the
+// whole tree, which holds KeptCrashes of them, and of each child
+// KeptCrashesPerChild at most. The children of a [Dynamic] are all different, so a
+// storm of theirs does push out others. Messages in hand and reasons are kept
+// alive with them.
+//
+// It does not wait for the supervisor's turn. A crash is there before any sink or
+// log sees it. After the end of the tree they are still there, until it is
+// started again.
+func (n *node) Crashes() []tracing.Crash {
+	tree, path := n.place()
+	if tree == nil {
+		return nil
+	}
+	return tree.crashes.below(path)
+}
+
+// crashes is what a tree remembers of its crashes.
+type crashes struct {
+	mu   sync.Mutex
+	kept []*tracing.Crash // oldest first; never changed
+}
+
+// keep adds a crash, and forgets the oldest of the same child or of all if there
+// are too many.
+func (c *crashes) keep(crash tracing.Crash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	oldest, same := 0, 0
+	for i, k := range slices.Backward(c.kept) {
+		if k.Path == crash.Path {
+			oldest = i
+			same++
+		}
+	}
+	switch {
+	case same >= KeptCrashesPerChild:
+		c.kept = slices.Delete(c.kept, oldest, oldest+1)
+	case len(c.kept) >= KeptCrashes:
+		c.kept = slices.Delete(c.kept, 0, 1)
+	}
+	c.kept = append(c.kept, &crash)
+}
+
+// below are those of the child at path and all below it.
+func (c *crashes) below(path string) (found []tracing.Crash) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.kept {
+		if k.Path == path || strings.HasPrefix(k.Path, path+"/") {
+			found = append(found, *k)
+		}
+	}
+	return found
+}
+
+// crashedInStop tells of the crash of an incarnation that was being stopped, if
+// there was one: that it was killed is none. reason is nil if it has not ended, nor
+// has anything in it failed.
+func (l *loop) crashedInStop(m *member, r *runner, reason exit.Reason) {
+	if reason == nil || reason.Clean() || reason == exit.Killed {
+		return
+	}
+	m.crashed(reason, r)
+	l.decided(m, tracing.Crash{Decision: tracing.Stop})
+}
+
+// crashed begins the dossier of a member's incarnation; [loop.decided] ends it.
+// r is nil if none could begin.
+func (m *member) crashed(reason exit.Reason, r *runner) {
+	m.crash = &tracing.Crash{
+		Head:     m.head(),
+		Reason:   reason,
+		InStart:  true,
+		Restarts: m.history[:len(m.history):len(m.history)],
+	}
+	if r != nil {
+		r.describe(m.crash)
+	}
+}
+
+// describe adds what the incarnation knows.
+func (r *runner) describe(c *tracing.Crash) {
+	c.InStart = r.phase.Load() == starting || r.upAt.IsZero()
+	if !c.InStart {
+		c.Lived = r.lived()
+	}
+	last := r.cell.Last()
+	c.Waiting = last.Waiting
+	if last.InHand {
+		c.Message, c.MessageType = last.Message, fmt.Sprintf("%T", last.Message)
+	}
+}
+
+// decided tells of the crash of a member, if there is one that was not told yet,
+// now that it is known what follows: the decision, and what belongs to it.
+func (l *loop) decided(m *member, what tracing.Crash) {
+	if m.crash == nil {
+		return
+	}
+	c := *m.crash
+	m.crash = nil
+	c.Decision, c.Attempt, c.Delay, c.Why = what.Decision, what.Attempt, what.Delay, what.Why
+	m.life.Crash(c, l.tree.crashes.keep)
+}

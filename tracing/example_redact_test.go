@@ -1,0 +1,43 @@
+package tracing_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// Ticks are no secret. Of everything else nobody sees more than the types.
+func ExampleRedacted() {
+	type tick struct{ N int }
+	type login struct{ Password string }
+	hide := func(e tracing.Event) tracing.Event {
+		if letter, ok := e.(tracing.DeadLetter); ok {
+			if _, public := letter.Message.(tick); public {
+				return e
+			}
+		}
+		return tracing.Redacted(e)
+	}
+	show := func(e tracing.Event) {
+		if letter, ok := e.(tracing.DeadLetter); ok {
+			fmt.Println(letter.Message)
+		}
+	}
+	life := tracing.New(tracing.Options{
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: noTime})),
+		Sinks:  []tracing.Sink{show},
+		Redact: hide,
+	}).Life("bank/alice", "", nil)
+
+	life.Emit(tracing.DeadLetter{Message: tick{7}})
+	life.Emit(tracing.DeadLetter{Message: login{"hunter2"}})
+	life.Emit(tracing.Restarting{Attempt: 1, Reason: exit.Of(errors.New("cannot log in with hunter2"))})
+	// Output:
+	// {7}
+	// redacted tracing_test.login
+	// level=INFO msg="child restarting" coppice.path=bank/alice coppice.reason="redacted *errors.errorString" coppice.attempt=1 coppice.delay=0s
+}

@@ -1,0 +1,176 @@
+package tracing
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"slices"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// Redacted is e without what may tell a secret: the contents of a message, and
+// the texts of reasons and errors. What is left tells what happened and where:
+// the types of messages and errors, and the stack of a panic without its value.
+// [DeadLetter.Resend] still sends the real message.
+//
+// It is a value for [Options.Redact] by itself, and a part of a hook of your own:
+//
+//	func(e tracing.Event) tracing.Event {
+//		if letter, ok := e.(tracing.DeadLetter); ok {
+//			if _, public := letter.Message.(Tick); public {
+//				return e
+//			}
+//		}
+//		return tracing.Redacted(e)
+//	}
+func Redacted(e Event) Event {
+	switch e := e.(type) {
+	case StartFailed:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case Exited:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case Terminated:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case Restarting:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case Restarted:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case GaveUp:
+		e.Reason, e.Why = redactedReason(e.Reason), redactedError(e.Why)
+		return e
+	case AutoShutdown:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case Returned:
+		e.Reason = redactedReason(e.Reason)
+		return e
+	case Crash:
+		e.Reason, e.Why = redactedReason(e.Reason), redactedError(e.Why)
+		e.Message = redactedMessage(e.Message)
+		e.Restarts = slices.Clone(e.Restarts)
+		for i := range e.Restarts {
+			e.Restarts[i].Reason = redactedReason(e.Restarts[i].Reason)
+		}
+		return e
+	case DeadLetter:
+		e.Message = redactedMessage(e.Message)
+		return e
+	case CastFailed:
+		e.Message, e.Err = redactedMessage(e.Message), redactedError(e.Err)
+		return e
+	}
+	return e // has neither
+}
+
+// removed stands where a message or an error was, and is its type.
+type removed struct{ kind string }
+
+// Error is "redacted" and the type.
+func (r removed) Error() string { return "redacted " + r.kind }
+
+// ErrorType is the type, for error.type.
+func (r removed) ErrorType() string { return r.kind }
+
+func redactedMessage(message any) any {
+	if message == nil {
+		return nil
+	}
+	return removed{messageType(message)}
+}
+
+func redactedError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return removed{errorType(err)}
+}
+
+// redactedReason is the same kind of reason, so that what is clean stays clean.
+func redactedReason(reason exit.Reason) exit.Reason {
+	switch reason := reason.(type) {
+	case *exit.Panic:
+		p := *reason // with its stack
+		p.Value = removed{exceptionType(p.Value)}
+		return &p
+	case *exit.Failure:
+		return exit.Of(removed{errorType(reason)})
+	case *exit.GaveUp:
+		g := *reason
+		g.Cause, g.Why = redactedReason(g.Cause), redactedError(g.Why)
+		return &g
+	case nil:
+		return nil
+	}
+	if reason.Clean() && reason != exit.Normal {
+		return exit.Shutdown // without its detail
+	}
+	return reason // nothing but its name
+}
+
+// redact has the hook look at an event, and at those inside of it.
+func (t *Tracing) redact(e Event) Event {
+	if t.options.Redact == nil {
+		return e
+	}
+	if c, ok := e.(Crash); ok && len(c.Restarts) > 0 {
+		c.Restarts = slices.Clone(c.Restarts)
+		for i, r := range c.Restarts {
+			c.Restarts[i] = t.ask(r).(Restarting)
+		}
+		e = c
+	}
+	return t.ask(e)
+}
+
+// ask calls the hook. It gives an event of the same type in any case: without
+// contents if the hook has failed to give one.
+func (t *Tracing) ask(e Event) Event {
+	var told Event
+	t.guarded("redaction hook", true, func() { told = t.options.Redact(e) })
+	if reflect.TypeOf(told) != reflect.TypeOf(e) {
+		return Redacted(e)
+	}
+	return told
+}
+
+// redactError has the hook look at what a span is going to say of a message.
+func (l *Life) redactError(message any, err error) error {
+	if l.tracing.options.Redact == nil {
+		return err
+	}
+	told := l.tracing.ask(CastFailed{Message: message, Err: err}.stamped(l.path)).(CastFailed)
+	if told.Err == nil {
+		return redactedError(err)
+	}
+	return told.Err
+}
+
+// redactCrash is redactError for a message that crashed.
+func (l *Life) redactCrash(message any, reason exit.Reason) exit.Reason {
+	if l.tracing.options.Redact == nil {
+		return reason
+	}
+	e := Crash{Message: message, MessageType: messageType(message), Reason: reason}
+	told := l.tracing.ask(e.stamped(l.path)).(Crash)
+	if told.Reason == nil {
+		return redactedReason(reason)
+	}
+	return told.Reason
+}
+
+// logPanic tells of a panic in the user's code. That of the hook is told without
+// its value, which may be what it was to hide.
+func (t *Tracing) logPanic(who string, p *exit.Panic, hide bool) {
+	what := text(p)
+	if hide {
+		what = text(redactedReason(p))
+	}
+	t.logger().LogAttrs(context.Background(), slog.LevelError, "tracing: "+who+" panicked",
+		slog.String("panic", what), slog.String("stack", p.Stack()))
+}
