@@ -27,6 +27,11 @@ import (
 //     message may still be handled if its handler has begun; its answer is
 //     dropped. If not, it becomes a dead letter.
 //
+// A cycle is one of servers that wait: a goroutine that a handler has started
+// does not hold its server up and may call it, whichever ctx it has; nor does a
+// call wait for its callee whose answer was deferred. Of several servers that
+// close a cycle at the same moment more than one may be refused.
+//
 // A call that waits behind a crash is answered by the next incarnation. There
 // is no default time limit: give ctx a deadline unless you are ready to wait
 // for as long as the server restarts. The deadline and the end of ctx reach the
