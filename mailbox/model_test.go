@@ -1,331 +1,365 @@
 package mailbox_test
 
 import (
-	"context"
-	"fmt"
 	"slices"
-	"testing"
-	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/coppice-go/coppice/mailbox"
 )
 
-// model is a mailbox as a slice, for one goroutine. A poke is a 0 in it.
+// The model of a mailbox, as docs/decisions/0002 tells it: a state machine in
+// which every caller makes one step at a time, in any order. What is known of the
+// real one is the set of states in which it may be. The model is a value that can
+// be compared, so a map finds out whether a state is new.
 type model struct {
-	options  mailbox.Options
-	capacity int
-	box      *mailbox.Mailbox[int]
-	in       *mailbox.Receiver[int] // nil before the first, and when the last has ended
+	*mailbox.Options
+	boxes   few[box] // all that there were; a late caller may still be at an old one
+	current int8     // -1 before the first Open
+	held    letter   // that crashed a receiver, and is to be tried again
+	ends    few[end]
+	callers few[caller]
+	fates   [64]mailbox.Why // of the dead letters, one more than the reason
+	handled int8
+	woken   int8 // how often a parked receiver was woken
+}
 
-	sent    int
-	open    bool
-	closed  bool // and not sealed: what waits is gone
-	queue   []int
-	dead    []string
-	got     []string // the dead letters of the real one
-	handled int
+// letter is a message in a channel. A poke is one with the message 0.
+type letter struct{ message, crashes int8 }
 
-	// of the incarnation
-	begun   int
-	hand    int // the message in hand
-	crashes int // of the message in hand
+// box is a channel and its state.
+type box struct {
+	letters                       few[letter]
+	sealed, closed, moved, parked bool
+}
+
+// end is a receiver.
+type end struct {
+	box     int8
+	hand    letter
+	taken   letter // that a select has got, and not given to Open yet
+	poked   bool   // and that is a poke
+	begun   int8
 	stopped bool
+	drains  bool
+	frozen  bool
+	spent   bool // when it was frozen or crashed, a message was in hand
+}
+
+// caller is a call that has not returned yet.
+type caller struct {
+	id      int8
+	what    act
+	message int8 // to be sent; of a crash the retries; of a hang-up whose
+	end     int8
+	ctxDead bool
 	drain   bool
 
-	held        int
-	heldCrashes int
+	at     step
+	box    int8
+	letter letter
+	result result
 }
 
-func (m *model) bury(message int, why mailbox.Why) {
-	m.dead = append(m.dead, fmt.Sprintf("%d %v", message, why))
+// result is what a call comes back with.
+type result struct {
+	text    string // empty while it has not come back
+	message int8
 }
 
-// discard makes dead letters of what waits.
-func (m *model) discard() {
-	if m.held != 0 {
-		m.bury(m.held, mailbox.Discarded)
+type act uint8
+
+const (
+	doSend act = iota
+	doNext
+	doDone
+	doSkip
+	doCrash
+	doPark
+	doTake  // from the channel, as a select does
+	doBegin // what was taken
+	doStop
+	doFreeze
+	doSeal
+	doCloseBox
+	doOpen
+	doRenew
+	doReceive
+	doHangUp  // end the ctx of a sender
+	doControl // one of those that are allowed then
+)
+
+// step is how far a call has come. 0 is the beginning of each.
+type step uint8
+
+const (
+	atPut     step = iota + 1 // a sender has found the box open
+	atFull                    // and full, and waits
+	atDrop                    // or makes room
+	atReplace                 // and takes it
+	atSecond                  // it has put its message in, and looks again
+	atHeld                    // a receiver has seen no stop
+	atTry                     // and no message held back for it
+	atRest                    // and none that waits
+	atStop                    // it has nothing in hand, and looks again
+	atWait                    // and waits
+	atDrain                   // it has seen a stop
+	atBegin                   // it has got hold of a message
+	atPoke                    // a stop has been said
+	atFreeze                  // and nothing is begun any more
+	atEmpty                   // a box was closed
+	atUnpark                  // a receiver is parked, and looks once more
+)
+
+// few is a short list.
+type few[T comparable] struct {
+	n   int8
+	all [10]T
+}
+
+func (f *few[T]) list() []T { return f.all[:f.n] }
+
+func (f *few[T]) add(item T) { f.all[f.n] = item; f.n++ }
+
+func (f *few[T]) first() T {
+	first := f.all[0]
+	f.n = int8(len(slices.Delete(f.list(), 0, 1)))
+	return first
+}
+
+func (f *few[T]) remove(where func(T) bool) { f.n = int8(len(slices.DeleteFunc(f.list(), where))) }
+
+func (m *model) full(b *box) bool { return int(b.letters.n) >= m.Capacity }
+
+func (m *model) bury(l letter, why mailbox.Why) {
+	if l.message != 0 {
+		m.fates[l.message] = why + 1
 	}
-	for _, message := range m.queue {
-		if message != 0 {
-			m.bury(message, mailbox.Discarded)
+}
+
+func (m *model) empty(b *box) {
+	for b.letters.n > 0 {
+		m.bury(b.letters.first(), mailbox.Discarded)
+	}
+}
+
+// pour moves what is in a box into the current one, and leaves a poke behind.
+func (m *model) pour(from *box) {
+	to := &m.boxes.all[m.current]
+	for from.letters.n > 0 {
+		switch l := from.letters.first(); {
+		case l.message == 0:
+		case m.full(to):
+			m.bury(l, mailbox.Interrupted)
+		default:
+			to.letters.add(l)
 		}
 	}
-	m.held, m.queue = 0, nil
+	m.poke(from)
 }
 
-func (m *model) settle() {
-	if m.hand != 0 {
+func (m *model) poke(b *box) {
+	if !m.full(b) {
+		b.letters.add(letter{})
+	}
+}
+
+// wake starts a parked receiver.
+func (m *model) wake(b *box) bool {
+	if !b.parked {
+		return false
+	}
+	b.parked = false
+	m.woken++
+	return true
+}
+
+// settle is the end of what an end has in hand: it is handled.
+func (m *model) settle(e *end) {
+	if e.hand.message != 0 {
 		m.handled++
-		m.hand = 0
+		e.hand = letter{}
 	}
 }
 
-func (m *model) send(t *rapid.T) {
-	m.sent++
-	message := m.sent
-	full := len(m.queue) >= m.capacity
-	if full && m.options.Overflow == mailbox.Block && m.open {
-		t.Skip("would wait")
-	}
-	want := error(nil)
-	switch {
-	case !m.open:
-		want = mailbox.ErrClosed
-	case !full:
-		m.queue = append(m.queue, message)
-	case m.options.Overflow == mailbox.Reject:
-		want = mailbox.ErrFull
-	case m.options.Overflow == mailbox.DropNewest:
-		m.bury(message, mailbox.Overflowed)
-	default:
-		if m.queue[0] != 0 {
-			m.bury(m.queue[0], mailbox.Overflowed)
+// steps are the states that may come next. There are none when all callers have
+// come back or wait.
+func (m model) steps() (next []model) {
+	for at, c := range m.callers.list() {
+		if c.result.text != "" {
+			continue
 		}
-		m.queue = append(m.queue[1:], message)
-	}
-	if got := m.box.Send(t.Context(), message, nil); got != want {
-		t.Fatalf("send %d: got %v, want %v", message, got, want)
-	}
-}
-
-func (m *model) sendWithDeadContext(t *rapid.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if m.box.Send(ctx, -1, nil) == nil {
-		t.Fatal("send: got nil, want the context's error")
-	}
-}
-
-// take is what Next does to the model.
-func (m *model) take(drains bool) (message int, got mailbox.Got) {
-	m.settle()
-	if m.stopped && !drains {
-		return 0, mailbox.Stopped
-	}
-	if m.begun == 0 && m.held != 0 {
-		m.hand, m.crashes = m.held, m.heldCrashes
-		m.held = 0
-	} else {
-		m.crashes = 0
-		for len(m.queue) > 0 && m.hand == 0 {
-			m.hand, m.queue = m.queue[0], m.queue[1:]
+		for way := range 3 { // a sender that waits may have up to three ways to go
+			n := m
+			if n.step(&n.callers.all[at], way) {
+				next = append(next, n)
+			}
+			if c.what != doSend || c.at != atFull {
+				break
+			}
 		}
 	}
-	switch {
-	case m.hand != 0:
-		m.begun++
-		return m.hand, mailbox.Message
-	case m.stopped:
-		return 0, mailbox.Stopped
-	}
-	return 0, mailbox.Idle
+	return next
 }
 
-func (m *model) next(t *rapid.T) {
-	if m.in == nil {
-		t.Skip("no receiver")
+func (m *model) step(c *caller, way int) bool {
+	back := func(text string) bool { c.result.text = text; return true }
+	if c.what == doSend {
+		return m.send(c, way, back)
 	}
-	message, want := m.take(m.drain)
-	e, got := m.in.Next(time.Nanosecond)
-	if got != want || e != message {
-		t.Fatalf("Next: got %v %d, want %v %d", outcome(got), e, outcome(want), message)
+	var b *box
+	if m.current >= 0 {
+		b = &m.boxes.all[m.current]
 	}
-}
-
-func (m *model) rest(t *rapid.T) {
-	if m.in == nil {
-		t.Skip("no receiver")
-	}
-	stopped, drains := m.stopped, !m.stopped || m.drain
-	m.stopped = true // it does not wait
-	defer func() { m.stopped = stopped }()
-	for message := range m.in.Rest() {
-		if want, _ := m.take(drains); message != want {
-			t.Fatalf("Rest: got %d, want %d", message, want)
+	e := &m.ends.all[max(c.end, 0)] // of those that are about one
+	switch c.what {
+	case doNext:
+		return m.next(c, e, back)
+	case doTake:
+		b := &m.boxes.all[e.box]
+		if b.letters.n == 0 {
+			return back("none")
 		}
-	}
-	if want, got := m.take(drains); got != mailbox.Stopped {
-		t.Fatalf("Rest: got no more, want %d", want)
-	}
-}
-
-func (m *model) stop(drain bool) func(*rapid.T) {
-	return func(t *rapid.T) {
-		if m.in == nil {
-			t.Skip("no receiver")
+		e.taken = b.letters.first()
+		e.poked = e.taken.message == 0
+		return back("taken")
+	case doBegin:
+		l := e.taken
+		e.taken, e.poked = letter{}, false
+		switch {
+		case l.message == 0:
+			return back("none")
+		case e.frozen:
+			m.bury(l, mailbox.Interrupted)
+			return back("none")
 		}
-		m.in.Stop(drain)
-		m.stopNow(drain)
-	}
-}
-
-func (m *model) stopNow(drain bool) {
-	switch {
-	case !m.stopped:
-		m.stopped, m.drain = true, drain
-		if m.hand == 0 && len(m.queue) < m.capacity {
-			m.queue = append(m.queue, 0)
+		m.begin(c, e, l)
+		return back("message")
+	case doDone:
+		if !e.frozen {
+			m.settle(e)
 		}
-	case !drain:
-		m.drain = false
-	}
-}
-
-func (m *model) receive(t *rapid.T) {
-	if m.in != nil || !m.open {
-		t.Skip("one receiver at a time")
-	}
-	m.in = m.box.Receive(true)
-	m.begun, m.stopped, m.drain = 0, false, false
-}
-
-func (m *model) finish(t *rapid.T) {
-	if m.in == nil {
-		t.Skip("no receiver")
-	}
-	m.in.Done()
-	m.settle()
-	m.in = nil
-}
-
-func (m *model) skip(t *rapid.T) {
-	if m.in == nil {
-		t.Skip("no receiver")
-	}
-	m.in.Skip(mailbox.CallerGone)
-	if m.hand != 0 {
-		m.bury(m.hand, mailbox.CallerGone)
-		m.hand = 0
-	}
-}
-
-func (m *model) crash(t *rapid.T) {
-	if m.in == nil {
-		t.Skip("no receiver")
-	}
-	retries := rapid.IntRange(0, 2).Draw(t, "retries")
-	e, inHand := m.in.Crash(retries)
-	if inHand != (m.hand != 0) || e != m.hand {
-		t.Fatalf("Crash: got %v %d, want %d", inHand, e, m.hand)
-	}
-	switch {
-	case m.hand == 0:
-	case m.crashes < retries && !m.closed:
-		m.held, m.heldCrashes = m.hand, m.crashes+1
-	default:
-		m.bury(m.hand, mailbox.Crashed)
-	}
-	m.hand, m.in = 0, nil
-}
-
-func (m *model) abandon(t *rapid.T) {
-	if m.in == nil {
-		t.Skip("no receiver")
-	}
-	e, inHand := m.in.Freeze()
-	if inHand != (m.hand != 0) || e != m.hand {
-		t.Fatalf("Freeze: got %v %d, want %d", inHand, e, m.hand)
-	}
-	m.queue = slices.DeleteFunc(m.queue, func(message int) bool { return message == 0 })
-	if m.hand != 0 {
-		m.bury(m.hand, mailbox.Interrupted)
-	}
-	m.hand, m.in = 0, nil
-}
-
-func (m *model) seal(*rapid.T) {
-	m.box.Seal()
-	m.open = false
-}
-
-func (m *model) close(*rapid.T) {
-	m.box.Close()
-	m.discard()
-	m.open, m.closed = false, true
-}
-
-func (m *model) reopen(*rapid.T) {
-	m.box.Open()
-	if !m.open {
-		m.discard()
-		m.orphan()
-	}
-	m.open, m.closed = true, false
-}
-
-func (m *model) renew(*rapid.T) {
-	m.box.Renew()
-	if m.open { // it opens nothing
-		m.discard()
-		m.orphan()
-	}
-}
-
-// orphan ends the receiver of a channel that the mailbox has given up.
-func (m *model) orphan() {
-	if m.in != nil {
-		m.in.Done()
-		m.settle()
-		m.in = nil
-	}
-}
-
-func (m *model) check(t *rapid.T) {
-	waiting := 0
-	for _, message := range append([]int{m.held}, m.queue...) {
-		if message != 0 {
-			waiting++
+	case doSkip:
+		if !e.frozen {
+			m.bury(e.hand, mailbox.CallerGone)
+			e.hand = letter{}
 		}
-	}
-	want := mailbox.Stats{Handled: uint64(m.handled), Waiting: uint64(waiting), Dead: uint64(len(m.dead))}
-	if m.hand != 0 {
-		want.InHand = 1
-	}
-	if got := m.box.Stats(); got != want {
-		t.Fatalf("account:\n got %+v\nwant %+v", got, want)
-	}
-	if !slices.Equal(m.got, m.dead) {
-		t.Fatalf("dead letters:\n got %v\nwant %v", m.got, m.dead)
-	}
-	if m.in != nil {
-		if n, busy := m.in.Begun(); n != uint64(m.begun) || busy != (m.hand != 0) {
-			t.Fatalf("Begun: got %d %v, want %d %v", n, busy, m.begun, m.hand != 0)
+	case doCrash:
+		m.crash(c, e)
+	case doPark:
+		return m.park(c, e, back)
+	case doStop, doFreeze:
+		return m.stop(c, e, back)
+	case doSeal:
+		if b != nil {
+			b.sealed = true
 		}
+	case doCloseBox:
+		return m.replace(c, false, back)
+	case doOpen:
+		if b != nil && !b.sealed && c.at == 0 {
+			return back("ok")
+		}
+		return m.replace(c, true, back)
+	case doRenew:
+		if (b == nil || b.sealed) && c.at == 0 {
+			return back("ok")
+		}
+		return m.replace(c, true, back)
+	case doHangUp:
+		for at := range m.callers.n {
+			if other := &m.callers.all[at]; other.id == c.message {
+				other.ctxDead = true
+			}
+		}
+	case doReceive:
+		m.ends.add(end{box: m.current})
 	}
+	return back("ok")
 }
 
-func TestMailboxIsASlice(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := &model{capacity: rapid.IntRange(1, 4).Draw(t, "capacity")}
-		m.options = mailbox.Options{
-			Capacity: m.capacity,
-			Overflow: rapid.SampledFrom([]mailbox.Overflow{mailbox.Block, mailbox.Reject, mailbox.DropNewest, mailbox.DropOldest}).Draw(t, "overflow"),
+// send looks for "not open" before it puts the message in, and for "closed" after.
+func (m *model) send(c *caller, way int, back func(string) bool) bool {
+	b := &m.boxes.all[c.box]
+	switch c.at {
+	case 0:
+		switch {
+		case c.ctxDead:
+			return back("ctx")
+		case m.current < 0 || m.boxes.all[m.current].sealed:
+			return back("closed")
 		}
-		m.box = mailbox.New(m.options, func(message int, _ *mailbox.Note, why mailbox.Why) {
-			m.got = append(m.got, fmt.Sprintf("%d %v", message, why))
-		})
-		t.Repeat(map[string]func(*rapid.T){
-			"":         m.check,
-			"abandon":  m.abandon,
-			"close":    m.close,
-			"crash":    m.crash,
-			"dead ctx": m.sendWithDeadContext,
-			"drain":    m.stop(true),
-			"finish":   m.finish,
-			"next":     m.next,
-			"next 2":   m.next,
-			"open":     m.reopen,
-			"open 2":   m.reopen,
-			"receive":  m.receive,
-			"renew":    m.renew,
-			"rest":     m.rest,
-			"seal":     m.seal,
-			"send":     m.send,
-			"send 2":   m.send,
-			"skip":     m.skip,
-			"stop":     m.stop(false),
-		})
-	})
+		c.at, c.box = atPut, m.current
+	case atPut:
+		switch {
+		case !m.full(b):
+			b.letters.add(letter{message: c.message})
+			c.at = atSecond
+		case m.Overflow == mailbox.Reject:
+			return back("full")
+		case m.Overflow == mailbox.DropNewest:
+			m.bury(letter{message: c.message}, mailbox.Overflowed)
+			return back("ok")
+		case m.Overflow == mailbox.DropOldest:
+			c.at = atDrop
+		default:
+			c.at = atFull
+		}
+	case atFull:
+		switch {
+		case way == 0 && !m.full(b):
+			b.letters.add(letter{message: c.message})
+			c.at = atSecond
+		case way == 1 && b.sealed:
+			c.at = 0
+		case way == 2 && c.ctxDead:
+			return back("ctx")
+		default:
+			return false
+		}
+	case atDrop:
+		if b.letters.n > 0 {
+			m.bury(b.letters.first(), mailbox.Overflowed)
+		}
+		c.at = atReplace
+	case atReplace:
+		if c.at = atDrop; !m.full(b) {
+			b.letters.add(letter{message: c.message})
+			c.at = atSecond
+		}
+	case atSecond:
+		m.wake(b)
+		switch {
+		case !b.closed:
+			return back("ok")
+		case !b.moved:
+			m.empty(b)
+			return back("ok")
+		}
+		m.pour(b) // its receiver was abandoned: the message goes over to the successor
+		c.box = m.current
+	}
+	return true
+}
+
+// replace closes the current box, puts a new one in its place if anew, and makes
+// dead letters of what waits.
+func (m *model) replace(c *caller, anew bool, back func(string) bool) bool {
+	if c.at == atEmpty {
+		m.empty(&m.boxes.all[c.box])
+		return back("ok")
+	}
+	m.bury(m.held, mailbox.Discarded)
+	m.held = letter{}
+	c.at, c.box = atEmpty, m.current
+	if m.current >= 0 {
+		old := &m.boxes.all[m.current]
+		old.sealed, old.closed = true, true
+	}
+	if anew {
+		m.boxes.add(box{})
+		m.current = m.boxes.n - 1
+	}
+	if c.box < 0 {
+		return back("ok")
+	}
+	return true
 }

@@ -120,9 +120,10 @@ func TestRandomUse(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				told := new(story)
 				d := &dice{rand: rand.New(rand.NewPCG(seed, 0)), stubborn: seed%2 == 1}
 				policy := func() supervisor.Policy {
-					p := supervisor.Policy{Strategy: strategy.Strategy(d.roll(3)), Restarts: 1 + d.roll(20), Within: time.Second, Tracing: quiet()}
+					p := supervisor.Policy{Strategy: strategy.Strategy(d.roll(3)), Restarts: 1 + d.roll(20), Within: time.Second, Tracing: quiet(told.sink)}
 					if d.roll(2) == 0 {
 						p.Backoff = strategy.Exponential(time.Millisecond, 50*time.Millisecond)
 					}
@@ -156,6 +157,10 @@ func TestRandomUse(t *testing.T) {
 					t.Errorf("stop: got %v, want nil", err)
 				}
 				time.Sleep(time.Minute) // what was abandoned comes back
+				// A supervisor that was abandoned tells of its children late, or not at all.
+				if !d.stubborn {
+					check(t, "what the events tell", told.faults(), "")
+				}
 				for path, s := range root.Snapshot().All() {
 					if s.State != supervisor.Stopped {
 						t.Errorf("%s: got %v, want stopped", path, s.State)
