@@ -23,6 +23,8 @@ type Cell struct {
 	number int
 	terms  Terms
 
+	interceptor Interceptor // of its messages, and of those below
+
 	fate    atomic.Uint32 // live, ended or abandoned; leaves live once
 	started atomic.Bool   // Start has returned
 	asked   atomic.Bool   // hooks.Stop has been or will be called
