@@ -2,9 +2,10 @@ package actortest
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -41,11 +42,7 @@ type Options struct {
 func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, options)
-	all := scenarios
-	if o.Load != nil {
-		all = append(all[:len(all):len(all)], messageScenarios...)
-	}
-	for _, s := range all {
+	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				for _, complaint := range s.complaints(make, o.Load) {
@@ -69,6 +66,14 @@ func oneOf(t *testing.T, options []Options) Options {
 	return Options{}
 }
 
+// scenarios are those that are to be played.
+func (o Options) scenarios() []scenario {
+	if o.Load == nil {
+		return scenarios
+	}
+	return slices.Concat(scenarios, messageScenarios)
+}
+
 // complaints plays the scenario with a fresh child, in the bubble of the caller,
 // and gives what there is to complain of.
 func (s scenario) complaints(make func() supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
@@ -84,6 +89,9 @@ func (s scenario) complaints(make func() supervisor.Child, load func(context.Con
 	for _, stage := range c.stages {
 		all = append(all, stage.complaints...)
 	}
+	if all != nil {
+		time.Sleep(patience) // what is only late goes, and does not hold up the bubble
+	}
 	return all
 }
 
@@ -97,16 +105,13 @@ func plain(child supervisor.Child) supervisor.Child {
 }
 
 // bubble runs f in a synctest bubble of its own. A bubble panics if goroutines
-// are left when f has returned; f has told of them if they are the tree's.
+// are left for ever when f has returned: the test goes on without them, and has
+// failed.
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	defer func() {
-		if value := recover(); value != nil {
-			deadlock, ok := value.(error)
-			if !ok {
-				deadlock = errors.New("it has panicked")
-			}
-			t.Errorf("the bubble does not come to its end: %v", deadlock)
+		if value := recover(); value != nil && !t.Failed() {
+			t.Errorf("goroutines are left that belong to no tree: %v", value)
 		}
 	}()
 	synctest.Test(t, f)

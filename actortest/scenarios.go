@@ -28,6 +28,7 @@ func (c *script) stage(set setting) *stage {
 		set.policy.Restarts, set.policy.Within = 10, time.Minute
 	}
 	s := newStage(c.child, c.load, set)
+	s.again = len(c.stages) > 0
 	c.stages = append(c.stages, s)
 	return s
 }
@@ -77,11 +78,13 @@ func stoppedAtOnce(c *script) {
 func stoppedBeforeStart(c *script) {
 	s := c.stage(setting{})
 	stopAt(s, &s.beforeStart)
+	startsAndStops(c) // nothing was taken that is not given back
 }
 
 func stoppedBeforeRun(c *script) {
 	s := c.stage(setting{})
 	stopAt(s, &s.beforeRun)
+	startsAndStops(c)
 }
 
 // stopAt asks for the stop while an incarnation is at a gate.
@@ -90,11 +93,11 @@ func stopAt(s *stage, gate *func()) {
 	*gate = func() { <-open }
 	up := s.starting()
 	s.state() // at the gate
-	down := background(func() error { s.stop(); return nil })
+	down := s.stopping()
 	s.state() // the stop has been asked for
 	close(open)
-	within(up)
-	within(down)
+	s.stopped(<-down)
+	<-up
 }
 
 // stoppedDuringStart finds out how long a Start takes, and stops the next one
@@ -113,7 +116,8 @@ func stoppedDuringStart(c *script) {
 	time.Sleep(took / 2)
 	s.state() // the tree has begun to start
 	s.stop()
-	within(started)
+	<-started
+	startsAndStops(c)
 }
 
 func crashedAndRestarted(c *script) {
@@ -158,7 +162,7 @@ func crashedWhileStopped(c *script) {
 		s.settle()
 		crashed := background(func() error { s.crash(); return nil })
 		s.stop()
-		within(crashed)
+		<-crashed
 		return
 	}
 	s.stop()
@@ -173,7 +177,10 @@ func restartedWithItsGroup(c *script) {
 	if s.start() {
 		for range 2 {
 			s.settle()
-			crash <- struct{}{}
+			select {
+			case crash <- struct{}{}:
+			case <-time.After(patience): // it has gone with its supervisor
+			}
 		}
 		s.settle()
 	}
@@ -262,7 +269,7 @@ func stoppedWithNoTime(c *script) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	s.stopWith(ctx)
+	s.stopped(s.root.Stop(ctx))
 }
 
 // usedAgain starts the same value in the same tree, and in another one.

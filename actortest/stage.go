@@ -177,14 +177,20 @@ func (s *stage) ask(call func(ctx context.Context, name string) error) error {
 }
 
 // stop stops the tree, after which nothing of it may be left.
-func (s *stage) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	s.stopWith(ctx)
+func (s *stage) stop() { s.stopped(<-s.stopping()) }
+
+// stopping stops the tree and does not wait; what is given back does, for the
+// error to be given to stopped.
+func (s *stage) stopping() (done <-chan error) {
+	return background(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		return s.root.Stop(ctx)
+	})
 }
 
-func (s *stage) stopWith(ctx context.Context) {
-	err := s.root.Stop(ctx)
+// stopped judges what is left after a stop with this error.
+func (s *stage) stopped(err error) {
 	if s.loaded != nil {
 		s.unload()
 		if _, came := within(s.loaded); !came {
@@ -197,8 +203,8 @@ func (s *stage) stopWith(ctx context.Context) {
 		s.complain("it does not stop: %v", stuck)
 		return
 	}
-	for _, leak := range Leaks(s.root) {
-		s.complain("a goroutine that it has started is still there after the stop; end it when ctx ends and wait for it, or start it with supervisor.Go: %v", leak)
+	if leaks := Leaks(s.root); len(leaks) > 0 {
+		s.complain("%d of its incarnations have started a goroutine that is still there after the stop; end it when ctx ends and wait for it, or start it with supervisor.Go: %v", len(leaks), leaks[0])
 	}
 	if name := s.given.Name(); name != s.name {
 		s.complain("its name must stay as it is: %q has become %q", s.name, name)

@@ -26,6 +26,7 @@ type watch struct {
 	// before the child's own Start, and when that has returned.
 	beforeStart, beforeRun func()
 
+	again   bool // the child was in a tree before
 	goexits bool // are injected
 
 	mu     sync.Mutex
@@ -105,7 +106,7 @@ func (w *watch) started(cell *incarnation.Cell, run func() error, err error) {
 	case crashes(err):
 		w.complain("Start must return an error instead of leaving by a %v", ending(err))
 	case cell.Err() != nil: // it has heard of the stop
-	case cell.Number() > 1:
+	case w.again || w.count() > 1:
 		w.complain("it cannot be started again: %v; what one Start takes, its run must give back, and state belongs to the incarnation", err)
 	default:
 		w.complain("Start fails: %v; make must give a child that can run by itself", err)

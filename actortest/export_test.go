@@ -1,0 +1,30 @@
+package actortest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Complaints plays the scenarios of Run and gives what it would fail with, by
+// scenario. make also gives what lets go of all that the child keeps, at the end
+// of the bubble.
+func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, release func())) map[string][]string {
+	found := map[string][]string{}
+	for _, s := range o.scenarios() {
+		bubble(t, func(t *testing.T) {
+			var release func()
+			complaints := s.complaints(func() (child supervisor.Child) {
+				child, release = make()
+				return child
+			}, o.Load)
+			release()
+			time.Sleep(time.Hour)
+			if complaints != nil {
+				found[s.name] = complaints
+			}
+		})
+	}
+	return found
+}
