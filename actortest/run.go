@@ -2,6 +2,7 @@ package actortest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -78,11 +79,8 @@ func (o Options) scenarios() []scenario {
 // and gives what there is to complain of.
 func (s scenario) complaints(make func() supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
 	child := make()
-	if err := supervisor.New("actortest", supervisor.Policy{}, plain(child)).Check(); err != nil {
-		return []string{"it is not made right: " + err.Error()}
-	}
-	if before, now := child.Name(), child.Name(); before != now {
-		return []string{"its name must stay as it is: " + before + " has become " + now}
+	if all = faults(child); all != nil {
+		return all
 	}
 	c := &script{child: child, load: load}
 	s.play(c)
@@ -93,6 +91,17 @@ func (s scenario) complaints(make func() supervisor.Child, load func(context.Con
 		time.Sleep(patience) // what is only late goes, and does not hold up the bubble
 	}
 	return all
+}
+
+// faults are what is wrong with a child before anything has started.
+func faults(child supervisor.Child) []string {
+	if err := supervisor.New("actortest", supervisor.Policy{}, plain(child)).Check(); err != nil {
+		return []string{"it is not made right: " + err.Error()}
+	}
+	if before, now := child.Name(), child.Name(); before != now {
+		return []string{fmt.Sprintf("its name must stay as it is: %q has become %q", before, now)}
+	}
+	return nil
 }
 
 // plain leaves out of a spec what only counts under the right supervisor.

@@ -40,6 +40,7 @@ type stage struct {
 // setting is how a stage is set up.
 type setting struct {
 	policy   supervisor.Policy // of the parent
+	above    supervisor.Policy // of the root
 	kill     bool              // the child gets no time to stop
 	faults   *Injector         // around the child; nil means none
 	siblings []supervisor.Child
@@ -68,7 +69,8 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 		s.above = &watch{Wrapper: incarnation.Wrap(inner), child: inner, complain: func(string, ...any) {}}
 		return s.above
 	})
-	s.root = supervisor.New("actortest", supervisor.Policy{Tracing: set.policy.Tracing}, supervisor.Spec{Child: parent, Restart: strategy.Transient})
+	set.above.Tracing = set.policy.Tracing
+	s.root = supervisor.New("actortest", set.above, supervisor.Spec{Child: parent, Restart: strategy.Transient})
 	return s
 }
 
