@@ -2,7 +2,6 @@ package actortest
 
 import (
 	"testing"
-	"time"
 
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -20,11 +19,28 @@ func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, re
 				return child
 			}, o.Load)
 			release()
-			time.Sleep(time.Hour)
+			stragglers()
 			if complaints != nil {
 				found[s.name] = complaints
 			}
 		})
 	}
 	return found
+}
+
+// StressComplaints is what Stress would fail with. make is that of Complaints.
+func StressComplaints(t *testing.T, seed uint64, make func() (child supervisor.Child, release func())) (complaints []string) {
+	bubble(t, func(t *testing.T) {
+		var releases []func()
+		complaints = stress(func() supervisor.Child {
+			child, release := make()
+			releases = append(releases, release)
+			return child
+		}, nil, seed)
+		for _, release := range releases {
+			release()
+		}
+		stragglers()
+	})
+	return complaints
 }

@@ -88,10 +88,14 @@ func (s scenario) complaints(make func() supervisor.Child, load func(context.Con
 		all = append(all, stage.complaints...)
 	}
 	if all != nil {
-		time.Sleep(patience) // what is only late goes, and does not hold up the bubble
+		stragglers()
 	}
 	return all
 }
+
+// stragglers lets what is only late come to its end, so that it does not hold up
+// the end of the bubble.
+func stragglers() { time.Sleep(patience) }
 
 // faults are what is wrong with a child before anything has started.
 func faults(child supervisor.Child) []string {

@@ -21,9 +21,10 @@ const (
 
 // Stress does to a child what may be done to it, in random order and from several
 // goroutines at once: it starts, crashes, terminates, restarts and deletes it,
-// crashes its supervisor, and stops the whole tree, 5,000 times in all. With a
-// [Options.Load] some handlers panic, fail or leave besides. At no time may there
-// be two incarnations of it, and at the end no goroutine.
+// crashes its supervisor, and stops the whole tree, 5,000 times in all. Some of
+// its starts and stops last a little longer than they would; with an
+// [Options.Load] some handlers panic, fail or leave by Goexit besides. At no time
+// may there be two incarnations of it, and at the end no goroutine.
 //
 // It runs in a synctest bubble, like the scenarios of [Run], and asks the same of
 // make. The seed decides what is done and at which (virtual) time; what happens at
@@ -65,17 +66,20 @@ func stress(make func() supervisor.Child, load func(context.Context, supervisor.
 		}
 	}
 	if complaints != nil {
-		time.Sleep(patience)
+		stragglers()
 	}
 	return complaints
 }
 
-// stressFaults strike a tenth of the messages of a load.
+// stressFaults make some starts and stops last, so that something else can happen
+// meanwhile, and strike a tenth of the messages of a load.
 func stressFaults(load func(context.Context, supervisor.Child), seed uint64) *Injector {
-	if load == nil {
-		return nil
+	const some, briefly = 0.2, 2 * time.Millisecond
+	faults := []Fault{{Kind: SlowStart, Rate: some, For: briefly}, {Kind: SlowStop, Rate: some, For: briefly}}
+	if load != nil {
+		faults = append(faults, Fault{Kind: Panic, Rate: 0.04}, Fault{Kind: Error, Rate: 0.03}, Fault{Kind: Goexit, Rate: 0.03})
 	}
-	return newInjector(seed, []Fault{{Kind: Panic, Rate: 0.04}, {Kind: Error, Rate: 0.03}, {Kind: Goexit, Rate: 0.03}})
+	return newInjector(seed, faults)
 }
 
 // stress is one round.
