@@ -13,8 +13,9 @@ import (
 
 // Options are for [Run] and [Stress]. The zero value is the default of each field.
 type Options struct {
-	// Seed is that of the random numbers. 0 means that of the environment
-	// variable [SeedVariable], or a new one. A test that fails tells it.
+	// Seed is that of the random numbers of Stress; Run needs none. 0 means that
+	// of the environment variable [SeedVariable], or a new one. A test that fails
+	// tells it.
 	Seed uint64
 
 	// Load, if set, gives the child work: it sends messages to it, or calls it,
@@ -35,14 +36,14 @@ type Options struct {
 // Each scenario is a subtest in a synctest bubble of its own: time is virtual,
 // and nothing may depend on what is outside, such as a network connection. make
 // is called in the bubble and gives a fresh child; a [supervisor.Spec] around it
-// says how long its stop may take. The child must run by itself, and may end by
-// itself when it is done. If it depends on others, make gives a supervisor of
-// them all.
+// says how long its stop may take, and nothing else. The child must run by itself,
+// and may end by itself when it is done. If it depends on others, make gives a
+// supervisor of them all.
 //
 // At most one options value may be given.
 func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
-	o := oneOf(t, options)
+	o := oneOf(t, make, options)
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -55,16 +56,18 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 }
 
 // oneOf is the options value that was given, if one was.
-func oneOf(t *testing.T, options []Options) Options {
+func oneOf(t *testing.T, make func() supervisor.Child, options []Options) (o Options) {
 	t.Helper()
-	switch len(options) {
-	case 0:
-		return Options{}
-	case 1:
-		return options[0]
+	if make == nil {
+		t.Fatal("make: nil")
 	}
-	t.Fatalf("options: %d values, at most one is taken", len(options))
-	return Options{}
+	if len(options) > 1 {
+		t.Fatalf("options: %d values, at most one is taken", len(options))
+	}
+	if len(options) == 1 {
+		o = options[0]
+	}
+	return o
 }
 
 // scenarios are those that are to be played.

@@ -33,7 +33,7 @@ const (
 // At most one options value may be given.
 func Stress(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
-	o := oneOf(t, options)
+	o := oneOf(t, make, options)
 	seed := seedFor(t, o.Seed)
 	bubble(t, func(t *testing.T) {
 		for _, complaint := range stress(make, o.Load, seed) {
