@@ -249,3 +249,8 @@ func matching(got map[string][]string, scenario string) []string {
 	}
 	return slices.Collect(maps.Keys(got))
 }
+
+func TestTwoIncarnationsAtOnce(t *testing.T) {
+	check(t, "while the first is there", fmt.Sprint(actortest.BeginTwice(false)), "[incarnation 2 began while incarnation 1 was still there]")
+	check(t, "when the first was abandoned", fmt.Sprint(actortest.BeginTwice(true)), "[]")
+}

@@ -1,8 +1,10 @@
 package actortest
 
 import (
+	"context"
 	"testing"
 
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -43,4 +45,19 @@ func StressComplaints(t *testing.T, seed uint64, make func() (child supervisor.C
 		stragglers()
 	})
 	return complaints
+}
+
+// BeginTwice is what is complained of when a child begins again while an
+// incarnation of it is there, which may have been abandoned.
+func BeginTwice(abandoned bool) []string {
+	var s stage
+	_, w := watchChild(supervisor.Func("f", nil), s.complain)
+	for number := range 2 {
+		cell := incarnation.New(context.Background(), incarnation.NewScope("f"), number+1, incarnation.Terms{})
+		w.begin(cell)
+		if abandoned {
+			cell.Abandon()
+		}
+	}
+	return s.complaints
 }
