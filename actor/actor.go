@@ -219,7 +219,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	if err := behavior.check(a.options); err != nil {
 		return nil, err
 	}
-	r := &running[M]{actor: a, cell: cell, behavior: behavior, interceptor: cell.Interceptor()}
+	r := &running[M]{actor: a, cell: cell, behavior: behavior}
 	attached := cell.Attach(func() incarnation.Hooks {
 		r.in = a.box.Receive(behavior.Loop == nil)
 		return r.hooks()

@@ -20,8 +20,6 @@ type running[M any] struct {
 	behavior Behavior[M]
 	in       *mailbox.Receiver[M]
 
-	interceptor incarnation.Interceptor // nil but in tests that inject faults
-
 	request    request            // what it handles, if that is a request
 	span       *tracing.Processed // around the handler, if there is a tracer
 	unsettled  bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
@@ -101,7 +99,7 @@ func (r *running[M]) runLoop() error {
 		watch.Begun = func(message M) context.Context { return r.trace(r.cell, tracing.Send, message) }
 		watch.Done = func() { r.endSpan(nil) }
 	}
-	if r.interceptor != nil {
+	if r.cell.Interceptor() != nil {
 		watch = r.intercepted(watch)
 	}
 	r.in.Watch(watch)
@@ -120,7 +118,7 @@ func (r *running[M]) intercepted(watch mailbox.Watch[M]) mailbox.Watch[M] {
 		if begun != nil {
 			ctx = begun(message)
 		}
-		if err := r.interceptor(r.cell, r.actor.payload(message)); err != nil {
+		if err := r.cell.Interceptor()(r.cell, r.actor.payload(message)); err != nil {
 			panic(err)
 		}
 		return ctx
@@ -154,8 +152,8 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 	if r.actor.life.Load().Traces() {
 		ctx = r.trace(ctx, operation, message)
 	}
-	if r.interceptor != nil {
-		if err := r.interceptor(r.cell, r.actor.payload(message)); err != nil {
+	if intercept := r.cell.Interceptor(); intercept != nil { // in a test that injects faults
+		if err := intercept(r.cell, r.actor.payload(message)); err != nil {
 			return err
 		}
 	}

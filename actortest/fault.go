@@ -82,7 +82,7 @@ func (f Fault) check() error {
 		return fmt.Errorf("Kind: %v", f.Kind)
 	case f.At < 0:
 		return fmt.Errorf("At: %d is negative", f.At)
-	case f.Rate < 0 || f.Rate > 1:
+	case !(f.Rate >= 0 && f.Rate <= 1): // nor is NaN
 		return fmt.Errorf("Rate: %v is not from 0 to 1", f.Rate)
 	case f.At == 0 && f.Rate == 0:
 		return errors.New("neither At nor Rate: it would never strike")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -407,4 +408,29 @@ func named(name string) *actor.Actor[int] {
 	return actor.New(name, func(context.Context) (actor.Behavior[int], error) {
 		return actor.Behavior[int]{Receive: func(context.Context, int) error { return nil }}, nil
 	})
+}
+
+func TestFaultsThatAreNoneAreRefused(t *testing.T) {
+	for want, fault := range map[string]actortest.Fault{
+		"fault 2: Kind: Kind(0)":                              {At: 1},
+		"fault 2: Kind: Kind(99)":                             {Kind: 99, At: 1},
+		"fault 2: At: -1 is negative":                         {Kind: actortest.Panic, At: -1},
+		"fault 2: Rate: 1.5 is not from 0 to 1":               {Kind: actortest.Panic, Rate: 1.5},
+		"fault 2: Rate: NaN is not from 0 to 1":               {Kind: actortest.Panic, Rate: math.NaN()},
+		"fault 2: neither At nor Rate: it would never strike": {Kind: actortest.Panic},
+		"fault 2: For: -1ns is negative":                      {Kind: actortest.SlowStart, At: 1, For: -1},
+	} {
+		told := &fatal{T: t}
+		got := told.of(func() {
+			actortest.NewInjector(told, 0, actortest.Fault{Kind: actortest.Panic, At: 1}, fault)
+		})
+		check(t, "NewInjector", got, want)
+	}
+}
+
+func TestSeedOfTheEnvironmentMustBeANumber(t *testing.T) {
+	t.Setenv(actortest.SeedVariable, "many")
+	told := &fatal{T: t}
+	got := told.of(func() { actortest.NewInjector(told, 0, actortest.Fault{Kind: actortest.Panic, At: 1}) })
+	check(t, "NewInjector", got, `ACTORTEST_SEED: strconv.ParseUint: parsing "many": invalid syntax`)
 }

@@ -53,13 +53,12 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 		child = set.faults.Child(child)
 	}
 	child, s.watch = watchChild(child, s.complain)
-	if spec, ok := child.(supervisor.Spec); ok {
-		// How it is restarted is up to the scenario.
-		child = supervisor.Spec{Child: spec.Child, Shutdown: spec.Shutdown, Restart: strategy.Transient}
-	} else {
-		child = supervisor.Spec{Child: child, Restart: strategy.Transient}
+	spec, ok := child.(supervisor.Spec)
+	if !ok {
+		spec.Child = child
 	}
-	s.spec = child.(supervisor.Spec)
+	// How it is restarted is up to the scenario.
+	s.spec = supervisor.Spec{Child: spec.Child, Shutdown: spec.Shutdown, Restart: strategy.Transient}
 	if set.kill {
 		s.spec.Shutdown = supervisor.BrutalKill
 	}

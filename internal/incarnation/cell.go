@@ -21,10 +21,10 @@ type Cell struct {
 	work   workContext
 	scope  *Scope
 	number int
-	terms  Terms
 
 	interceptor Interceptor // of its messages, and of those below
 
+	terms   Terms
 	fate    atomic.Uint32 // live, ended or abandoned; leaves live once
 	started atomic.Bool   // Start has returned
 	asked   atomic.Bool   // hooks.Stop has been or will be called
