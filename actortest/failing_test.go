@@ -36,24 +36,32 @@ func play(t *testing.T, name string, environment ...string) string {
 	return string(output)
 }
 
-// A child that leaks for ever leaves a bubble that cannot end. The test must tell
-// of the child, and go on.
+// A child that leaves something for ever leaves a bubble that cannot end. The test
+// must tell of the child, and go on.
 func TestRunTellsOfALeakAndGoesOn(t *testing.T) {
+	tellsAndGoesOn(t, func(ctx context.Context) error {
+		go func() { select {} }()
+		<-ctx.Done()
+		return nil
+	}, "1 of its incarnations have started a goroutine that is still there after the stop")
+}
+
+func TestRunTellsOfWhatIsStuckAndGoesOn(t *testing.T) {
+	tellsAndGoesOn(t, func(context.Context) error { select {} },
+		"it does not stop: 1 did not stop:\n        actortest/parent/f (incarnation 1), stuck for at least 5s")
+}
+
+func tellsAndGoesOn(t *testing.T, f func(context.Context) error, told string) {
+	t.Helper()
 	if played(t) {
-		actortest.Run(t, func() supervisor.Child {
-			return supervisor.Func("f", func(ctx context.Context) error {
-				go func() { select {} }()
-				<-ctx.Done()
-				return nil
-			})
-		})
+		actortest.Run(t, func() supervisor.Child { return supervisor.Func("f", f) })
 		return
 	}
 	output := play(t, t.Name())
 	for _, want := range []string{
-		"1 of its incarnations have started a goroutine that is still there after the stop",
-		"--- FAIL: TestRunTellsOfALeakAndGoesOn/starts_and_stops",
-		"--- FAIL: TestRunTellsOfALeakAndGoesOn/used_again",
+		told,
+		"--- FAIL: " + t.Name() + "/starts_and_stops",
+		"--- FAIL: " + t.Name() + "/used_again",
 	} {
 		if !strings.Contains(output, want) {
 			t.Errorf("got %s\nwant %q in it", output, want)
