@@ -91,7 +91,7 @@ func TestStressTellsItsSeed(t *testing.T) {
 	}
 	output := play(t, t.Name())
 	seed := regexp.MustCompile(actortest.SeedVariable + `=\d+`).FindString(output)
-	if seed == "" || !strings.Contains(output, "it ended by itself: odd") {
+	if seed == "" || !strings.Contains(output, ": odd") {
 		t.Fatalf("got %s\nwant a complaint and a seed", output)
 	}
 	if again := play(t, t.Name(), seed); !strings.Contains(again, seed) {
