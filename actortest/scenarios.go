@@ -49,6 +49,7 @@ var scenarios = []scenario{
 	{"terminated, restarted by hand, deleted, added", terminatedAndRestarted},
 	{"stopped in its backoff", stoppedInBackoff},
 	{"terminated and restarted in its backoff", restartedInBackoff},
+	{"restarted with its supervisor in its backoff", restartedAboveInBackoff},
 	{"killed", killed},
 	{"stopped with no time left", stoppedWithNoTime},
 	{"used again", usedAgain},
@@ -249,6 +250,21 @@ func restartedInBackoff(c *script) {
 				s.complain("RestartChild after its backoff was called off: %v", err)
 			}
 			s.settle()
+		}
+	}
+	s.stop()
+}
+
+func restartedAboveInBackoff(c *script) {
+	s := c.stage(setting{policy: slowly})
+	if s.start() {
+		s.settle()
+		if began := s.count(); s.crash() {
+			s.state()
+			s.crashParent()
+			if s.settle(); s.count() != began+1 {
+				s.complain("its supervisor has begun %d incarnations after a restart, want 1", s.count()-began)
+			}
 		}
 	}
 	s.stop()
