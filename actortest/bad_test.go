@@ -254,3 +254,21 @@ func TestTwoIncarnationsAtOnce(t *testing.T) {
 	check(t, "while the first is there", fmt.Sprint(actortest.BeginTwice(false)), "[incarnation 2 began while incarnation 1 was still there]")
 	check(t, "when the first was abandoned", fmt.Sprint(actortest.BeginTwice(true)), "[]")
 }
+
+func TestBadLoadsAreToldWhy(t *testing.T) {
+	var let chan struct{} // that of the bubble
+	for want, load := range map[string]func(context.Context, supervisor.Child){
+		"panic in a handler: Load has sent no message that could be made to fail":     func(ctx context.Context, _ supervisor.Child) { <-ctx.Done() },
+		"abandoned in a handler: Load has sent no message that could be made to fail": func(ctx context.Context, _ supervisor.Child) { <-ctx.Done() },
+		"starts and stops: Load has not returned 1h0m0s after its ctx has ended":      func(context.Context, supervisor.Child) { <-let },
+	} {
+		got := actortest.Complaints(t, actortest.Options{Load: load}, func() (supervisor.Child, func()) {
+			let = make(chan struct{})
+			return newCounter(), func() { close(let) }
+		})
+		scenario, complaint, _ := strings.Cut(want, ": ")
+		if text := strings.Join(got[scenario], "\n"); text != complaint {
+			t.Errorf("%s:\n got %s\nwant %s", scenario, text, complaint)
+		}
+	}
+}

@@ -60,6 +60,7 @@ var messageScenarios = []scenario{
 	{"panic in a handler", func(c *script) { crashedByMessages(c, Panic) }},
 	{"error in a handler", func(c *script) { crashedByMessages(c, Error) }},
 	{"Goexit in a handler", func(c *script) { crashedByMessages(c, Goexit) }},
+	{"abandoned in a handler", abandonedInAHandler},
 }
 
 func startsAndStops(c *script) {
@@ -306,16 +307,29 @@ func crashedByMessages(c *script, kind Kind) {
 	s.goexits = kind == Goexit
 	if s.start() {
 		s.settle()
-		for range 100 {
-			if faults.Count() >= 3 {
-				break
+		s.awaitFaults(3)
+		s.settle()
+	}
+	s.stop()
+}
+
+// abandonedInAHandler has a successor work beside what hangs.
+func abandonedInAHandler(c *script) {
+	faults := newInjector(1, []Fault{{Kind: Hang, At: 1}})
+	s := c.stage(setting{faults: faults})
+	s.hangs = true
+	if s.start() {
+		s.settle()
+		s.awaitFaults(1)
+		for _, do := range []func(context.Context, string) error{s.parent.TerminateChild, s.parent.RestartChild} {
+			if err := s.ask(do); err != nil {
+				s.complain("%v", err)
 			}
-			time.Sleep(patience / 1000)
 		}
 		s.settle()
-		if faults.Count() == 0 {
-			s.complain("Load has sent no message that could be made to fail")
-		}
+		time.Sleep(patience / 100) // for the load
 	}
+	faults.Release()
+	s.state() // it has come back
 	s.stop()
 }

@@ -28,6 +28,8 @@ type stage struct {
 	root   *supervisor.Supervisor
 	parent *supervisor.Supervisor
 	above  *watch // of the parent
+	faults *Injector
+	hangs  bool // a fault: it will be abandoned
 
 	load   func(context.Context, supervisor.Child)
 	unload context.CancelFunc
@@ -48,7 +50,7 @@ type setting struct {
 
 // newStage builds the tree around a child. Nothing starts.
 func newStage(child supervisor.Child, load func(context.Context, supervisor.Child), set setting) *stage {
-	s := &stage{given: child, name: child.Name(), load: load}
+	s := &stage{given: child, name: child.Name(), load: load, faults: set.faults}
 	if set.faults != nil {
 		child = set.faults.Child(child)
 	}
@@ -89,10 +91,13 @@ func (s *stage) sink(e tracing.Event) {
 	}
 	switch e := e.(type) {
 	case tracing.Terminated:
-		if e.Overdue {
+		if e.Overdue && !s.hangs {
 			s.complain("it was asked to stop and took %v, until its contexts were ended: it must return when ctx ends, or its spec must give it more time (Shutdown)", e.Took)
 		}
 	case tracing.Abandoned:
+		if s.hangs {
+			return
+		}
 		s.complain("it did not return within its shutdown time: abandoned %v after it was asked to stop", e.Waited)
 	case tracing.GaveUp:
 		s.complain("its supervisor gave up on it: %v", e.Reason)
@@ -165,6 +170,20 @@ func (s *stage) settle() {
 		time.Sleep(patience / 100)
 	}
 	s.complain("it is still %v after %v", s.state(), patience)
+}
+
+// awaitFaults waits until so many faults have struck, or the load seems to bring
+// no more.
+func (s *stage) awaitFaults(count int) {
+	for range 100 {
+		if s.faults.Count() >= count {
+			return
+		}
+		time.Sleep(patience / 1000)
+	}
+	if s.faults.Count() == 0 {
+		s.complain("Load has sent no message that could be made to fail")
+	}
 }
 
 // crashParent makes the supervisor of the child fail.
