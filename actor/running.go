@@ -99,11 +99,36 @@ func (r *running[M]) runLoop() error {
 		watch.Begun = func(message M) context.Context { return r.trace(r.cell, tracing.Send, message) }
 		watch.Done = func() { r.endSpan(nil) }
 	}
+	if r.cell.Interceptor() != nil {
+		watch = r.intercepted(watch)
+	}
 	r.in.Watch(watch)
 	err := r.behavior.Loop(r.cell, r.in.Inbox())
 	_, chosen := exit.Chosen(err)
 	r.unsettled = err != nil && !chosen && !r.cell.Asked()
 	return err
+}
+
+// intercepted is a watch that shows the interceptor each message. A loop cannot
+// be handed an error there: it becomes a panic.
+func (r *running[M]) intercepted(watch mailbox.Watch[M]) mailbox.Watch[M] {
+	begun, done := watch.Begun, watch.Done
+	watch.Begun = func(message M) context.Context {
+		ctx := watch.Ctx
+		if begun != nil {
+			ctx = begun(message)
+		}
+		if err := r.cell.Interceptor()(r.cell, r.actor.payload(message)); err != nil {
+			panic(err)
+		}
+		return ctx
+	}
+	watch.Done = func() {
+		if done != nil {
+			done()
+		}
+	}
+	return watch
 }
 
 // receive hands one message to the handler. An error leaves the run unsettled, and
@@ -126,6 +151,11 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 	r.unsettled = true
 	if r.actor.life.Load().Traces() {
 		ctx = r.trace(ctx, operation, message)
+	}
+	if intercept := r.cell.Interceptor(); intercept != nil { // in a test that injects faults
+		if err := intercept(r.cell, r.actor.payload(message)); err != nil {
+			return err
+		}
 	}
 	err := r.behavior.Receive(ctx, message)
 	if _, chosen := exit.Chosen(err); err != nil && !chosen {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
 // CheckError is one fault in what a supervisor was made of (S22, S23). Check,
@@ -208,19 +209,21 @@ func checkName(name string) error {
 	return nil
 }
 
-// given is a child's spec as it was given, without defaults: the child in it may
-// be nil.
+// given is a child's spec as it was given, without defaults, with the child
+// itself instead of a wrapper: it may be nil.
 func given(child Child) Spec {
-	switch spec := child.(type) {
+	spec := Spec{Child: child}
+	switch s := child.(type) {
 	case Spec:
-		return spec
+		spec = s
 	case *Spec: // a fault, but there may be more in it
-		if spec != nil {
-			return *spec
+		spec = Spec{}
+		if s != nil {
+			spec = *s
 		}
-		return Spec{}
 	}
-	return Spec{Child: child}
+	spec.Child, _ = incarnation.Inside(spec.Child).(Child)
+	return spec
 }
 
 // nameOf asks a child for its name. A child that cannot even tell that, such as

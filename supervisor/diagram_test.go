@@ -121,15 +121,15 @@ func name(e tracing.Event) string {
 	return ""
 }
 
-// place is where in the diagram a child may be: in a state, or on the way to one
+// spot is where in the diagram a child may be: in a state, or on the way to one
 // with something still to be told.
-type place struct {
+type spot struct {
 	state supervisor.State
 	rest  string
 }
 
-// on are the places that can be reached without an event.
-func on(from map[place]bool) map[place]bool {
+// on are the spots that can be reached without an event.
+func on(from map[spot]bool) map[spot]bool {
 	reached := maps.Clone(from)
 	todo := slices.Collect(maps.Keys(from))
 	for len(todo) > 0 {
@@ -147,7 +147,7 @@ func on(from map[place]bool) map[place]bool {
 				says = []string{""}
 			}
 			for _, word := range says {
-				if next := (place{e[1], word}); !reached[next] {
+				if next := (spot{e[1], word}); !reached[next] {
 					reached[next] = true
 					todo = append(todo, next)
 				}
@@ -161,13 +161,13 @@ func on(from map[place]bool) map[place]bool {
 // a sink.
 type story struct {
 	mu       sync.Mutex
-	children map[string]*plot
+	children map[string]*course
 	wrong    []string
 }
 
-// plot is the story of one child.
-type plot struct {
-	places map[place]bool
+// course is the story of one child.
+type course struct {
+	spots map[spot]bool
 	told   []string
 	up     int         // the incarnation that is, 0 for none
 	given  int         // the one that was, when it was abandoned
@@ -175,7 +175,7 @@ type plot struct {
 }
 
 // follows says whether an event is of an incarnation of which it can be.
-func (p *plot) follows(event string, n int) bool {
+func (p *course) follows(event string, n int) bool {
 	up, given := p.up, p.given
 	switch event {
 	case "started", "restarted":
@@ -200,9 +200,9 @@ func (s *story) sink(e tracing.Event) {
 	head := e.Where()
 	p := s.children[head.Path]
 	if p == nil {
-		p = &plot{places: map[place]bool{{outside, ""}: true}, lost: make(map[int]int)}
+		p = &course{spots: map[spot]bool{{outside, ""}: true}, lost: make(map[int]int)}
 		if s.children == nil {
-			s.children = make(map[string]*plot)
+			s.children = make(map[string]*course)
 		}
 		s.children[head.Path] = p
 	}
@@ -222,13 +222,13 @@ func (s *story) sink(e tracing.Event) {
 	if !p.follows(event, head.Incarnation) {
 		s.wrong = append(s.wrong, fmt.Sprintf("%s: incarnation %d cannot have %s: %v", head.Path, head.Incarnation, event, p.told))
 	}
-	next := make(map[place]bool)
-	for at := range on(p.places) {
+	next := make(map[spot]bool)
+	for at := range on(p.spots) {
 		if first, rest, _ := strings.Cut(at.rest, ", "); first == event {
-			next[place{at.state, rest}] = true
+			next[spot{at.state, rest}] = true
 		}
 	}
-	if p.places = next; len(next) == 0 {
+	if p.spots = next; len(next) == 0 {
 		s.wrong = append(s.wrong, fmt.Sprintf("%s: no path through the diagram tells %v", head.Path, p.told))
 	}
 }

@@ -31,7 +31,7 @@ type node struct {
 
 // nodeOf is the node of a child that is a supervisor, nil for others.
 func nodeOf(child Child) *node {
-	switch s := child.(type) {
+	switch s := incarnation.Inside(child).(type) {
 	case *Supervisor:
 		return &s.node
 	case *Dynamic:

@@ -22,6 +22,7 @@ type Snapshot struct {
 	Busy        bool        // an actor has a message in hand, or is in its Continue
 	Waiting     int         // messages waiting for an actor
 	Supervisor  bool        // it is one; of a type around a supervisor this is known while it runs
+	Tree        string      // see Supervisor.Snapshot; empty for what is below
 	Children    []Snapshot  // in start order, those that were added last (S45, S105); those of a Dynamic in any
 }
 
@@ -31,9 +32,18 @@ type Snapshot struct {
 // moments.
 //
 // After the end it shows what the last incarnation left behind.
+//
+// Tree tells the goroutines of the tree, or of the latest one that the supervisor
+// was the root of, from all others: each goroutine of a child, and each that it
+// starts in whatever way, carries the pprof labels coppice.tree, with this value,
+// coppice.path and coppice.incarnation. They help to read any goroutine profile.
+// Tree is empty if there is no such tree.
 func (n *node) Snapshot() Snapshot {
 	s := Snapshot{Name: n.name, Path: n.path(), State: Stopped, Supervisor: true}
 	l := n.loop.Load()
+	if r := n.root.Load(); r != nil {
+		s.Tree = r.tree.id
+	}
 	if l == nil {
 		if last := n.last.Load(); last != nil {
 			s.Incarnation = last.Incarnation
@@ -44,7 +54,7 @@ func (n *node) Snapshot() Snapshot {
 		s.Children = n.resting(s.Path)
 		return s
 	}
-	s.State, s.Incarnation = Running, l.cell.Number()
+	s.State, s.Incarnation, s.Tree = Running, l.cell.Number(), l.tree.id
 	switch {
 	case l.cell.Asked() || l.ending.Load():
 		s.State = Stopping

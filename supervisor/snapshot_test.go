@@ -3,7 +3,10 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
+	"runtime/pprof"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -174,4 +177,64 @@ func TestSnapshotsAreSafeAtAnyTime(t *testing.T) {
 	checkError(t, "wait", wait(), "")
 	cancel()
 	<-done
+}
+
+func TestSnapshotNamesTheTreeOfItsGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := supervisor.New("inner", supervisor.Policy{}, labelled())
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet()}, labelled(), inner)
+		check(t, "before", root.Snapshot().Tree, "")
+		var trees []string
+		for range 2 {
+			if _, err := root.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			tree := root.Snapshot().Tree
+			trees = append(trees, tree)
+			check(t, "of a supervisor below", inner.Snapshot().Tree, tree)
+			check(t, "in the labels of goroutines", len(goroutinesOf(t, tree)), 2+2*2) // supervisors; children, each with a goroutine
+			checkError(t, "stop", root.Stop(t.Context()), "")
+			check(t, "after the end", root.Snapshot().Tree, tree)
+			check(t, "goroutines after the end", len(goroutinesOf(t, tree)), 0)
+		}
+		if trees[0] == trees[1] {
+			t.Errorf("two lives of a tree: got %q for both, want different ones", trees[0])
+		}
+	})
+}
+
+// labelled is a child with a goroutine of its own.
+func labelled() supervisor.Child {
+	return supervisor.Func("f", func(ctx context.Context) error {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			<-ctx.Done()
+		}()
+		<-done
+		return nil
+	})
+}
+
+// goroutinesOf gives the labels of the goroutines of a tree, one text for each
+// goroutine.
+func goroutinesOf(t *testing.T, tree string) (all []string) {
+	t.Helper()
+	synctest.Wait()
+	var profile strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		t.Fatal(err)
+	}
+	for group := range strings.SplitSeq(profile.String(), "\n\n") {
+		if !strings.Contains(group, fmt.Sprintf("%q:%q", "coppice.tree", tree)) {
+			continue
+		}
+		count, _, _ := strings.Cut(group, " @ ")
+		n, err := strconv.Atoi(count[strings.LastIndexByte(count, '\n')+1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, slices.Repeat([]string{group}, n)...)
+	}
+	return all
 }

@@ -65,6 +65,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
 	r := newRunner(l.kill, m.spec.Child, scope, m.number+1, terms, l.tree, m.life, l.notify)
 	r.member = m
+	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
 	if l.fenced {
 		l.mu.Unlock()

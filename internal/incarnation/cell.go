@@ -22,8 +22,10 @@ type Cell struct {
 	work   workContext
 	scope  *Scope
 	number int
-	terms  Terms
 
+	interceptor Interceptor // of its messages, and of those below
+
+	terms Terms
 	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
 	phase atomic.Uint32 // a Phase
 	asked atomic.Bool   // hooks.Stop has been or will be called

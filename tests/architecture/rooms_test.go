@@ -53,8 +53,16 @@ var rooms = map[string]room{
 		recovers: 1, goroutines: 3,
 		why: "a child is asked for its name; an incarnation begins, and begins again after it was parked; Go",
 	},
-	"actortest": {rooms: []string{"actor", "supervisor", "tracing"}},
-	"tests":     {}, // black box: has nothing but tests
+	"actortest": {
+		rooms: []string{
+			"actor", "exit", "strategy", "supervisor", "tracing",
+			"internal/incarnation", // faults come in through the contexts of incarnations
+			"internal/stacks",      // leaks are found by the labels of a tree
+		},
+		recovers: 1, goroutines: 2,
+		why: "a bubble in which a child has left goroutines panics, and the next scenario is to be played; what is waited for with a limit, and the goroutine of a child that fails",
+	},
+	"tests": {}, // black box: has nothing but tests
 }
 
 // forbidden are packages that no room may link, directly or through others.

@@ -1,0 +1,63 @@
+package actortest
+
+import (
+	"context"
+	"testing"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Complaints plays the scenarios of Run and gives what it would fail with, by
+// scenario. make also gives what lets go of all that the child keeps, at the end
+// of the bubble.
+func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, release func())) map[string][]string {
+	found := map[string][]string{}
+	for _, s := range o.scenarios() {
+		bubble(t, func(t *testing.T) {
+			var release func()
+			complaints := s.complaints(func() (child supervisor.Child) {
+				child, release = make()
+				return child
+			}, o.Load)
+			release()
+			stragglers()
+			if complaints != nil {
+				found[s.name] = complaints
+			}
+		})
+	}
+	return found
+}
+
+// StressComplaints is what Stress would fail with. make is that of Complaints.
+func StressComplaints(t *testing.T, seed uint64, make func() (child supervisor.Child, release func())) (complaints []string) {
+	bubble(t, func(t *testing.T) {
+		var releases []func()
+		complaints = stress(func() supervisor.Child {
+			child, release := make()
+			releases = append(releases, release)
+			return child
+		}, nil, seed)
+		for _, release := range releases {
+			release()
+		}
+		stragglers()
+	})
+	return complaints
+}
+
+// BeginTwice is what is complained of when a child begins again while an
+// incarnation of it is there, which may have been abandoned.
+func BeginTwice(abandoned bool) []string {
+	var s stage
+	_, w := watchChild(supervisor.Func("f", nil), s.complain)
+	for number := range 2 {
+		cell := incarnation.New(context.Background(), incarnation.NewScope("f"), number+1, incarnation.Terms{})
+		w.begin(cell)
+		if abandoned {
+			cell.Abandon()
+		}
+	}
+	return s.complaints
+}

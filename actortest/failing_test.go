@@ -1,0 +1,120 @@
+package actortest_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coppice-go/coppice/actortest"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// listener is a test that only hears what it is told.
+type listener struct {
+	testing.TB
+	lines []string
+}
+
+func (l *listener) Helper()               {}
+func (l *listener) Errorf(string, ...any) { l.lines = append(l.lines, "error") }
+
+// played says whether this process is one that play has started.
+func played(t *testing.T) bool { return os.Getenv(failingVariable) == t.Name() }
+
+// play runs a test that must fail in a process of its own and gives its output.
+func play(t *testing.T, name string, environment ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+name+"$", "-test.v", "-test.timeout=60s")
+	command.Env = append(append(os.Environ(), failingVariable+"="+name), environment...)
+	output, err := command.CombinedOutput()
+	if err == nil {
+		t.Errorf("%s passes, want it to fail:\n%s", name, output)
+	}
+	return string(output)
+}
+
+// A child that leaves something for ever leaves a bubble that cannot end. The test
+// must tell of the child, and go on.
+func TestRunTellsOfALeakAndGoesOn(t *testing.T) {
+	tellsAndGoesOn(t, func(ctx context.Context) error {
+		go func() { select {} }()
+		<-ctx.Done()
+		return nil
+	}, "1 of its incarnations have started a goroutine that is still there after the stop")
+}
+
+func TestRunTellsOfWhatIsStuckAndGoesOn(t *testing.T) {
+	tellsAndGoesOn(t, func(context.Context) error { select {} },
+		"it does not stop: 1 did not stop:\n        actortest/parent/f (incarnation 1), stuck for at least 5s")
+}
+
+func tellsAndGoesOn(t *testing.T, f func(context.Context) error, told string) {
+	t.Helper()
+	if played(t) {
+		actortest.Run(t, func() supervisor.Child { return supervisor.Func("f", f) })
+		return
+	}
+	output := play(t, t.Name())
+	for _, want := range []string{
+		told,
+		"--- FAIL: " + t.Name() + "/starts_and_stops",
+		"--- FAIL: " + t.Name() + "/used_again",
+	} {
+		if !strings.Contains(output, want) {
+			t.Errorf("got %s\nwant %q in it", output, want)
+		}
+	}
+	for _, bad := range []string{"panic:", "deadlock"} {
+		if strings.Contains(output, bad) {
+			t.Errorf("got %s\nwant no %q in it", output, bad)
+		}
+	}
+}
+
+// A failing Stress tells its seed, and with that fails again in the same way.
+func TestStressTellsItsSeed(t *testing.T) {
+	if played(t) {
+		actortest.Stress(t, func() supervisor.Child {
+			starts := 0
+			return supervisor.Func("f", func(ctx context.Context) error {
+				if starts++; starts == 20 {
+					return errOdd
+				}
+				<-ctx.Done()
+				return nil
+			})
+		})
+		return
+	}
+	output := play(t, t.Name())
+	seed := regexp.MustCompile(actortest.SeedVariable + `=\d+`).FindString(output)
+	if seed == "" || !strings.Contains(output, ": odd") {
+		t.Fatalf("got %s\nwant a complaint and a seed", output)
+	}
+	if again := play(t, t.Name(), seed); !strings.Contains(again, seed) {
+		t.Errorf("with %s: got %s\nwant the same seed", seed, again)
+	}
+}
+
+func TestStressFindsWhatKeepsState(t *testing.T) {
+	for name, want := range map[string]string{
+		"keeps state that cannot be started again":  "it cannot be started again: port taken",
+		"keeps what it took if it is stopped early": "it cannot be started again: port taken",
+		"leaks a goroutine":                         "still there after the stop",
+		"panics in cleanup":                         "left by a panic: not today",
+		"has another name each time":                "its name must stay as it is",
+	} {
+		t.Run(name, func(t *testing.T) {
+			complaints := actortest.StressComplaints(t, 1, func() (supervisor.Child, func()) {
+				let := make(chan struct{})
+				return badChildren[name].make(let), func() { close(let) }
+			})
+			if text := strings.Join(complaints, "\n"); !strings.Contains(text, want) {
+				t.Errorf("got %s\nwant %s", text, want)
+			}
+		})
+	}
+}

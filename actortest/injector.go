@@ -1,0 +1,206 @@
+package actortest
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Injector makes things go wrong in children, at the occasions that its faults
+// name.
+//
+// All methods may be called concurrently.
+type Injector struct {
+	seed    uint64
+	faults  []Fault
+	release chan struct{}
+	once    sync.Once
+	struck  atomic.Int64
+
+	mu     sync.Mutex
+	counts map[place]uint64
+}
+
+// place is where occasions are counted.
+type place struct {
+	path string
+	what occasion
+}
+
+// NewInjector makes an injector of faults. If several strike the same occasion,
+// the first in the list does. seed is for their rates: 0 means that of the
+// environment variable [SeedVariable], or a new one. If t fails, the seed is
+// logged.
+//
+// In a bubble t is the bubble's; its end calls [Injector.Release].
+func NewInjector(t testing.TB, seed uint64, faults ...Fault) *Injector {
+	t.Helper()
+	for i, f := range faults {
+		if err := f.check(); err != nil {
+			t.Fatalf("fault %d: %v", i+1, err)
+		}
+	}
+	in := newInjector(seedFor(t, seed), faults)
+	t.Cleanup(in.Release)
+	return in
+}
+
+func newInjector(seed uint64, faults []Fault) *Injector {
+	return &Injector{seed: seed, faults: faults, release: make(chan struct{}), counts: make(map[place]uint64)}
+}
+
+// Child puts the faults around a child. Those of messages strike an actor or
+// server, or if the child is a supervisor every one below it, also those that
+// come later; those of starts and stops the child itself.
+//
+// A supervisor looks after the child that is given back as after the one inside:
+// names, checks, shutdown times and snapshots stay as they are. Of a [supervisor.Spec]
+// all fields are kept. A nil child stays nil, which the supervisor refuses.
+func (in *Injector) Child(child supervisor.Child) supervisor.Child {
+	return rewrap(child, func(inner supervisor.Child) supervisor.Child {
+		return &injected{incarnation.Wrap(inner), inner, in}
+	})
+}
+
+// rewrap wraps the child inside of a spec.
+func rewrap(child supervisor.Child, wrap func(supervisor.Child) supervisor.Child) supervisor.Child {
+	switch c := child.(type) {
+	case nil, *supervisor.Spec: // the supervisor tells what is wrong with it
+		return child
+	case supervisor.Spec:
+		if c.Child != nil {
+			c.Child = wrap(c.Child)
+		}
+		return c
+	}
+	return wrap(child)
+}
+
+// Release ends all that hangs or is slow, for good: what would hang later is an
+// error at once. It may be called again.
+func (in *Injector) Release() { in.once.Do(func() { close(in.release) }) }
+
+// Count is how many faults have struck. A test in which none has proves nothing.
+func (in *Injector) Count() int { return int(in.struck.Load()) }
+
+// strike says which fault an occasion gets, if any, and names the occasion.
+func (in *Injector) strike(c *incarnation.Cell, what occasion) (f Fault, at string) {
+	path := c.Scope().Path()
+	in.mu.Lock()
+	in.counts[place{path, what}]++
+	n := in.counts[place{path, what}]
+	in.mu.Unlock()
+	for i, f := range in.faults {
+		if f.Kind.occasion() == what && (uint64(f.At) == n || f.At == 0 && in.chance(i, path, what, n) < f.Rate) {
+			in.struck.Add(1)
+			return f, fmt.Sprintf("%v %d of %s", what, n, path)
+		}
+	}
+	return Fault{}, ""
+}
+
+// chance is a number from 0 to 1 that only depends on the arguments and the seed.
+func (in *Injector) chance(fault int, path string, what occasion, n uint64) float64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, in.seed, fault, path, what, n)
+	// The last bytes have hardly reached the upper bits: mix once more, as
+	// splitmix64 does.
+	x := h.Sum64()
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return float64(x^x>>31) / math.MaxUint64
+}
+
+// message strikes before the handler of a message.
+func (in *Injector) message(c *incarnation.Cell, m any) error {
+	f, at := in.strike(c, message)
+	if f.Kind == 0 {
+		return nil
+	}
+	err := &injectedError{f.Kind, fmt.Sprintf("%s (%T)", at, m)}
+	switch f.Kind {
+	case Panic:
+		panic(err)
+	case Goexit:
+		runtime.Goexit()
+	case Hang:
+		<-in.release
+	}
+	return err
+}
+
+// linger is the time that something slow takes.
+func (in *Injector) linger(f Fault) {
+	d := f.For
+	if d == 0 {
+		d = time.Second
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-in.release:
+	}
+}
+
+// injected is a child in which things go wrong.
+type injected struct {
+	incarnation.Wrapper
+	child supervisor.Child
+	in    *Injector
+}
+
+// Name is the name of the child inside.
+func (i *injected) Name() string { return i.child.Name() }
+
+// Start is that of the child inside, with the faults around it.
+func (i *injected) Start(ctx context.Context) (func() error, error) {
+	cell := incarnation.From(ctx)
+	if cell == nil {
+		return i.child.Start(ctx) // by nobody who would look after a crash
+	}
+	around := cell.Interceptor()
+	cell.Intercept(func(c *incarnation.Cell, m any) error {
+		if around != nil {
+			if err := around(c, m); err != nil {
+				return err
+			}
+		}
+		return i.in.message(c, m)
+	})
+	switch f, at := i.in.strike(cell, start); f.Kind {
+	case FailStart:
+		return nil, &injectedError{f.Kind, at}
+	case SlowStart:
+		i.in.linger(f)
+	}
+	run, err := i.child.Start(ctx)
+	if run == nil || err != nil {
+		return run, err
+	}
+	return func() error {
+		err := run()
+		if cell.Err() != nil && !parks(err) {
+			if f, _ := i.in.strike(cell, stop); f.Kind == SlowStop {
+				i.in.linger(f)
+			}
+		}
+		return err
+	}, nil
+}
+
+// parks says whether what a run function has returned only gives its goroutine
+// back for a while.
+func parks(err error) bool {
+	_, ok := err.(interface{ Park(wake func()) bool })
+	return ok
+}

@@ -1,0 +1,134 @@
+package actortest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/supervisor"
+)
+
+// Options are for [Run] and [Stress]. The zero value is the default of each field.
+type Options struct {
+	// Seed is that of the random numbers of Stress; Run needs none. 0 means that
+	// of the environment variable [SeedVariable], or a new one. A test that fails
+	// tells it.
+	Seed uint64
+
+	// Load, if set, gives the child work: it sends messages to it, or calls it,
+	// again and again until ctx ends. child is what make gave. Load begins when
+	// the child is up, goes on while that crashes, restarts and stops, and so
+	// must bear all errors. It must let time pass between its messages, by
+	// time.Sleep, which costs nothing in a bubble. The messages must not crash
+	// the child: the kit makes some of them do that.
+	Load func(ctx context.Context, child supervisor.Child)
+}
+
+// Run finds out whether a child behaves as a supervisor expects of one: it is
+// started and stopped at every point of its life, crashes and is restarted, with
+// its group and with the supervisor above, is terminated, killed, and used again
+// after its tree has ended. After each scenario no goroutine of it may be left. A
+// child that does not pass is told what it has done and what it should do.
+//
+// Each scenario is a subtest in a synctest bubble of its own: time is virtual,
+// and nothing may depend on what is outside, such as a network connection. make
+// is called in the bubble and gives a fresh child; a [supervisor.Spec] around it
+// says how long its stop may take, and nothing else. The child must run by itself,
+// and may end by itself when it is done. If it depends on others, make gives a
+// supervisor of them all.
+//
+// At most one options value may be given.
+func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
+	t.Helper()
+	o := oneOf(t, make, options)
+	for _, s := range o.scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				for _, complaint := range s.complaints(make, o.Load) {
+					t.Error(complaint)
+				}
+			})
+		})
+	}
+}
+
+// oneOf is the options value that was given, if one was.
+func oneOf(t *testing.T, make func() supervisor.Child, options []Options) (o Options) {
+	t.Helper()
+	if make == nil {
+		t.Fatal("make: nil")
+	}
+	if len(options) > 1 {
+		t.Fatalf("options: %d values, at most one is taken", len(options))
+	}
+	if len(options) == 1 {
+		o = options[0]
+	}
+	return o
+}
+
+// scenarios are those that are to be played.
+func (o Options) scenarios() []scenario {
+	if o.Load == nil {
+		return scenarios
+	}
+	return slices.Concat(scenarios, messageScenarios)
+}
+
+// complaints plays the scenario with a fresh child, in the bubble of the caller,
+// and gives what there is to complain of.
+func (s scenario) complaints(make func() supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
+	child := make()
+	if all = faults(child); all != nil {
+		return all
+	}
+	c := &script{child: child, load: load}
+	s.play(c)
+	for _, stage := range c.stages {
+		all = append(all, stage.complaints...)
+	}
+	if all != nil {
+		stragglers()
+	}
+	return all
+}
+
+// stragglers lets what is only late come to its end, so that it does not hold up
+// the end of the bubble.
+func stragglers() { time.Sleep(patience) }
+
+// faults are what is wrong with a child before anything has started.
+func faults(child supervisor.Child) []string {
+	if err := supervisor.New("actortest", supervisor.Policy{}, plain(child)).Check(); err != nil {
+		return []string{"it is not made right: " + err.Error()}
+	}
+	if before, now := child.Name(), child.Name(); before != now {
+		return []string{fmt.Sprintf("its name must stay as it is: %q has become %q", before, now)}
+	}
+	return nil
+}
+
+// plain leaves out of a spec what only counts under the right supervisor.
+func plain(child supervisor.Child) supervisor.Child {
+	if spec, ok := child.(supervisor.Spec); ok {
+		spec.Significant = false
+		return spec
+	}
+	return child
+}
+
+// bubble runs f in a synctest bubble of its own. A bubble panics if goroutines
+// are left for ever when f has returned: the test goes on without them, and has
+// failed.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	defer func() {
+		if value := recover(); value != nil && !t.Failed() {
+			t.Errorf("goroutines are left that belong to no tree: %v", value)
+		}
+	}()
+	synctest.Test(t, f)
+}

@@ -1,0 +1,36 @@
+package incarnation
+
+// Interceptor is called with each message that an actor takes in hand, before its
+// handler, on the goroutine of the actor. What it does counts as the handler's,
+// before any effect: an error or a panic is a crash with the message in hand.
+type Interceptor func(c *Cell, message any) error
+
+// Intercept sets the interceptor of an incarnation and of all that are below it.
+// It is called before the child's own Start, on the goroutine of the incarnation.
+func (c *Cell) Intercept(f Interceptor) { c.interceptor = f }
+
+// Interceptor is what Intercept has set, nil if nothing. An actor looks before each
+// message, a supervisor whenever it begins an incarnation.
+func (c *Cell) Interceptor() Interceptor { return c.interceptor }
+
+// Wrapper is for a child to embed that stands around another one and changes
+// nothing of it but its starts: a supervisor looks after it as after the child
+// inside.
+type Wrapper struct{ child any }
+
+// Wrap makes the wrapper of a child.
+func Wrap(child any) Wrapper { return Wrapper{child} }
+
+func (w Wrapper) wrapped() any { return w.child }
+
+// Inside is the child inside of all its wrappers, or what was given if it has
+// none.
+func Inside(child any) any {
+	for {
+		w, ok := child.(interface{ wrapped() any })
+		if !ok {
+			return child
+		}
+		child = w.wrapped()
+	}
+}
