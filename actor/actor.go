@@ -243,6 +243,7 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 	}
 	a.life.Store(tracing.From(ctx))
 	a.box.Open()
+	scope.SetQueue(a.box)
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
 		a.box.Close()
 		a.scope.Store(nil)

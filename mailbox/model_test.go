@@ -20,6 +20,7 @@ type model struct {
 	in       *mailbox.Receiver[int] // nil before the first, and when the last has ended
 
 	sent    int
+	come    int // into the queue
 	open    bool
 	closed  bool // and not sealed: what waits is gone
 	queue   []int
@@ -75,6 +76,7 @@ func (m *model) send(t *rapid.T) {
 		want = mailbox.ErrClosed
 	case !full:
 		m.queue = append(m.queue, message)
+		m.come++
 	case m.options.Overflow == mailbox.Reject:
 		want = mailbox.ErrFull
 	case m.options.Overflow == mailbox.DropNewest:
@@ -84,6 +86,7 @@ func (m *model) send(t *rapid.T) {
 			m.bury(m.queue[0], mailbox.Overflowed)
 		}
 		m.queue = append(m.queue[1:], message)
+		m.come++
 	}
 	if got := m.box.Send(t.Context(), message, nil); got != want {
 		t.Fatalf("send %d: got %v, want %v", message, got, want)
@@ -285,6 +288,9 @@ func (m *model) check(t *rapid.T) {
 	}
 	if got := m.box.Stats(); got != want {
 		t.Fatalf("account:\n got %+v\nwant %+v", got, want)
+	}
+	if left, got := m.box.Queue(); got != waiting || left != uint64(m.come-waiting) {
+		t.Fatalf("Queue: got %d left, %d waiting, want %d and %d", left, got, m.come-waiting, waiting)
 	}
 	if !slices.Equal(m.got, m.dead) {
 		t.Fatalf("dead letters:\n got %v\nwant %v", m.got, m.dead)

@@ -184,7 +184,7 @@ func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
 	next := (in.last &^ idle) + one
 	in.hand[next/one&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
-		in.mailbox.bury(e, Interrupted)
+		in.mailbox.drop(e, Interrupted)
 		return message, Stopped
 	}
 	in.last = next
@@ -368,6 +368,7 @@ func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
 		return false
 	}
 	note.Crashes++
+	m.kept++
 	m.held = &Envelope[M]{e.message, &note}
 	return true
 }
