@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -21,6 +22,11 @@ var (
 	// ErrSelfCall refuses a call of an actor to itself, which could never be
 	// answered (S146).
 	ErrSelfCall = errors.New("an actor cannot call itself")
+
+	// ErrHandlerTimeout is the cause with which the ctx of a handler ends that
+	// takes longer than [Options.HandlerTimeout]. By errors.Is it is
+	// [context.DeadlineExceeded] too, which ctx.Err returns.
+	ErrHandlerTimeout = fmt.Errorf("handler timeout: %w", context.DeadlineExceeded)
 
 	// ErrAlreadyStarted refuses to start an actor that is part of a tree
 	// already: one child value has one place. It is that of package supervisor.
