@@ -26,8 +26,8 @@
 // otherwise. The contents of messages never do, only their types. The levels:
 //
 //	error  Exited with an abnormal reason, StartFailed, GaveUp, Abandoned
-//	warn   Terminated with an abnormal reason or overdue, CastFailed
-//	info   Restarting, Returned, AutoShutdown
+//	warn   Terminated with an abnormal reason or overdue, CastFailed, Stuck
+//	info   Restarting, Returned, AutoShutdown, Unstuck
 //	debug  Started, Restarted, DeadLetter, and clean Exited and Terminated
 //
 // # Lifecycle spans
