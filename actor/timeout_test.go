@@ -44,7 +44,7 @@ func TestHandlerTimeoutEndsTheCtx(t *testing.T) {
 			if ctx.Err() != nil {
 				return
 			}
-			time.Sleep(2) // not at the same moment as the timer
+			time.Sleep(2 * time.Nanosecond) // not at the same moment as the timer
 		},
 		"too late": func(context.Context) { time.Sleep(handlerTimeout + 1) },
 		"AfterFunc": func(ctx context.Context) {
