@@ -32,6 +32,19 @@ type Options struct {
 	// goroutine is kept. The state stays in either case. Not for an unbuffered
 	// mailbox, nor for a Loop.
 	ParkAfter time.Duration
+
+	// HandlerTimeout is how long a message may be in hand before the ctx of its
+	// handler ends, with [ErrHandlerTimeout] as its cause; 0 means no limit. It
+	// kills nothing: a handler that does not look at its ctx goes on, which the
+	// Watch of a supervisor can tell. What the handler returns then is read as
+	// ever: an error of a Receive is a crash, that of a message to a server is
+	// the answer.
+	//
+	// The limit is part of the ctx: of a [Continue] it covers the rest too, and
+	// after a [Defer] it still ends the ctx, while the answer may be given later.
+	// Of the limit and the deadline of a caller the earlier one counts. Not for
+	// what comes without a message, [Behavior.Continue] and Close, nor for a Loop.
+	HandlerTimeout time.Duration
 }
 
 func (o Options) check() error {
@@ -49,6 +62,9 @@ func (o Options) check() error {
 	}
 	if o.ParkAfter < 0 {
 		faults = append(faults, fmt.Errorf("ParkAfter: %v is negative", o.ParkAfter))
+	}
+	if o.HandlerTimeout < 0 {
+		faults = append(faults, fmt.Errorf("HandlerTimeout: %v is negative", o.HandlerTimeout))
 	}
 	if o.ParkAfter > 0 && o.Mailbox.Capacity == mailbox.Unbuffered {
 		faults = append(faults, errors.New("ParkAfter: an unbuffered mailbox needs a receiver that waits"))
@@ -114,6 +130,8 @@ func (b Behavior[M]) check(o Options) error {
 		return errors.New("Retries: a Loop takes its messages itself and cannot be given one again")
 	case b.Loop != nil && o.ParkAfter > 0:
 		return errors.New("ParkAfter: a Loop keeps its goroutine")
+	case b.Loop != nil && o.HandlerTimeout > 0:
+		return errors.New("HandlerTimeout: a Loop takes its messages itself and has one ctx for all")
 	}
 	return nil
 }
@@ -252,6 +270,7 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 	}
 	a.life.Store(tracing.From(ctx))
 	a.box.Open()
+	scope.SetQueue(a.box)
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
 		a.box.Close()
 		a.scope.Store(nil)

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,6 +24,11 @@ var (
 	// would wait for itself, directly (S146) or through other servers;
 	// [SendError] has the way round.
 	ErrCallCycle = errors.New("the call would wait for itself")
+
+	// ErrHandlerTimeout is the cause with which the ctx of a handler ends that
+	// takes longer than [Options.HandlerTimeout]. By errors.Is it is
+	// [context.DeadlineExceeded] too, which ctx.Err returns.
+	ErrHandlerTimeout = fmt.Errorf("handler timeout: %w", context.DeadlineExceeded)
 
 	// ErrAlreadyStarted refuses to start an actor that is part of a tree
 	// already: one child value has one place. It is that of package supervisor.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/exit"
@@ -332,4 +333,28 @@ func ExamplePath() {
 	// Output:
 	// bank/tellers/teller
 	// ""
+}
+
+// Report takes as long as its ctx lets it.
+type Report struct{}
+
+func (Report) Handle(ctx context.Context, _ *Account) (string, error) {
+	<-ctx.Done() // a query, say, that was given ctx and does not come back
+	return "", context.Cause(ctx)
+}
+
+// The message has so much time, whether or not its caller has set a deadline.
+func ExampleOptions_handlerTimeout() {
+	alice := actor.NewServer("alice", openAccount, actor.ServerOptions[Account]{
+		Options: actor.Options{HandlerTimeout: 10 * time.Millisecond},
+	})
+	defer up(alice)()
+	_, err := actor.Call(context.Background(), alice, Report{})
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, actor.ErrHandlerTimeout), errors.Is(err, context.DeadlineExceeded))
+	fmt.Println(actor.Call(context.Background(), alice, Deposit{5})) // alice lives on
+	// Output:
+	// handler timeout: context deadline exceeded
+	// true true
+	// 5 <nil>
 }

@@ -21,8 +21,9 @@ type Reply[R any] struct {
 // unless it is an error. If the server ends first, the caller hears that with
 // its reason (S148).
 //
-// ctx is the handler's. It lives until the call is answered, so that it can be
-// used for the work that leads to the answer. A handler may give the answer and
+// ctx is the handler's. It lives until the call is answered, at most until
+// [Options].HandlerTimeout is over, so that it can be used for the work that leads
+// to the answer. A handler may give the answer and
 // work on, before any other message (S145), but not with that ctx, and its error
 // is nobody's then: [Continue] is for that.
 //

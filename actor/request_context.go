@@ -8,13 +8,14 @@ import (
 
 // requestContext is the context of the handler of a call: it has the values of
 // the server's incarnation and ends with it, and it ends with the caller's, as
-// if it were derived from that. It is part of the call, so it costs nothing.
+// if it were derived from that, and when the time for the message is over. It is
+// part of the call, so it costs nothing.
 //
 // Only when a handler asks for Done or derives from it, a real context is made
 // inside, which the standard library finds through Value, as with
 // incarnation.Lazy.
 type requestContext struct {
-	server context.Context // set before the handler begins
+	server context.Context // set before the handler begins; a *limited if there is a limit
 	caller context.Context
 
 	mu       sync.Mutex
@@ -24,7 +25,14 @@ type requestContext struct {
 	deferred bool            // the answer is given later than the handler returns
 }
 
-func (r *requestContext) Deadline() (time.Time, bool) { return r.caller.Deadline() }
+// Deadline is the caller's, or the limit of the message if that is earlier.
+func (r *requestContext) Deadline() (time.Time, bool) {
+	deadline, ok := r.caller.Deadline()
+	if limit := r.limit(); !limit.IsZero() && (!ok || limit.Before(deadline)) {
+		return limit, true
+	}
+	return deadline, ok
+}
 
 func (r *requestContext) Done() <-chan struct{} { return r.materialize().Done() }
 
@@ -32,6 +40,9 @@ func (r *requestContext) Err() error {
 	r.mu.Lock()
 	real, ended := r.real, r.ended
 	r.mu.Unlock()
+	if real == nil && !ended && !r.limit().IsZero() {
+		real = r.materialize() // only that knows the time
+	}
 	switch {
 	case real != nil:
 		return real.Err()
@@ -75,13 +86,35 @@ func (r *requestContext) materializeLocked() {
 		r.real = real
 		return
 	}
-	if r.caller.Done() == nil {
-		real, cancel := context.WithCancelCause(r.server)
-		r.real, r.release = real, func() { cancel(context.Canceled) }
+	parent := r.caller
+	if parent.Done() == nil {
+		parent = r.server
+	}
+	if limit := r.limit(); !limit.IsZero() {
+		r.limitLocked(parent, limit)
 		return
 	}
-	real, cancel := context.WithCancelCause(r.caller)
-	r.real, r.release = real, endWith(r.server, cancel)
+	real, cancel := context.WithCancelCause(parent)
+	r.real, r.release = real, r.releasing(cancel)
+}
+
+// limitLocked makes the real context around one that has a time limit. That one
+// would not do: Value can find only what WithCancelCause makes.
+func (r *requestContext) limitLocked(parent context.Context, limit time.Time) {
+	parent, stop := within(parent, limit)
+	real, cancel := context.WithCancelCause(parent)
+	release := r.releasing(cancel)
+	r.real, r.release = real, func() {
+		release()
+		stop()
+	}
+}
+
+func (r *requestContext) releasing(cancel context.CancelCauseFunc) (release func()) {
+	if r.caller.Done() == nil { // then the server is the parent
+		return func() { cancel(context.Canceled) }
+	}
+	return endWith(r.server, cancel)
 }
 
 // endWith cancels when the server's context ends. What it returns cancels too,
@@ -115,10 +148,31 @@ func (r *requestContext) returned() (deferred bool) {
 	return deferred
 }
 
+// limited is the context of a server with the time limit of one message. It does
+// not end with it.
+type limited struct {
+	context.Context
+	limit time.Time
+}
+
+// limit is when the time for the message is over; zero if it has no limit.
+func (r *requestContext) limit() time.Time {
+	if l, ok := r.server.(*limited); ok {
+		return l.limit
+	}
+	return time.Time{}
+}
+
+// overdue says whether that time is over.
+func (r *requestContext) overdue() bool {
+	limit := r.limit()
+	return !limit.IsZero() && !time.Now().Before(limit)
+}
+
 // end ends the context. It may be called again.
 func (r *requestContext) end() {
 	r.mu.Lock()
-	if r.real == nil && !r.ended && r.caller.Err() != nil {
+	if r.real == nil && !r.ended && (r.caller.Err() != nil || r.overdue()) {
 		r.materializeLocked() // it has ended already, and goes on saying why
 	}
 	r.ended = true

@@ -152,12 +152,7 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 	if r.actor.life.Load().Traces() {
 		ctx = r.trace(ctx, operation, message)
 	}
-	if intercept := r.cell.Interceptor(); intercept != nil { // in a test that injects faults
-		if err := intercept(r.cell, r.actor.payload(message)); err != nil {
-			return err
-		}
-	}
-	err := r.behavior.Receive(ctx, message)
+	err := r.handle(ctx, message)
 	if _, chosen := exit.Chosen(err); err != nil && !chosen {
 		return err
 	}
@@ -166,6 +161,22 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 		r.endSpan(err)
 	}
 	return err
+}
+
+// handle gives a message to the handler, within its time limit if there is one. A
+// server does that itself: an answer may be deferred.
+func (r *running[M]) handle(ctx context.Context, message M) error {
+	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.request == nil {
+		limited, cancel := context.WithTimeoutCause(ctx, limit, ErrHandlerTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	if intercept := r.cell.Interceptor(); intercept != nil { // in a test that injects faults
+		if err := intercept(r.cell, r.actor.payload(message)); err != nil {
+			return err
+		}
+	}
+	return r.behavior.Receive(ctx, message)
 }
 
 func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, message M) context.Context {

@@ -14,7 +14,7 @@ import (
 // Handle runs on the server's goroutine and may use the state freely. Its ctx
 // ends when the server's shutdown time is over. That of a [Call] also ends when
 // the caller's does, whose deadline it has, and when the call is answered; its
-// values are the server's.
+// values are the server's. With [Options].HandlerTimeout it ends when that is over.
 //
 // A value and a nil error are the answer. An error is the answer as well: the
 // caller of a [Call] gets it as it is, for a [Cast] it is reported as an event,

@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
@@ -41,6 +42,23 @@ type waiting interface {
 	// serverEnded is told that the server has ended, orderly if its cleanup did
 	// not fail.
 	serverEnded(path string, reason exit.Reason, orderly bool)
+}
+
+// limit is when the time for a message that is handled from now on is over; zero
+// if there is no limit.
+func (sv *serving[S]) limit() time.Time {
+	if timeout := sv.server.actor.options.HandlerTimeout; timeout > 0 {
+		return time.Now().Add(timeout)
+	}
+	return time.Time{}
+}
+
+// within is ctx with a time limit; zero means none.
+func within(ctx context.Context, limit time.Time) (context.Context, context.CancelFunc) {
+	if limit.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadlineCause(ctx, limit, ErrHandlerTimeout)
 }
 
 // answerLater adds a call to those that are answered at the end at the latest.

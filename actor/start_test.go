@@ -36,11 +36,12 @@ func TestCheckTellsAllFaultsAtOnce(t *testing.T) {
 		{"unbuffered and parking", actor.New("a", open, actor.Options{ParkAfter: 1, Mailbox: mailbox.Options{Capacity: mailbox.Unbuffered}}),
 			"ParkAfter: an unbuffered mailbox needs a receiver that waits"},
 		{"everything", actor.New[int]("a", nil, actor.Options{
-			Mailbox:   mailbox.Options{Capacity: -7, Overflow: 9, Drain: 9},
-			Retries:   -1,
-			ParkAfter: -time.Second,
+			Mailbox:        mailbox.Options{Capacity: -7, Overflow: 9, Drain: 9},
+			Retries:        -1,
+			ParkAfter:      -time.Second,
+			HandlerTimeout: -time.Second,
 		}), "Mailbox: Capacity: -7 is negative; Mailbox: Overflow: invalid (9); Mailbox: Drain: invalid (9); " +
-			"Retries: -1 is negative; ParkAfter: -1s is negative; open: nil"},
+			"Retries: -1 is negative; ParkAfter: -1s is negative; HandlerTimeout: -1s is negative; open: nil"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ""
@@ -285,6 +286,14 @@ func TestS157_OpenThatGivesNonsense(t *testing.T) {
 		}, "open: neither a state nor an error"},
 		{"neither Receive nor Loop", behavior(actor.Behavior[int]{}), "Behavior: exactly one of Receive and Loop must be set"},
 		{"both", behavior(actor.Behavior[int]{Receive: receive, Loop: loop}), "Behavior: exactly one of Receive and Loop must be set"},
+		{"Loop and HandlerTimeout", func(opened *int) supervisor.Child {
+			return actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+				if *opened++; *opened == 2 {
+					return actor.Behavior[int]{Loop: loop}, nil
+				}
+				return actor.Behavior[int]{Receive: func(context.Context, int) error { return errBad }}, nil
+			}, actor.Options{HandlerTimeout: time.Second})
+		}, "HandlerTimeout: a Loop takes its messages itself and has one ctx for all"},
 		{"Loop and Continue", behavior(actor.Behavior[int]{Loop: loop, Continue: nothing}), "Continue: a Loop begins with its own work"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

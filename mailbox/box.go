@@ -79,7 +79,7 @@ func (b *box[M]) replaceOldest(e Envelope[M]) {
 		select {
 		case oldest := <-b.channel:
 			if !b.poked(oldest) { // a poke may go: the message that takes its place wakes as well
-				b.mailbox.bury(oldest, Overflowed)
+				b.mailbox.drop(oldest, Overflowed)
 			}
 		default:
 		}
@@ -144,7 +144,7 @@ func (b *box[M]) empty() {
 		select {
 		case e := <-b.channel:
 			if !b.poked(e) {
-				b.mailbox.bury(e, Discarded)
+				b.mailbox.drop(e, Discarded)
 			}
 		default:
 			return

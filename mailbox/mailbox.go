@@ -32,9 +32,11 @@ type Mailbox[M any] struct {
 	receiver *Receiver[M] // the latest
 	held     *Envelope[M]
 	begun    uint64 // messages begun by earlier receivers
+	kept     uint64 // of all that were begun, those that went back into the queue
 
 	unhandled atomic.Uint64 // messages begun that did not end as handled
 	buried    atomic.Uint64 // dead letters
+	dropped   atomic.Uint64 // of these, the ones that were taken out of the queue
 }
 
 // New makes a mailbox, which accepts nothing before it is opened. Every message
@@ -142,7 +144,7 @@ func (m *Mailbox[M]) replace(next *box[M]) {
 	}
 	m.mu.Unlock()
 	if held != nil {
-		m.bury(*held, Discarded)
+		m.drop(*held, Discarded)
 	}
 	if old != nil {
 		old.empty()
@@ -187,8 +189,14 @@ func (m *Mailbox[M]) late(b *box[M]) {
 // had no room.
 func (m *Mailbox[M]) buryAll(lost []Envelope[M]) {
 	for _, e := range lost {
-		m.bury(e, Interrupted)
+		m.drop(e, Interrupted)
 	}
+}
+
+// drop makes a dead letter of a message that was taken out of the queue.
+func (m *Mailbox[M]) drop(e Envelope[M], why Why) {
+	m.dropped.Add(1)
+	m.bury(e, why)
 }
 
 // bury makes a dead letter of a message.
@@ -227,6 +235,24 @@ func (m *Mailbox[M]) Stats() Stats {
 	}
 	s.Handled = begun - s.InHand - min(m.unhandled.Load(), begun-s.InHand)
 	return s
+}
+
+// Queue says how many messages have left the queue so far, to be handled or not,
+// and how many are in it. As long as fewer have left than had left and were
+// waiting at an earlier moment, the first in the queue has been there since then.
+func (m *Mailbox[M]) Queue() (left uint64, waiting int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	left = m.begun - m.kept + m.dropped.Load()
+	if m.receiver != nil {
+		n, _ := m.receiver.Begun()
+		left += n
+	}
+	waiting = m.Depth() // after what has left: so an earlier moment never seems to have had more
+	if m.held != nil {
+		waiting++
+	}
+	return left, waiting
 }
 
 // Depth is the number of messages in the channel.

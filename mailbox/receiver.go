@@ -188,7 +188,7 @@ func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
 	next := (in.last &^ idle) + one
 	in.hand[next/one&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
-		in.bury(e, Interrupted)
+		in.mailbox.drop(in.noted(e), Interrupted)
 		return message, Stopped
 	}
 	in.last = next
@@ -372,6 +372,7 @@ func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
 		return false
 	}
 	note.Crashes++
+	m.kept++
 	m.held = &Envelope[M]{e.message, &note}
 	return true
 }
@@ -379,17 +380,17 @@ func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
 // spoil makes a dead letter of a message that was begun.
 func (in *Receiver[M]) spoil(e Envelope[M], why Why) {
 	in.mailbox.unhandled.Add(1)
-	in.bury(e, why)
+	in.mailbox.bury(in.noted(e), why)
 }
 
-// bury makes a dead letter of a message that this receiver has got hold of.
-func (in *Receiver[M]) bury(e Envelope[M], why Why) {
+// noted is a message with the note that this receiver has had it in hand.
+func (in *Receiver[M]) noted(e Envelope[M]) Envelope[M] {
 	note := Note{}
 	if e.note != nil {
 		note = *e.note
 	}
 	note.Incarnation = in.Incarnation
-	in.mailbox.bury(Envelope[M]{e.message, &note}, why)
+	return Envelope[M]{e.message, &note}
 }
 
 // Skip makes a dead letter of the message that Next has just given.

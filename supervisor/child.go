@@ -58,6 +58,11 @@ type Spec struct {
 	// Backoff makes the delays before this child's restarts; nil means the
 	// supervisor's.
 	Backoff strategy.Backoff
+
+	// Watch tells when the child counts as stuck while it is alive; nil means
+	// the supervisor's Policy.Watch, a pointer to a zero value that it never does.
+	// It is read when the child is added.
+	Watch *Watch
 }
 
 // Name is the name of the child.
@@ -158,6 +163,9 @@ func (s Spec) check(auto strategy.AutoShutdown) error {
 	faults = append(faults, s.Shutdown.check())
 	if err := s.Backoff.Check(); err != nil {
 		faults = append(faults, faultOf("Backoff", "%w", err))
+	}
+	if s.Watch != nil {
+		faults = append(faults, s.Watch.check("Watch"))
 	}
 	if s.Significant && s.Restart == strategy.Permanent {
 		faults = append(faults, faultOf("Significant", "a permanent child never ends for good"))

@@ -168,10 +168,10 @@ type story struct {
 // course is the story of one child.
 type course struct {
 	spots map[spot]bool
-	told   []string
-	up     int         // the incarnation that is, 0 for none
-	given  int         // the one that was, when it was abandoned
-	lost   map[int]int // abandoned incarnations that have not returned, by number
+	told  []string
+	up    int         // the incarnation that is, 0 for none
+	given int         // the one that was, when it was abandoned
+	lost  map[int]int // abandoned incarnations that have not returned, by number
 }
 
 // follows says whether an event is of an incarnation of which it can be.

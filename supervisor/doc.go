@@ -33,6 +33,12 @@
 // stack, in the [*StopError] of Run and Stop. Abandoned tells at any time which of
 // them are still there.
 //
+// # Stuck while alive
+//
+// A [Watch] gives a child limits: for its start, for a message in hand, for the
+// age of the messages that wait. Crossing one is an event with the child's stack;
+// nothing is stopped.
+//
 // # Goroutines of a child
 //
 // A child that needs more goroutines starts them with [Go]: they end with it, it

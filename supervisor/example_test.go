@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
@@ -417,4 +418,49 @@ func (c *connection) Serve(ctx context.Context) error {
 	close(c.connected)
 	<-ctx.Done()
 	return nil
+}
+
+// A child that takes too long for something is told of, and nothing else happens
+// to it.
+func ExampleWatch() {
+	told := make(chan tracing.Event, 2)
+	events := tracing.New(tracing.Options{
+		Logger: slog.New(slog.DiscardHandler),
+		Sinks: []tracing.Sink{func(e tracing.Event) {
+			switch e.(type) {
+			case tracing.Stuck, tracing.Unstuck:
+				told <- e
+			}
+		}},
+	})
+	slow := make(chan struct{})
+	printer := actor.New("printer", func(context.Context) (actor.Behavior[string], error) {
+		return actor.Behavior[string]{Receive: func(context.Context, string) error { <-slow; return nil }}, nil
+	})
+	root := supervisor.New("root", supervisor.Policy{Tracing: events},
+		supervisor.Spec{Child: printer, Watch: &supervisor.Watch{Message: 20 * time.Millisecond, Start: time.Minute}},
+	)
+	ctx := context.Background()
+	if _, err := root.Start(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := printer.Send(ctx, "report.pdf"); err != nil {
+		fmt.Println(err)
+	}
+
+	stuck := (<-told).(tracing.Stuck)
+	fmt.Println(stuck.Path, "is stuck", stuck.Doing)
+	fmt.Println("for at least 20ms:", stuck.For >= 20*time.Millisecond)
+	fmt.Println("its stack is there:", stuck.Stack != "")
+	close(slow)
+	over := (<-told).(tracing.Unstuck)
+	fmt.Println(over.Path, "is no longer stuck", over.Doing)
+	fmt.Println("stop:", root.Stop(ctx))
+	// Output:
+	// root/printer is stuck with a message in hand
+	// for at least 20ms: true
+	// its stack is there: true
+	// root/printer is no longer stuck with a message in hand
+	// stop: <nil>
 }

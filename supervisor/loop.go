@@ -30,6 +30,8 @@ type loop struct {
 	why    exit.Reason   // set before gone is closed: why not
 	delays delays
 
+	lookout lookout // for children that are stuck
+
 	kill     context.Context // the children's contexts descend from it; its end kills them
 	killNow  context.CancelCauseFunc
 	unhook   func() bool   // of the function that passes a kill on to the children
@@ -159,6 +161,7 @@ func (l *loop) leave() {
 		why = exit.Goexit
 	}
 	l.fence(why)
+	l.lookout = lookout{}
 	defer l.release() // whatever a sink does meanwhile
 	l.cutDown()
 }
@@ -201,6 +204,7 @@ func (l *loop) turn() {
 		l.end = l.ordered()
 		return
 	}
+	l.look() // here too, for a loop that never has to wait
 	if len(l.held) == 0 {
 		l.held = slices.Concat(l.delays.due(time.Now()), l.queue.take())
 	}
@@ -249,8 +253,9 @@ func (l *loop) notify(r *runner) {
 }
 
 // wait waits for a nudge, a point in time (zero for none), or the kill of the
-// supervisor.
+// supervisor. It may come back before, when it has looked at watched children.
 func (l *loop) wait(until time.Time) {
+	until = earlier(until, l.lookout.next)
 	var timeout <-chan time.Time
 	if !until.IsZero() {
 		timer := time.NewTimer(time.Until(until))
@@ -268,6 +273,7 @@ func (l *loop) wait(until time.Time) {
 		l.killed = time.Now()
 		l.asked.Store(true)
 	}
+	l.look()
 }
 
 // take takes over the members that the supervisor starts with.
@@ -278,6 +284,7 @@ func (l *loop) take(members []*member) {
 	for i, m := range members {
 		m.index = i
 		l.byName[m.name] = m
+		l.lookout.add(m)
 	}
 }
 
@@ -288,6 +295,7 @@ func (l *loop) add(m *member) {
 	m.index = len(l.members)
 	l.members = append(l.members, m)
 	l.byName[m.name] = m
+	l.lookout.add(m)
 }
 
 // remove takes a member out. The order of a static supervisor's children is
@@ -296,6 +304,7 @@ func (l *loop) remove(m *member, reason exit.Reason) {
 	l.mu.Lock()
 	if l.byName[m.name] == m {
 		delete(l.byName, m.name)
+		l.lookout.remove(m)
 		if l.node.dynamic {
 			last := l.members[len(l.members)-1]
 			l.members[m.index], last.index = last, m.index
@@ -325,6 +334,7 @@ func (l *loop) set(m *member, state State, current *runner) {
 func (l *loop) lost(m *member, reason exit.Reason) {
 	l.mu.Lock()
 	m.state, m.current, m.reason = Stopped, nil, reason
+	m.watched.ended()
 	l.mu.Unlock()
 }
 

@@ -43,6 +43,7 @@ type member struct {
 	index int  // among the members
 
 	life    *tracing.Life
+	watched *watched                          // nil if it has no limits
 	scope   atomic.Pointer[incarnation.Scope] // nil while the child is gone
 	current *runner                           // nil while there is no process
 	state   State

@@ -56,6 +56,11 @@ type Policy struct {
 	// supervisors refuse it.
 	MaxChildren int
 
+	// Watch tells when a child whose Spec has no Watch of its own counts as stuck
+	// while it is alive; the zero value means never. It is for the children, not
+	// for what is below them.
+	Watch Watch
+
 	// Tracing is where events, logs and spans of the children and everything
 	// below go; nil means where the supervisor's own go, and for a root a log
 	// of what is abnormal to slog.Default.
@@ -97,6 +102,7 @@ func (p Policy) check(dynamic bool) error {
 	} else if dynamic && p.AutoShutdown != strategy.Never {
 		fault("AutoShutdown", "a Dynamic does not end by itself, so not %v", p.AutoShutdown)
 	}
+	faults = append(faults, p.Watch.check("Policy.Watch"))
 	if p.MaxChildren < 0 {
 		fault("MaxChildren", "%d is negative", p.MaxChildren)
 	}

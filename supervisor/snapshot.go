@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
@@ -24,6 +25,11 @@ type Snapshot struct {
 	Supervisor  bool        // it is one; of a type around a supervisor this is known while it runs
 	Tree        string      // see Supervisor.Snapshot; empty for what is below
 	Children    []Snapshot  // in start order, those that were added last (S45, S105); those of a Dynamic in any
+
+	// Stuck is how long ago something began that has crossed a limit of the
+	// child's Watch and, when the supervisor looked last, was not over; 0 if
+	// nothing has.
+	Stuck time.Duration
 }
 
 // Snapshot shows the supervisor and everything below it. It never waits, also
@@ -79,6 +85,7 @@ func (l *loop) snapshots() []Snapshot {
 			Incarnation: m.number,
 			Reason:      m.reason,
 			Restarts:    restarts(m.history),
+			Stuck:       m.watched.stuckFor(m),
 		}
 		runners[i] = m.current
 	}
@@ -174,6 +181,9 @@ func (s Snapshot) write(text *strings.Builder, level int) {
 	}
 	if s.Waiting > 0 {
 		fmt.Fprintf(text, ", %d waiting", s.Waiting)
+	}
+	if s.Stuck > 0 {
+		fmt.Fprintf(text, ", stuck for %v", s.Stuck)
 	}
 	switch last := len(s.Restarts) - 1; {
 	case s.State == Stopped && s.Reason != nil:

@@ -78,13 +78,18 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	if l.kill.Err() != nil { // the kill may have gone by before the member could be seen
 		r.cell.Kill(exit.Killed)
 	}
+	l.lookout.opens(m)
 	r.launch()
 	phase, reason := l.awaitStart(m)
 	took := time.Since(r.began)
+	if phase != starting {
+		l.opened(m, took)
+	}
 	switch phase {
 	case starting:
 		act.End(nil)
 		l.stopMember(m, exit.Shutdown, l.final.Load())
+		l.opened(m, 0)
 		return false, errStopping
 	case failed:
 		l.lost(m, reason)
@@ -152,6 +157,11 @@ func (l *loop) newMember(child Child, name string, fixed bool) *member {
 	if m.spec.Backoff == nil {
 		m.spec.Backoff = l.node.policy.Backoff
 	}
+	limits := l.node.policy.Watch
+	if m.spec.Watch != nil {
+		limits = *m.spec.Watch
+	}
+	m.watched = newWatched(m, limits)
 	m.delays = strategy.NewDelays(m.spec.Backoff, l.node.policy.Healthy)
 	return m
 }

@@ -26,8 +26,8 @@
 // otherwise. The contents of messages never do, only their types. The levels:
 //
 //	error  Crash, GaveUp, Abandoned
-//	warn   Terminated if overdue, or killed by nobody; CastFailed
-//	info   Restarting, Returned, AutoShutdown
+//	warn   Terminated if overdue, or killed by nobody; CastFailed, Stuck
+//	info   Restarting, Returned, AutoShutdown, Unstuck
 //	debug  Started, Restarted, StartFailed, Exited, other Terminated, DeadLetter
 //
 // So each crash is told once at level error, with all that is known of it: a

@@ -139,6 +139,36 @@ type Returned struct {
 	Reason exit.Reason // what it ended with; without further effect (S194)
 }
 
+// Doing is what a child is stuck with.
+type Doing string
+
+// What a child may be stuck with: each has a limit of its own.
+const (
+	InStart Doing = "in Start"               // its Start has not returned
+	InHand  Doing = "with a message in hand" // or in its Continue: it handles nothing else
+	InQueue Doing = "with a message waiting" // for its turn, in the mailbox
+)
+
+// Stuck tells of a child that is alive, but takes longer than its limit for
+// something. That is all: nothing is done about it. It comes once, until an
+// [Unstuck] or the end: of the incarnation, or for a message that waits of the
+// child's life.
+type Stuck struct {
+	Head
+	Doing   Doing
+	For     time.Duration // at least
+	Waiting int           // messages in the mailbox
+	Stack   string        // of the child's goroutines; empty if it has none now, or if there were too many goroutines to look (200,000)
+}
+
+// Unstuck tells that what a [Stuck] told of is over: Start has returned, the
+// message is not in hand any more, or no message in the mailbox is too old.
+type Unstuck struct {
+	Head
+	Doing Doing
+	For   time.Duration // it has lasted at least; for a message in the mailbox the longest age that was seen
+}
+
 // DeadLetter tells of a message that was accepted and will not be handled. The
 // incarnation is the one that had it in hand, 0 if none had.
 type DeadLetter struct {
@@ -182,6 +212,8 @@ func (e GaveUp) stamped(path string) Event       { e.Head = e.Head.stamped(path)
 func (e AutoShutdown) stamped(path string) Event { e.Head = e.Head.stamped(path); return e }
 func (e Abandoned) stamped(path string) Event    { e.Head = e.Head.stamped(path); return e }
 func (e Returned) stamped(path string) Event     { e.Head = e.Head.stamped(path); return e }
+func (e Stuck) stamped(path string) Event        { e.Head = e.Head.stamped(path); return e }
+func (e Unstuck) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }
 func (e DeadLetter) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
 func (e CastFailed) stamped(path string) Event   { e.Head = e.Head.stamped(path); return e }
 func (e Missed) stamped(string) Event            { e.Head = e.Head.stamped(""); return e }

@@ -46,6 +46,8 @@ func (e AutoShutdown) entry() (string, slog.Level) {
 }
 func (e Abandoned) entry() (string, slog.Level)  { return "child abandoned", slog.LevelError }
 func (e Returned) entry() (string, slog.Level)   { return "abandoned child returned", slog.LevelInfo }
+func (e Stuck) entry() (string, slog.Level)      { return "child stuck", slog.LevelWarn }
+func (e Unstuck) entry() (string, slog.Level)    { return "child no longer stuck", slog.LevelInfo }
 func (e DeadLetter) entry() (string, slog.Level) { return "dead letter", slog.LevelDebug }
 func (e CastFailed) entry() (string, slog.Level) { return "cast failed", slog.LevelWarn }
 func (e Missed) entry() (string, slog.Level)     { return "missed events", slog.LevelWarn }
@@ -94,6 +96,20 @@ func (e Abandoned) LogValue() slog.Value { return e.group(slog.Duration("waited"
 
 // LogValue is path, incarnation, reason and the stack of a panic.
 func (e Returned) LogValue() slog.Value { return e.ended(e.Reason) }
+
+// LogValue is path, incarnation, doing, for, waiting and the stack, if there is one.
+func (e Stuck) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("doing", string(e.Doing)), slog.Duration("for", e.For), slog.Int("waiting", e.Waiting)}
+	if e.Stack != "" {
+		attrs = append(attrs, slog.String("stack", e.Stack))
+	}
+	return e.group(attrs...)
+}
+
+// LogValue is path, incarnation, doing and for.
+func (e Unstuck) LogValue() slog.Value {
+	return e.group(slog.String("doing", string(e.Doing)), slog.Duration("for", e.For))
+}
 
 // LogValue is path, incarnation, message (its type) and why.
 func (e DeadLetter) LogValue() slog.Value {

@@ -84,6 +84,20 @@ func (e Returned) String() string {
 	return fmt.Sprintf("%s returned after it was abandoned: %v", e.name(), e.Reason)
 }
 
+// String is "bank/alice#1 stuck with a message in hand for at least 3s, 5 waiting".
+func (e Stuck) String() string {
+	text := fmt.Sprintf("%s stuck %s for at least %v", e.name(), e.Doing, e.For)
+	if e.Waiting > 0 {
+		text += fmt.Sprintf(", %d waiting", e.Waiting)
+	}
+	return text
+}
+
+// String is "bank/alice#1 no longer stuck with a message in hand, after at least 5s".
+func (e Unstuck) String() string {
+	return fmt.Sprintf("%s no longer stuck %s, after at least %v", e.name(), e.Doing, e.For)
+}
+
 // String is "bank/alice#1 dead letter: main.Deposit: overflow".
 func (e DeadLetter) String() string {
 	return fmt.Sprintf("%s dead letter: %s: %s", e.name(), messageType(e.Message), e.Why)

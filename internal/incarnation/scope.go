@@ -23,6 +23,7 @@ type Scope struct {
 	wait     atomic.Pointer[Wait] // the call that it waits for
 
 	mu    sync.Mutex
+	queue Queue       // nil if it has none
 	cause exit.Reason // nil while the child is there
 	after []func(cause exit.Reason)
 }
@@ -32,6 +33,30 @@ func NewScope(path string) *Scope { return &Scope{path: path} }
 
 // Path is the child's path from the root, its own name last.
 func (s *Scope) Path() string { return s.path }
+
+// Queue is the mailbox of a child: how many messages have left it so far, and how
+// many wait in it.
+type Queue interface {
+	Queue() (left uint64, waiting int)
+}
+
+// SetQueue says that the child has a mailbox, which lives as long as it does.
+func (s *Scope) SetQueue(q Queue) {
+	s.mu.Lock()
+	s.queue = q
+	s.mu.Unlock()
+}
+
+// Queue asks the child's mailbox; without one nothing waits.
+func (s *Scope) Queue() (left uint64, waiting int) {
+	s.mu.Lock()
+	q := s.queue
+	s.mu.Unlock()
+	if q == nil {
+		return 0, 0
+	}
+	return q.Queue()
+}
 
 // AfterGone calls f once when the child is gone, at once if it is already. The
 // functions run in the order in which they were given, on the goroutine that
