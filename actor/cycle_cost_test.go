@@ -3,6 +3,7 @@ package actor_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"testing"
 	"time"
@@ -11,12 +12,17 @@ import (
 	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 // Once a call of a server has its outcome, nothing of it is left in the server.
 func TestCallsOfAServerCanBeCollected(t *testing.T) {
 	a, b := actor.NewServer("a", openState), actor.NewServer("b", openState)
-	plantWith(t, supervisor.Policy{Restarts: strategy.Unlimited, Tracing: quiet()}, a, b) // events would keep a message
+	events := tracing.New(tracing.Options{ // which would keep a message, as the record of a crash does
+		Logger: slog.New(slog.DiscardHandler),
+		Redact: tracing.Redacted,
+	})
+	plantWith(t, supervisor.Policy{Restarts: strategy.Unlimited, Tracing: events}, a, b)
 	gone := actor.NewServer("gone", openState)
 	for _, test := range []struct {
 		name string

@@ -76,7 +76,7 @@ var badChildren = map[string]struct {
 		make: bad(func(_ context.Context, let <-chan struct{}) error { <-let; return nil }),
 		want: map[string]string{
 			"starts and stops":              "it did not return within its shutdown time: abandoned 5s after it was asked to stop",
-			"stopped at once":               "it does not stop: 1 did not stop:\nactortest/parent/bad (incarnation 1), stuck for at least 5s\n\tgithub.com/coppice-go/coppice/actortest_test.init.func3",
+			"stopped at once":               "it does not stop: 1 did not stop:\nactortest/parent/bad (incarnation 1), stuck in run for at least 5s\n\tgithub.com/coppice-go/coppice/actortest_test.init.func3",
 			"killed":                        "did not return within its shutdown time: abandoned 100ms",
 			"restarted with its supervisor": "abandoned",
 		},

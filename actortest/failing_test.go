@@ -48,7 +48,7 @@ func TestRunTellsOfALeakAndGoesOn(t *testing.T) {
 
 func TestRunTellsOfWhatIsStuckAndGoesOn(t *testing.T) {
 	tellsAndGoesOn(t, func(context.Context) error { select {} },
-		"it does not stop: 1 did not stop:\n        actortest/parent/f (incarnation 1), stuck for at least 5s")
+		"it does not stop: 1 did not stop:\n        actortest/parent/f (incarnation 1), stuck in run for at least 5s")
 }
 
 func tellsAndGoesOn(t *testing.T, f func(context.Context) error, told string) {

@@ -93,7 +93,7 @@ func TestWatchOfTheMessageInHand(t *testing.T) {
 			time.Sleep(time.Minute)
 		}, []string{
 			"5s root/a#1 stuck with a message in hand for at least 4s, 1 waiting",
-			"10.000000001s root/a dead letter: supervisor_test.nap: in hand at a crash",
+			"10.000000001s root/a#1 dead letter: supervisor_test.nap: in hand at a crash",
 			"10.000000001s exit a: boom",
 			"10.000000001s restarting a",
 			"10.000000001s restart a",
@@ -331,7 +331,7 @@ func TestWatchOfAnAbandonedChild(t *testing.T) {
 		time.Sleep(6 * second)
 		check(t, "terminate", b.root.TerminateChild(t.Context(), "a"), nil)
 		b.wantAt(t, "5s root/a#1 stuck with a message in hand for at least 4s",
-			"11s root/a dead letter: supervisor_test.nap: in hand of an abandoned incarnation", "11s abandon a")
+			"11s root/a#1 dead letter: supervisor_test.nap: in hand of an abandoned incarnation", "11s abandon a")
 		check(t, "restart", b.root.RestartChild(t.Context(), "a"), nil)
 		time.Sleep(time.Nanosecond)
 		send(t, a, 10*second)
@@ -476,7 +476,7 @@ func TestWatchOfAMailboxWhileTheActorRestarts(t *testing.T) {
 				send(t, a, -2*second-1, 0)
 				time.Sleep(time.Minute)
 				want := []string{
-					"2.000000001s root/a dead letter: supervisor_test.nap: in hand at a crash",
+					"2.000000001s root/a#1 dead letter: supervisor_test.nap: in hand at a crash",
 					"2.000000001s exit a: boom",
 					"2.000000001s restarting a in 10s",
 					"5s root/a#1 stuck with a message waiting for at least 4s, 1 waiting",
@@ -539,7 +539,7 @@ func TestWatchOfAChildThatIsGone(t *testing.T) {
 		b.take()
 		check(t, "terminate", crowd.TerminateChild(t.Context(), name), nil)
 		time.Sleep(30 * second)
-		b.want(t, b.deadLetter(name, "in hand of an abandoned incarnation"), "abandon crowd/"+name, b.deadLetter(name, "discarded"))
+		b.want(t, b.deadLetter(name+"#1", "in hand of an abandoned incarnation"), "abandon crowd/"+name, b.deadLetter(name, "discarded"))
 		for range 3 { // by hand once more, and others beside it
 			_, err := crowd.StartChild(t.Context(), supervisor.Spec{Child: sleeper("b"), Watch: new(supervisor.Watch)})
 			checkError(t, "start", err, "")
@@ -686,7 +686,7 @@ func TestWatchOfAChildWhoseCrashWaits(t *testing.T) {
 		b.wantAt(t,
 			"6.000000001s exit slow: boom",
 			"6.000000001s restarting slow",
-			"10.000000001s root/a dead letter: supervisor_test.nap: in hand at a crash",
+			"10.000000001s root/a#1 dead letter: supervisor_test.nap: in hand at a crash",
 			"16.000000001s restart slow",
 			"16.000000001s exit a: boom",
 			"16.000000001s restarting a",
