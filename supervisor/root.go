@@ -243,14 +243,18 @@ func (n *node) Run(ctx context.Context) error {
 //
 // It may be called from anywhere but the tree itself, where it would wait for its
 // own caller: with a ctx that a child of the tree was given it is refused with
-// [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start. It may
-// be called any number of times: the calls join, and one that comes later gets the
-// same report. A supervisor that was never started has nothing to stop. One that
+// [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start. An
+// incarnation that was abandoned can stop nothing with its ctx, neither another
+// tree nor the next life of its own (S194). Stop may be called any number of times:
+// the calls join, and one that comes later gets the same report. A supervisor that was never started has nothing to stop. One that
 // is part of another tree refuses with [ErrNested].
 func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
 	if r != nil && !r.ended() && r.holds(ctx) {
 		return &ChildError{Path: n.name, Op: "stop", Err: ErrReentrant}
+	}
+	if from := incarnation.From(ctx); from != nil && from.Abandoned() {
+		return &ChildError{Path: n.name, Op: "stop", Err: incarnation.Ended(from)}
 	}
 	if r == nil || r.ended() {
 		switch placed := n.placed(); {
