@@ -19,6 +19,7 @@ func (s *soak) keeper(t *tree) {
 	for !s.finishing() {
 		s.gate.RLock()
 		ctx, cancel := context.WithCancel(context.Background())
+		s.lives.newRun(t)
 		wait, err := t.root.Start(ctx)
 		s.figures.starts.Add(1)
 		if err != nil { // something would not open, say
@@ -107,8 +108,9 @@ func (s *soak) ended(t *tree, err error, justNow bool) {
 		for _, one := range stuck.Stuck {
 			key := incarnationKey{one.Path, one.Incarnation}
 			listed[key] = true
-			if justNow && !s.forest.isSupervisor(one.Path) && !s.lives.knows(key, run) {
-				s.violation("%s: the report lists %v, which is not there", t.name, one)
+			// One that is in Start may not have come to run.
+			if justNow && !one.InStart && !s.forest.isSupervisor(one.Path) && !s.lives.knows(key, run) {
+				s.violation("%s: the report lists %v, which is not there; of it there was %s", t.name, one, s.lives.of(key))
 			}
 		}
 	}

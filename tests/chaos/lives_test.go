@@ -146,7 +146,9 @@ func (w *lives) begin(ctx context.Context, of *watched) *life {
 	l := &life{lives: w, of: of, path: place, number: number, tree: tree, ctx: ctx, present: 1}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	of.tree.run = tree
+	if ctx.Err() == nil { // else it may be a late one of a run before
+		of.tree.run = tree
+	}
 	of.latest = slices.DeleteFunc(of.latest, func(l *life) bool { return l.present == 0 })
 	key := incarnationKey{place, number}
 	if w.early[key] > 0 && ctx.Err() != nil {
@@ -366,6 +368,14 @@ func (w *lives) settleChild(of *watched) {
 	}
 }
 
+// newRun says that a tree begins anew. How its run is called, the first leaf of it
+// that begins will see.
+func (w *lives) newRun(t *tree) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	t.run = ""
+}
+
 // runOf is the latest run of a tree.
 func (w *lives) runOf(t *tree) string {
 	w.mu.Lock()
@@ -373,13 +383,21 @@ func (w *lives) runOf(t *tree) string {
 	return t.run
 }
 
-// knows says whether there is an incarnation that was abandoned, or is there.
+// knows says whether there is an incarnation of which no event has told that it
+// has ended otherwise than by being abandoned.
 func (w *lives) knows(key incarnationKey, tree string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.ContainsFunc(w.all[key], func(l *life) bool {
-		return l.tree == tree && (l.told == abandoned || l.present > 0)
+		return l.tree == tree && (l.told == abandoned || l.told == running)
 	})
+}
+
+// of tells what is known of an incarnation.
+func (w *lives) of(key incarnationKey) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return fmt.Sprint(w.all[key], "\n", w.traced(key.path))
 }
 
 // alive says whether a child has an incarnation.

@@ -16,9 +16,9 @@ func (s *soak) sender(n int) {
 		s.gate.RLock()
 		var ctx context.Context = context.Background()
 		cancel := func() {}
-		bounded := dice.IntN(8) > 0
+		bounded := dice.IntN(16) > 0
 		if bounded {
-			ctx, cancel = context.WithTimeout(ctx, s.random(dice, 30*time.Millisecond))
+			ctx, cancel = context.WithTimeout(ctx, s.random(dice, 15*time.Millisecond))
 		}
 		to := s.forest.random(dice)
 		for range 1 + dice.IntN(32) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -42,11 +44,11 @@ func (s *soak) quiet() {
 // check waits until it is quiet, and checks.
 func (s *soak) check() {
 	s.settle()
-	gone := s.barrier()
+	behind, gone := s.barrier()
 	s.settle()
 	for _, l := range s.forest.all() {
 		if l.ledger != nil {
-			s.agree(l)
+			s.agree(l, behind[l])
 		}
 	}
 	s.figures.alive = s.lives.settle()
@@ -54,8 +56,9 @@ func (s *soak) check() {
 		if l.ledger == nil {
 			continue
 		}
-		if sums := l.ledger.forget(); gone[l] {
-			s.figures.books.add(sums)
+		l.ledger.forget()
+		if gone[l] {
+			s.figures.books.add(l.ledger.sum())
 		}
 	}
 	s.forest.remove(gone)
@@ -85,10 +88,10 @@ func (s *soak) settle() {
 	}
 }
 
-// barrier sends one more message to each leaf, behind all others. What was added
-// and is gone is given back.
-func (s *soak) barrier() (gone map[*leaf]bool) {
-	gone = make(map[*leaf]bool)
+// barrier sends one more message to each leaf. It tells who has it, behind all
+// others, and what was added and is gone.
+func (s *soak) barrier() (behind, gone map[*leaf]bool) {
+	behind, gone = make(map[*leaf]bool), make(map[*leaf]bool)
 	for _, l := range s.forest.all() {
 		if l.ledger == nil {
 			if l.extra && !s.lives.alive(l.child) {
@@ -108,19 +111,25 @@ func (s *soak) barrier() (gone map[*leaf]bool) {
 		if errors.Is(err, context.DeadlineExceeded) {
 			s.stuckAt("%s takes nothing: %v", l.name, err)
 		}
+		behind[l] = err == nil
 		gone[l] = l.extra && errors.Is(err, actor.ErrNoProc)
 	}
-	return gone
+	return behind, gone
 }
 
-// agree checks that a mailbox's own account is that of the books.
-func (s *soak) agree(l *leaf) {
+// agree checks that a mailbox's own account is that of the books. In hand there
+// can be the message of the barrier, and nothing before it.
+func (s *soak) agree(l *leaf, behind bool) {
+	inHand := uint64(0)
+	if behind {
+		inHand = 1
+	}
 	end := time.NewTimer(s.patience)
 	defer end.Stop()
 	for {
 		account, book := l.stats(), l.ledger.sum()
 		dead := book.letters()
-		if account.Waiting == 0 && account.InHand <= 1 && account.Dead == dead && account.Handled+account.InHand == book.accepted-dead {
+		if account.Waiting == 0 && account.InHand <= inHand && account.Dead == dead && account.Handled+account.InHand == book.accepted-dead {
 			return
 		}
 		again := time.NewTimer(time.Millisecond)
@@ -136,11 +145,15 @@ func (s *soak) agree(l *leaf) {
 // stuckAt is a violation after which nothing can go on.
 func (s *soak) stuckAt(format string, args ...any) {
 	s.violation(format, args...)
-	stacks := make([]byte, 1<<22)
+	stacks := make([]byte, 1<<24)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	var text strings.Builder
 	s.describe(&text)
-	s.fatal(text.String() + "\n" + string(stacks))
+	file := filepath.Join(os.TempDir(), fmt.Sprintf("chaos-%d.txt", s.seed))
+	if err := os.WriteFile(file, []byte(text.String()+"\n"+string(stacks)), 0o644); err != nil {
+		file = err.Error()
+	}
+	panic(fmt.Sprintf("violation: seed %d: nothing goes on; what is open, the trees and all stacks are in %s", s.seed, file))
 }
 
 // describe lists what is open.

@@ -103,7 +103,7 @@ func TestSoak(t *testing.T) {
 
 // run lets the forest work for so long, with quiet moments in between.
 func (s *soak) run(length time.Duration) {
-	const senders, administrators = 24, 8
+	const senders, administrators = 200, 8
 	var keepers, workers sync.WaitGroup
 	for _, tree := range s.forest.trees {
 		keepers.Go(func() { s.keeper(tree) })
@@ -254,7 +254,7 @@ func (s *soak) finishing() bool {
 func (s *soak) hang(dice *rand.Rand) {
 	most := 150 * time.Millisecond
 	if dice.IntN(2) == 0 {
-		most = 3 * time.Second
+		most = time.Second
 	}
 	s.until(s.random(dice, most))
 }
@@ -284,9 +284,4 @@ func (s *soak) violation(format string, args ...any) {
 	if s.violate.Add(1) <= mostViolations {
 		s.t.Errorf("violation: "+format, args...)
 	}
-}
-
-// fatal ends the test where it is; what is stuck stays.
-func (s *soak) fatal(text string) {
-	panic(fmt.Sprintf("violation: seed %d: nothing goes on:\n%s", s.seed, text))
 }
