@@ -72,3 +72,32 @@ func TestAbandonedTwice(t *testing.T) {
 		t.Error("abandon after the return: got it listed, want not")
 	}
 }
+
+// A report, or an Exclusive supervisor, may look just while an incarnation is
+// being abandoned that has ended, or has come back from an abandonment.
+func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
+	for name, end := range map[string]func(*tree, *runner){
+		"ended": func(_ *tree, r *runner) { r.cell.End(exit.Normal) },
+		"returned": func(tree *tree, r *runner) {
+			tree.abandon(r, overdue{})
+			tree.returned(r, exit.Normal)
+		},
+	} {
+		tree := newTree(nil)
+		r := &runner{cell: incarnation.New(t.Context(), incarnation.NewScope("root/c"), 1, incarnation.Terms{}), tree: tree}
+		looks := false
+		lost := 0
+		r.cell.Attach(func() incarnation.Hooks {
+			return incarnation.Hooks{Kill: func() { looks, lost = true, len(tree.lost()) }}
+		})
+		end(tree, r)
+		if name == "returned" { // its contexts are dead, so nobody is called: look at what is in between by hand
+			tree.abandoned[r] = overdue{}
+			looks, lost = true, len(tree.lost())
+		}
+		tree.abandon(r, overdue{})
+		if !looks || lost != 0 {
+			t.Errorf("%s: got %d lost meanwhile (looked: %t), want 0", name, lost, looks)
+		}
+	}
+}

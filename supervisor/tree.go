@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"maps"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -114,11 +113,18 @@ func (t *tree) returned(r *runner, reason exit.Reason) {
 	}
 }
 
-// lost are the incarnations that were abandoned and have not come back.
+// lost are the incarnations that were abandoned and have not come back. One that
+// is only listed, because it is being abandoned this moment, may have ended.
 func (t *tree) lost() map[*runner]overdue {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return maps.Clone(t.abandoned)
+	lost := make(map[*runner]overdue, len(t.abandoned))
+	for r, known := range t.abandoned {
+		if r.cell.Abandoned() && r.abandonment.back == nil {
+			lost[r] = known
+		}
+	}
+	return lost
 }
 
 func (r *runner) head() tracing.Head {
