@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -100,4 +101,28 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 			t.Errorf("%s: got %d lost meanwhile (looked: %t), want 0", name, lost, looks)
 		}
 	}
+}
+
+// Where goroutines wait long for their turn, the shutdown time may be over before
+// an incarnation has begun. Its Start would run beside that of its successor.
+func TestS194_AbandonedBeforeItBegins(t *testing.T) {
+	tree, began, notified := newTree(nil), false, false
+	child := starts{Func("c", nil), func() { began = true }}
+	r := newRunner(t.Context(), child, incarnation.NewScope("root/c"), 1, incarnation.Terms{}, tree, nil, func(*runner) { notified = true })
+	tree.abandon(r, overdue{})
+	r.start()
+	if began || notified || len(tree.lost()) != 0 {
+		t.Errorf("got started %t, told of %t, %d lost; want none of these", began, notified, len(tree.lost()))
+	}
+}
+
+// starts is a child that tells when it is started.
+type starts struct {
+	Child
+	begin func()
+}
+
+func (s starts) Start(context.Context) (func() error, error) {
+	s.begin()
+	return nil, nil
 }
