@@ -195,3 +195,33 @@ func TestS111S119_RequestDuringWhichASinkLeaves(t *testing.T) {
 		checkError(t, "wait", wait(), "goroutine left by runtime.Goexit")
 	})
 }
+
+// What was added to a supervisor goes with it, also when it is abandoned and its
+// loop does not come back to see to that: nobody waits for an actor that is gone.
+func TestS63S194_AddedChildOfAnAbandonedSupervisor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		stuck := quiet(func(e tracing.Event) { // in the loop of sub
+			if _, ok := e.(tracing.Terminated); ok && e.Where().Path == "root/sub/last" {
+				<-released
+			}
+		})
+		added := actor.New("added", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(context.Context, int) error { return nil }}, nil
+		})
+		sub := supervisor.New("sub", supervisor.Policy{Tracing: stuck})
+		b := start(t, supervisor.Policy{}, supervisor.Spec{Child: sub, Shutdown: supervisor.Timeout(time.Second)})
+		checkError(t, "start", sub.StartChild(t.Context(), added), "")
+		checkError(t, "start", sub.StartChild(t.Context(), named("last")), "")
+		var report *supervisor.StopError
+		if err := b.stop(); !errors.As(err, &report) {
+			t.Errorf("stop: got %v, want a StopError", err)
+		}
+		synctest.Wait()
+		if err := added.Send(t.Context(), 1); !errors.Is(err, actor.ErrNoProc) {
+			t.Errorf("send: got %v, want %v", err, actor.ErrNoProc)
+		}
+		close(released)
+		synctest.Wait()
+	})
+}

@@ -194,10 +194,8 @@ func (n *node) left(l *loop) {
 		n.last.Store(&Snapshot{Incarnation: l.cell.Number(), Children: l.snapshots()})
 		n.loop.CompareAndSwap(l, nil)
 	}
-	for _, m := range l.members {
-		if !m.fixed {
-			m.gone(exit.Shutdown)
-		}
+	for _, m := range l.added() {
+		m.gone(exit.Shutdown)
 	}
 }
 
