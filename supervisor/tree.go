@@ -81,6 +81,9 @@ func (t *tree) abandon(r *runner, known overdue) bool {
 	if r.cell.Abandon() {
 		return true
 	}
+	if l, ok := r.cell.Handler().(*loop); ok && r.cell.Abandoned() {
+		l.abandoned() // whoever was faster may not have come to what is below
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !r.cell.Abandoned() || r.abandonment.back != nil {
