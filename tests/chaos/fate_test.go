@@ -116,7 +116,7 @@ func (m message) act(ctx context.Context, h *host) (uint64, error) {
 	case fails:
 		return 0, errAsTold
 	case panics:
-		panic(panicValue)
+		panic(errPanic)
 	case goexits:
 		runtime.Goexit()
 	case hangs:
@@ -215,7 +215,7 @@ func (h *host) spawn(ctx context.Context) {
 		case 1:
 			return errAsTold
 		case 2:
-			panic(panicValue)
+			panic(errPanic)
 		case 3:
 			runtime.Goexit()
 		case 4:

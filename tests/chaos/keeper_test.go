@@ -129,7 +129,7 @@ func (s *soak) ended(t *tree, err error, justNow bool) {
 		id, epoch := l.ledger.open(bySend)
 		v := refused
 		if err := l.send(context.Background(), message{to: l, id: id}); !errors.Is(err, actor.ErrNoProc) {
-			s.violation("%s has ended, and a send to %s gives %v", t.name, l.name, err)
+			s.violation("%s has ended, and a send to %s gives %v (it is there: %t)", t.name, l.name, err, s.lives.alive(l.child))
 			if err == nil {
 				v = accepted
 			}

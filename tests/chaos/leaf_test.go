@@ -48,7 +48,7 @@ type host struct {
 var (
 	errOpen    = errors.New("does not open, as told")
 	errAsTold  = errors.New("fails, as told")
-	panicValue = errors.New("panics, as told")
+	errPanic = errors.New("panics, as told")
 )
 
 // newLeaf makes a leaf of a random kind.
@@ -128,7 +128,7 @@ func (l *leaf) open(ctx context.Context) (*host, error) {
 	case 3:
 		return nil, actor.Ignore
 	case 4:
-		panic(panicValue)
+		panic(errPanic)
 	case 5, 6:
 		l.soak.pause(ctx, h.dice, 5*time.Millisecond)
 	case 7: // past its shutdown time, if it is stopped
@@ -153,7 +153,7 @@ func closeHost(ctx context.Context, h *host, _ exit.Reason) error {
 	case 0:
 		return errAsTold
 	case 1:
-		panic(panicValue)
+		panic(errPanic)
 	case 2:
 		h.soak.pause(ctx, h.dice, 2*time.Millisecond)
 	}

@@ -14,8 +14,8 @@ type figures struct {
 	abandoned, returned, castsFailed                                      atomic.Uint64
 	letters                                                               [whys]atomic.Uint64
 
-	hangs, fenced, admin, refusals, extras                 atomic.Uint64
-	starts, failedStarts, stops, treesGaveUp, stuck, leaks atomic.Uint64
+	hangs, fenced, admin, refusals, extras          atomic.Uint64
+	starts, failedStarts, stops, treesGaveUp, stuck atomic.Uint64
 
 	books      sums // of leaves that are gone
 	alive      int
@@ -43,14 +43,36 @@ type report struct {
 	HeapsWhenQuiet                                            []uint64
 }
 
-func (s *soak) report() report {
-	f := &s.figures
-	books := f.books
+// total is what all books add up to.
+func (s *soak) total() sums {
+	total := s.figures.books
 	for _, l := range s.forest.all() {
 		if l.ledger != nil {
-			books.add(l.ledger.sum())
+			total.add(l.ledger.sum())
 		}
 	}
+	return total
+}
+
+// compare checks that the sink has seen just the dead letters of the books, and
+// that each abandonment has ended in a return.
+func (s *soak) compare() {
+	f, books := &s.figures, s.total()
+	for why, want := range books.dead {
+		if got := f.letters[why].Load(); got != want {
+			s.violation("%v: the sink has seen %d dead letters, the books have %d", mailbox.Why(why), got, want)
+		}
+	}
+	if books.accepted != books.handled+books.letters() {
+		s.violation("%d accepted, but %d handled and %d dead letters", books.accepted, books.handled, books.letters())
+	}
+	if got, want := f.returned.Load(), f.abandoned.Load(); got != want {
+		s.violation("%d incarnations were abandoned, %d have returned", want, got)
+	}
+}
+
+func (s *soak) report() report {
+	f, books := &s.figures, s.total()
 	r := report{
 		Seed: s.seed, Trees: len(s.forest.trees), Supervisors: len(s.forest.branches), Actors: s.forest.fixed, Added: int(f.extras.Load()),
 		Accepted: books.accepted, Refused: books.refused, Handled: books.handled,

@@ -89,7 +89,7 @@ func TestSoak(t *testing.T) {
 	after := resting(before.goroutines)
 	r.GoroutinesBefore, r.GoroutinesAfter = before.goroutines, after.goroutines
 	r.HeapBefore, r.HeapAfter = before.heap, after.heap
-	s.back(before, after, r)
+	s.back(before, after)
 	t.Log(r)
 	if *flagJSON != "" {
 		if err := r.write(*flagJSON); err != nil {
@@ -130,6 +130,7 @@ func (s *soak) run(length time.Duration) {
 	if s.figures.alive > 0 {
 		s.violation("%d incarnations are left", s.figures.alive)
 	}
+	s.compare()
 }
 
 // await waits for goroutines of the soak itself.
@@ -212,13 +213,20 @@ func resting(goroutines int) rest {
 // be more.
 const mostHeap = 4 << 20
 
-// back checks that nothing is left.
-func (s *soak) back(before, after rest, r report) {
+// back checks that nothing is left, and that the forest did not grow while it
+// worked.
+func (s *soak) back(before, after rest) {
 	if after.goroutines > before.goroutines {
 		s.violation("%d goroutines at the start, %d at the end", before.goroutines, after.goroutines)
 	}
 	if after.heap > before.heap+mostHeap {
 		s.violation("%d bytes of heap at the start, %d at the end", before.heap, after.heap)
+	}
+	if heaps := s.figures.heaps; len(heaps) >= 16 { // the last is of the end
+		early, late := heaps[len(heaps)/4], heaps[len(heaps)-2]
+		if late > early+mostHeap {
+			s.violation("the heap grows from one quiet moment to the next: %v", heaps)
+		}
 	}
 }
 
