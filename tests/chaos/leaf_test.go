@@ -46,9 +46,9 @@ type host struct {
 }
 
 var (
-	errOpen    = errors.New("does not open, as told")
-	errAsTold  = errors.New("fails, as told")
-	errPanic = errors.New("panics, as told")
+	errOpen   = errors.New("does not open, as told")
+	errAsTold = errors.New("fails, as told")
+	errPanic  = errors.New("panics, as told")
 )
 
 // newLeaf makes a leaf of a random kind.

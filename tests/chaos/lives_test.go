@@ -144,7 +144,7 @@ func (w *lives) ends(head tracing.Head, how end, reason exit.Reason) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := incarnationKey{head.Path, head.Incarnation}
-	l := w.ending(key, how)
+	l, sure := w.ending(key, how)
 	switch {
 	case l == nil && w.soak.forest.isSupervisor(head.Path):
 	case l == nil && how == abandoned:
@@ -155,7 +155,7 @@ func (w *lives) ends(head tracing.Head, how end, reason exit.Reason) {
 		l.concluded = true
 	default:
 		l.told = how
-		if how == exited && !l.crew && l.clean != reason.Clean() {
+		if how == exited && sure && !l.crew && l.clean != reason.Clean() {
 			w.soak.violation("%v: the event says %v, its run has returned clean=%t", l, reason, l.clean)
 		}
 		w.count(l)
@@ -163,26 +163,30 @@ func (w *lives) ends(head tracing.Head, how end, reason exit.Reason) {
 }
 
 // ending finds the incarnation of which an event tells. There may be several with
-// one path and number: a child that was deleted and comes back with its supervisor
-// begins to count anew, and so does a tree.
-func (w *lives) ending(key incarnationKey, how end) *life {
+// one path and number, and then it is not sure which: a child that was deleted and
+// comes back with its supervisor begins to count anew, and so does a tree. What is
+// told late is an abandonment, so other ends are those of the latest.
+func (w *lives) ending(key incarnationKey, how end) (of *life, sure bool) {
 	fits := []func(*life) bool{
 		func(l *life) bool { return l.told == running && l.up && l.present == 0 },
 		func(l *life) bool { return l.told == running && !l.up && l.present == 0 }, // it was stopped in its Start
 		func(l *life) bool { return l.told == abandoned && l.crew && !l.concluded },
 	}
+	all := slices.Clone(w.all[key])
+	slices.Reverse(all)
 	if how == abandoned {
 		fits = []func(*life) bool{
 			func(l *life) bool { return l.told == running && l.present > 0 && l.ctx.Err() != nil },
 			func(l *life) bool { return l.told == running && l.present == 0 && (l.up || l.overlaps) },
 		}
+		slices.Reverse(all)
 	}
 	for _, fit := range fits {
-		if i := slices.IndexFunc(w.all[key], fit); i >= 0 {
-			return w.all[key][i]
+		if i := slices.IndexFunc(all, fit); i >= 0 {
+			return all[i], !slices.ContainsFunc(all[i+1:], fit)
 		}
 	}
-	return nil
+	return nil, false
 }
 
 // comesBack takes the event of a return.
