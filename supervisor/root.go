@@ -246,8 +246,9 @@ func (n *node) Run(ctx context.Context) error {
 // [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start. An
 // incarnation that was abandoned can stop nothing with its ctx, neither another
 // tree nor the next life of its own (S194). Stop may be called any number of times:
-// the calls join, and one that comes later gets the same report. A supervisor that was never started has nothing to stop. One that
-// is part of another tree refuses with [ErrNested].
+// the calls join, and one that comes later gets the same report. A supervisor that
+// was never started has nothing to stop. One that is part of another tree refuses
+// with [ErrNested].
 func (n *node) Stop(ctx context.Context) error {
 	r := n.root.Load()
 	if r != nil && !r.ended() && r.holds(ctx) {

@@ -5,6 +5,13 @@
 //
 //	go test ./tests/chaos                                             a few seconds
 //	go test ./tests/chaos -run Soak -timeout 1h -chaos.minutes=10 -v  a long one
+//	go test ./tests/chaos -run Mutants -chaos.mutants -v              can it fail at all?
+//
+// Who keeps which account: ledgers that of messages (books_test.go, entry_test.go),
+// lives that of incarnations (lives_test.go, watched_test.go), both written by
+// senders, handlers and children themselves, and held against what the events, the
+// mailboxes' own Stats and the reports of stops say, in the quiet moments of
+// quiet_test.go and whenever a tree has ended (keeper_test.go).
 //
 // A seed plays the random choices again, not how goroutines interleave: what one
 // run has found another need not, with the same seed or any other.
