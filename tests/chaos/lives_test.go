@@ -167,18 +167,19 @@ func (w *lives) ends(head tracing.Head, how end, reason exit.Reason) {
 // comes back with its supervisor begins to count anew, and so does a tree. What is
 // told late is an abandonment, so other ends are those of the latest.
 func (w *lives) ending(key incarnationKey, how end) (of *life, sure bool) {
-	fits := []func(*life) bool{
-		func(l *life) bool { return l.told == running && l.up && l.present == 0 },
-		func(l *life) bool { return l.told == running && !l.up && l.present == 0 }, // it was stopped in its Start
-		func(l *life) bool { return l.told == abandoned && l.crew && !l.concluded },
-	}
 	all := slices.Clone(w.all[key])
-	slices.Reverse(all)
-	if how == abandoned {
+	fits := []func(*life) bool{func(l *life) bool { return l.told == running && l.up && l.present == 0 }}
+	switch how {
+	case abandoned:
 		fits = []func(*life) bool{
 			func(l *life) bool { return l.told == running && l.present > 0 && l.ctx.Err() != nil },
 			func(l *life) bool { return l.told == running && l.present == 0 && (l.up || l.overlaps) },
 		}
+	case exited: // perhaps what had to be abandoned after that
+		fits = append(fits, func(l *life) bool { return l.told == abandoned && l.crew && !l.concluded })
+		slices.Reverse(all)
+	case terminated: // perhaps in its Start
+		fits = append(fits, func(l *life) bool { return l.told == running && !l.up && l.present == 0 })
 		slices.Reverse(all)
 	}
 	for _, fit := range fits {
