@@ -43,7 +43,7 @@ type loop struct {
 	end    exit.Reason // why the loop ends; nil while it runs
 	ending atomic.Bool // it does, and stops its children
 
-	mu      sync.Mutex // guards members and their visible fields against snapshots; never held across a wait
+	mu      *sync.Mutex // the node's; guards members and their visible fields against snapshots; never held across a wait
 	members []*member
 	byName  map[string]*member
 	fenced  bool // the supervisor has ended or was abandoned: no incarnation begins any more
@@ -52,6 +52,7 @@ type loop struct {
 func newLoop(n *node, cell *incarnation.Cell) *loop {
 	l := &loop{
 		node:     n,
+		mu:       &n.visible,
 		path:     cell.Scope().Path(),
 		cell:     cell,
 		tree:     treeOf(cell),
