@@ -42,6 +42,7 @@ type life struct {
 	told      end
 	concluded bool // it was abandoned when it had ended by itself, and an event tells of that end too
 	returned  bool // an event says so
+	stale     bool // it was over in a quiet moment
 	overlaps  bool // the next began while this was there
 	unsettled bool // an event has to come
 }
@@ -260,9 +261,13 @@ func (w *lives) settle() (alive int) {
 			if l.overlaps && l.told != abandoned {
 				w.soak.violation("%v was there when the next began, and is not abandoned", l)
 			}
-			if l.present > 0 {
+			switch {
+			case l.present > 0:
 				left = append(left, l)
 				alive++
+			case !l.up && !l.stale: // its Start has failed, and if it was being stopped an event will tell
+				l.stale = true
+				left = append(left, l)
 			}
 		}
 		if len(left) == 0 {
