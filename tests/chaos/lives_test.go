@@ -258,13 +258,15 @@ func (w *lives) settle() (alive int) {
 	for key, all := range w.all {
 		var left []*life
 		for _, l := range all {
-			if l.overlaps && l.told != abandoned {
+			if l.overlaps && l.told != abandoned && !l.unsettled {
 				w.soak.violation("%v was there when the next began, and is not abandoned", l)
 			}
 			switch {
 			case l.present > 0:
 				left = append(left, l)
 				alive++
+			case l.unsettled: // it has ended this moment: a supervisor may give up whenever it likes
+				left = append(left, l)
 			case !l.up && !l.stale: // its Start has failed, and if it was being stopped an event will tell
 				l.stale = true
 				left = append(left, l)
