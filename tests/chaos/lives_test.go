@@ -101,7 +101,7 @@ func (w *lives) begin(ctx context.Context, of *watched) *life {
 	}
 	for _, before := range of.latest {
 		old := before
-		if l.told == abandoned {
+		if l.told == abandoned || ctx.Err() != nil && before.ctx.Err() == nil { // it comes late, beside its successor
 			old = l
 		}
 		old.overlaps = true

@@ -68,7 +68,7 @@ type soak struct {
 }
 
 func TestSoak(t *testing.T) {
-	length := 4 * time.Second
+	length := 3 * time.Second
 	if *flagMinutes > 0 {
 		length = time.Duration(*flagMinutes * float64(time.Minute))
 	}
