@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -71,4 +72,58 @@ func TestAbandonedTwice(t *testing.T) {
 	if tree.abandon(r, overdue{}) || len(tree.lost(false)) != 0 {
 		t.Error("abandon after the return: got it listed, want not")
 	}
+}
+
+// A report, or an Exclusive supervisor, may look just while an incarnation is
+// being abandoned that has ended, or has come back from an abandonment.
+func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
+	for name, end := range map[string]func(*tree, *runner){
+		"ended": func(_ *tree, r *runner) { r.cell.End(exit.Normal) },
+		"returned": func(tree *tree, r *runner) {
+			tree.abandon(r, overdue{})
+			tree.returned(r, exit.Normal)
+			tree.done(r)
+		},
+	} {
+		tree := newTree(nil)
+		r := &runner{cell: incarnation.New(t.Context(), incarnation.NewScope("root/c"), 1, incarnation.Terms{}), tree: tree}
+		looks := false
+		lost := 0
+		r.cell.Attach(func() incarnation.Hooks {
+			return incarnation.Hooks{Kill: func() { looks, lost = true, len(tree.lost(true)) }}
+		})
+		end(tree, r)
+		if name == "returned" { // its contexts are dead, so nobody is called: look at what is in between by hand
+			tree.list(r, overdue{})
+			looks, lost = true, len(tree.lost(true))
+		}
+		tree.abandon(r, overdue{})
+		if !looks || lost != 0 {
+			t.Errorf("%s: got %d lost meanwhile (looked: %t), want 0", name, lost, looks)
+		}
+	}
+}
+
+// Where goroutines wait long for their turn, the shutdown time may be over before
+// an incarnation has begun. Its Start would run beside that of its successor.
+func TestS194_AbandonedBeforeItBegins(t *testing.T) {
+	tree, began, notified := newTree(nil), false, false
+	child := starts{Func("c", nil), func() { began = true }}
+	r := newRunner(t.Context(), child, incarnation.NewScope("root/c"), 1, incarnation.Terms{}, tree, nil, func(*runner) { notified = true })
+	tree.abandon(r, overdue{})
+	r.start()
+	if began || notified || len(tree.lost(true)) != 0 {
+		t.Errorf("got started %t, told of %t, %d lost; want none of these", began, notified, len(tree.lost(true)))
+	}
+}
+
+// starts is a child that tells when it is started.
+type starts struct {
+	Child
+	begin func()
+}
+
+func (s starts) Start(context.Context) (func() error, error) {
+	s.begin()
+	return nil, nil
 }

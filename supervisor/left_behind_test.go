@@ -195,3 +195,78 @@ func TestS111S119_RequestDuringWhichASinkLeaves(t *testing.T) {
 		checkError(t, "wait", wait(), "goroutine left by runtime.Goexit")
 	})
 }
+
+// What was added to a supervisor goes with it, also when it is abandoned and its
+// loop does not come back to see to that: nobody waits for an actor that is gone.
+func TestS63S194_AddedChildOfAnAbandonedSupervisor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		stuck := quiet(func(e tracing.Event) { // in the loop of sub
+			if _, ok := e.(tracing.Terminated); ok && e.Where().Path == "root/sub/last" {
+				<-released
+			}
+		})
+		added := actor.New("added", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(context.Context, int) error { return nil }}, nil
+		})
+		sub := supervisor.New("sub", supervisor.Policy{Tracing: stuck})
+		b := start(t, supervisor.Policy{}, supervisor.Spec{Child: sub, Shutdown: supervisor.Timeout(time.Second)})
+		checkError(t, "start", sub.StartChild(t.Context(), added), "")
+		checkError(t, "start", sub.StartChild(t.Context(), named("last")), "")
+		var report *supervisor.StopError
+		if err := b.stop(); !errors.As(err, &report) {
+			t.Errorf("stop: got %v, want a StopError", err)
+		}
+		synctest.Wait()
+		if err := added.Send(t.Context(), 1); !errors.Is(err, actor.ErrNoProc) {
+			t.Errorf("send: got %v, want %v", err, actor.ErrNoProc)
+		}
+		close(released)
+		synctest.Wait()
+	})
+}
+
+// A tree may be abandoned while a supervisor in it is just being abandoned, by
+// one who is held up on the way down. The report has all that is there.
+func TestS193_AbandonedWhileBeingAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		stuck := func(name string) *actor.Actor[string] {
+			return actor.New(name, func(context.Context) (actor.Behavior[string], error) {
+				return actor.Behavior[string]{Receive: func(context.Context, string) error { <-released; return nil }}, nil
+			})
+		}
+		first, second := stuck("first"), stuck("second")
+		policy := supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
+			letter, _ := e.(tracing.DeadLetter)
+			_, stopped := e.(tracing.Terminated)
+			if letter.Message == "first" || stopped { // root, which abandons sub; and the loop of sub itself
+				<-released
+			}
+		})}
+		forEver := func(c supervisor.Child) supervisor.Child {
+			return supervisor.Spec{Child: c, Shutdown: supervisor.Infinity}
+		}
+		b := start(t, supervisor.Policy{}, supervisor.Spec{
+			Child:    supervisor.New("sub", policy, forEver(first), forEver(second), named("third")),
+			Shutdown: supervisor.Timeout(time.Second),
+		})
+		for _, a := range []*actor.Actor[string]{first, second} {
+			checkError(t, "send", a.Send(t.Context(), a.Name()), "")
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var report *supervisor.StopError
+		if err := b.root.Stop(ctx); !errors.As(err, &report) {
+			t.Fatalf("stop: got %v, want a StopError", err)
+		}
+		var paths []string
+		for _, s := range report.Stuck {
+			paths = append(paths, s.Path)
+		}
+		checkList(t, "stuck", paths, []string{"root", "root/sub", "root/sub/first", "root/sub/second"})
+		close(released)
+		synctest.Wait()
+	})
+}

@@ -45,7 +45,7 @@ type loop struct {
 	end    exit.Reason // why the loop ends; nil while it runs
 	ending atomic.Bool // it does, and stops its children
 
-	mu      sync.Mutex // guards members and their visible fields against snapshots; never held across a wait
+	mu      *sync.Mutex // the node's; guards members and their visible fields against snapshots; never held across a wait
 	members []*member
 	byName  map[string]*member
 	fenced  bool // the supervisor has ended or was abandoned: no incarnation begins any more
@@ -54,6 +54,7 @@ type loop struct {
 func newLoop(n *node, cell *incarnation.Cell) *loop {
 	l := &loop{
 		node:     n,
+		mu:       &n.visible,
 		path:     cell.Scope().Path(),
 		cell:     cell,
 		tree:     treeOf(cell),
@@ -98,13 +99,24 @@ func (l *loop) killAll() {
 
 // abandoned is the supervisor's hook: it was abandoned, and with it goes all
 // that is alive below, so that a successor finds nothing that nobody looks
-// after (S194).
+// after (S194). The lives of the children that were added end here: the loop may
+// never come back to see to that, and no successor knows them (S63).
 func (l *loop) abandoned() {
 	l.fence(exit.Killed)
 	for _, r := range l.alive() {
 		l.tree.abandon(r, overdueNow(r))
 	}
+	for _, m := range l.added() {
+		m.gone(exit.Killed)
+	}
 	l.queue.nudge()
+}
+
+// added are the members that the supervisor was not constructed with.
+func (l *loop) added() []*member {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.members), func(m *member) bool { return m.fixed })
 }
 
 // fence keeps the loop from beginning another incarnation, wherever it is, and

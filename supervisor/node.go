@@ -22,6 +22,10 @@ type node struct {
 	root atomic.Pointer[root]     // the tree of which this was or is the root
 	last atomic.Pointer[Snapshot] // number and children, as the last incarnation left them
 
+	// visible is the mutex of all incarnations: they share the members, and a
+	// snapshot may still look at them through one that has ended.
+	visible sync.Mutex
+
 	mu      sync.Mutex
 	scope   *incarnation.Scope // the supervisor's own life; nil while it is not part of a tree
 	latest  *tree              // that it is or was part of
@@ -213,10 +217,8 @@ func (n *node) left(l *loop) {
 		n.last.Store(&Snapshot{Incarnation: l.cell.Number(), Children: l.snapshots()})
 		n.loop.CompareAndSwap(l, nil)
 	}
-	for _, m := range l.members {
-		if !m.fixed {
-			m.gone(exit.Shutdown)
-		}
+	for _, m := range l.added() {
+		m.gone(exit.Shutdown)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -300,6 +301,54 @@ func TestS194_AbandonedIncarnationAdministersNothing(t *testing.T) {
 		checkError(t, "terminate", b.root.TerminateChild(t.Context(), "stuck"), "")
 		close(release)
 		checkError(t, "detached", <-result, "terminate root/other/x: context canceled: shutdown")
+		synctest.Wait() // else it may still be on its way back
 		b.stopInOrder()
 	})
+}
+
+// A tree that is started again is another one than that in which the incarnation
+// was abandoned: its Stop is no request from inside, but it is one of the dead.
+func TestS194_AbandonedIncarnationStopsNothing(t *testing.T) {
+	for _, detached := range []bool{false, true} {
+		t.Run(fmt.Sprintf("detached %t", detached), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release, result := make(chan struct{}), make(chan error, 2)
+				other := supervisor.New("other", supervisor.Policy{Tracing: quiet()})
+				var b *bed
+				var began atomic.Bool
+				b = start(t, supervisor.Policy{}, supervisor.Func("stuck", func(ctx context.Context) error {
+					if began.Swap(true) {
+						<-ctx.Done()
+						return nil
+					}
+					<-release
+					if detached {
+						ctx = context.WithoutCancel(ctx)
+					}
+					result <- b.root.Stop(ctx)
+					result <- other.Stop(ctx)
+					return nil
+				}))
+				var stuck *supervisor.StopError
+				if err := b.stop(); !errors.As(err, &stuck) {
+					t.Fatalf("stop: got %v, want a StopError", err)
+				}
+				var err error
+				if b.wait, err = b.root.Start(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := other.Start(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				close(release)
+				checkError(t, "its own tree", <-result, "stop root: context canceled: shutdown")
+				checkError(t, "another tree", <-result, "stop other: context canceled: shutdown")
+				synctest.Wait()
+				check(t, "state", b.root.Snapshot().State, supervisor.Running)
+				check(t, "state", other.Snapshot().State, supervisor.Running)
+				checkError(t, "stop", other.Stop(t.Context()), "")
+				b.stopInOrder()
+			})
+		})
+	}
 }

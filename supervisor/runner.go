@@ -93,6 +93,9 @@ func (r *runner) start() {
 		}
 	}()
 	r.cell.Protect(func() error {
+		if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
+			return exit.Killed
+		}
 		run, err := r.child.Start(r.cell)
 		if err != nil {
 			return startError{r.cell.Reason(err)}

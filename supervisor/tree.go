@@ -74,7 +74,13 @@ func treeOf(ctx context.Context) *tree {
 // been told, call [tree.told].
 func (t *tree) abandon(r *runner, known overdue) bool {
 	t.list(r, known) // first: its goroutine may come back at any moment
-	return r.cell.Abandon()
+	if r.cell.Abandon() {
+		return true
+	}
+	if l, ok := r.cell.Handler().(*loop); ok && r.cell.Abandoned() {
+		l.abandoned() // whoever was faster may not have come to what is below
+	}
+	return false
 }
 
 // told is for whoever has told of an abandonment: now a return may be told too.

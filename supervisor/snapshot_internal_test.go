@@ -1,0 +1,45 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/coppice-go/coppice/strategy"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// A snapshot that has come to an incarnation of a supervisor when that ends looks
+// at children which the next one starts. What it reads and what that writes, the
+// race detector sees.
+func TestSnapshotThroughAnIncarnationThatHasEnded(t *testing.T) {
+	crash := make(chan struct{})
+	restarted := make(chan struct{}, 2)
+	child := Func("c", func(ctx context.Context) error {
+		restarted <- struct{}{}
+		select {
+		case <-crash:
+			return errors.New("boom")
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	sub := New("sub", Policy{Restarts: strategy.NoRestarts}, child)
+	root := New("root", Policy{Tracing: tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)})}, sub)
+	if _, err := root.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	<-restarted
+	before := sub.loop.Load()
+	crash <- struct{}{} // sub gives up, and is restarted
+	for range 1000 {
+		if n := len(before.snapshots()); n != 1 {
+			t.Fatalf("children: got %d, want 1", n)
+		}
+	}
+	<-restarted
+	if err := root.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+}

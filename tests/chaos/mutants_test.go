@@ -1,0 +1,110 @@
+package chaos_test
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var flagMutants = flag.Bool("chaos.mutants", false, "check that the soak finds deliberate faults")
+
+// mutant is a deliberate fault in the runtime: in a file, this text instead of
+// that.
+type mutant struct{ name, file, from, to string }
+
+var mutants = []mutant{
+	{"what waits in a closed mailbox is no dead letter", "mailbox/box.go",
+		"			if !b.poked(e) {\n				b.mailbox.bury(e, Discarded)\n			}\n		default:\n			return\n",
+		"			b.poked(e)\n		default:\n			return\n"},
+	{"a parked receiver is not woken", "mailbox/box.go",
+		"	if state&parked != 0 {\n		b.unpark()",
+		"	if false {\n		b.unpark()"},
+	{"a message is tried again for ever", "mailbox/receiver.go",
+		"note.Crashes >= retries ||",
+		"retries == 0 ||"},
+	{"callers hear nothing of a dead letter", "actor/actor.go",
+		"	if a.request != nil && why != mailbox.CallerGone {",
+		"	if false {"},
+	{"an answer that comes too late counts as taken", "actor/reply.go",
+		"	c.settle()\n	return given",
+		"	c.settle()\n	return given || true"},
+	{"an abandoned incarnation is not fenced", "internal/incarnation/cell.go",
+		"	if abandon != nil {\n		abandon()",
+		"	if abandon != nil {\n		_ = abandon"},
+	{"a group is started beside what is there", "supervisor/restart.go",
+		"	if l.node.policy.Strategy == strategy.OneForOne {\n		return\n	}\n	for",
+		"	if true {\n		return\n	}\n	for"},
+	{"an abandonment is not told", "supervisor/stop.go",
+		"	r.stop.act.End(tracing.Abandoned{Head: m.head(), Waited: waited})",
+		"	r.stop.act.End(nil)\n	_ = waited"},
+	{"a stop does not report what is left", "supervisor/root.go",
+		"		r.report = report(r.tree)\n",
+		""},
+	{"each start leaves a goroutine behind", "supervisor/runner.go",
+		"func (r *runner) launch() { go r.start() }",
+		"func (r *runner) launch() { go r.start(); go func() { select {} }() }"},
+	{"each end leaves a kilobyte behind", "supervisor/restart.go",
+		"	lived := m.current.lived()\n	l.lost(m, reason)\n",
+		"	lived := m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
+}
+
+// TestMutants breaks the runtime on purpose, in one way after the other. A short
+// soak finds each.
+func TestMutants(t *testing.T) {
+	if !*flagMutants {
+		t.Skip("only with -chaos.mutants")
+	}
+	for _, m := range mutants {
+		t.Run(m.name, m.check)
+	}
+}
+
+// tries are how often a fault may be missed: it takes goroutines that meet.
+const tries = 3
+
+// check builds this test with the fault in it, and lets it soak.
+func (m mutant) check(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := filepath.Join(root, m.file)
+	text, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), m.from); n != 1 {
+		t.Fatalf("%s has the text to be changed %d times", m.file, n)
+	}
+	changed := strings.Replace(string(text), m.from, m.to, 1)
+	if strings.Contains(m.to, "left = append") {
+		changed += "\nvar left [][]byte\n"
+	}
+	mutated, overlay := filepath.Join(t.TempDir(), "mutated.go"), filepath.Join(t.TempDir(), "overlay.json")
+	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: mutated}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string]string{mutated: changed, overlay: string(replaced)} {
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for try := range tries {
+		out, err := exec.Command("go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-timeout=2m", "-run=^TestSoak$", ".", "-chaos.patience=5s").CombinedOutput()
+		_, found, ok := strings.Cut(string(out), "violation: ")
+		switch {
+		case ok:
+			line, _, _ := strings.Cut(found, "\n")
+			t.Logf("found at try %d: %s", try+1, line)
+			return
+		case err != nil:
+			t.Fatalf("neither found nor missed: %v\n%s", err, out)
+		}
+	}
+	t.Error("not found")
+}
