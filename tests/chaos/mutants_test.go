@@ -18,7 +18,7 @@ type mutant struct{ name, file, from, to string }
 
 var mutants = []mutant{
 	{"what waits in a closed mailbox is no dead letter", "mailbox/box.go",
-		"			if !b.poked(e) {\n				b.mailbox.bury(e, Discarded)\n			}\n		default:\n			return\n",
+		"			if !b.poked(e) {\n				b.mailbox.drop(e, Discarded)\n			}\n		default:\n			return\n",
 		"			b.poked(e)\n		default:\n			return\n"},
 	{"a parked receiver is not woken", "mailbox/box.go",
 		"	if state&parked != 0 {\n		b.unpark()",
@@ -48,8 +48,8 @@ var mutants = []mutant{
 		"func (r *runner) launch() { go r.start() }",
 		"func (r *runner) launch() { go r.start(); go func() { select {} }() }"},
 	{"each end leaves a kilobyte behind", "supervisor/restart.go",
-		"	lived := m.current.lived()\n	l.lost(m, reason)\n",
-		"	lived := m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
+		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n",
+		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
 }
 
 // TestMutants breaks the runtime on purpose, in one way after the other. A short
@@ -63,27 +63,40 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// tries are how often a fault may be missed: it takes goroutines that meet.
-const tries = 3
+// What a mutant changes must be there, or the mutant is none.
+func TestMutantsCanBeMade(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) { m.make(t) })
+	}
+}
 
-// check builds this test with the fault in it, and lets it soak.
-func (m mutant) check(t *testing.T) {
-	root, err := filepath.Abs("../..")
+// make gives the path of the file and its text with the fault in it.
+func (m mutant) make(t *testing.T) (source, changed string) {
+	t.Helper()
+	source, err := filepath.Abs(filepath.Join("../..", m.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(root, m.file)
 	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), m.from); n != 1 {
-		t.Fatalf("%s has the text to be changed %d times", m.file, n)
+		t.Fatalf("%s has the text to be changed %d times, want once", m.file, n)
 	}
-	changed := strings.Replace(string(text), m.from, m.to, 1)
+	changed = strings.Replace(string(text), m.from, m.to, 1)
 	if strings.Contains(m.to, "left = append") {
 		changed += "\nvar left [][]byte\n"
 	}
+	return source, changed
+}
+
+// tries are how often a fault may be missed: it takes goroutines that meet.
+const tries = 3
+
+// check builds this test with the fault in it, and lets it soak.
+func (m mutant) check(t *testing.T) {
+	source, changed := m.make(t)
 	mutated, overlay := filepath.Join(t.TempDir(), "mutated.go"), filepath.Join(t.TempDir(), "overlay.json")
 	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: mutated}})
 	if err != nil {
