@@ -23,7 +23,8 @@ type Options struct {
 	// the child is up, goes on while that crashes, restarts and stops, and so
 	// must bear all errors. It must let time pass between its messages, by
 	// time.Sleep, which costs nothing in a bubble. The messages must not crash
-	// the child: the kit makes some of them do that.
+	// the child: the kit makes some of them do that. Nor may it wait by
+	// synctest.Wait, as the kit does.
 	Load func(ctx context.Context, child supervisor.Child)
 }
 
@@ -88,7 +89,7 @@ func (s scenario) complaints(make func() supervisor.Child, load func(context.Con
 	c := &script{child: child, load: load}
 	s.play(c)
 	for _, stage := range c.stages {
-		all = append(all, stage.complaints...)
+		all = append(all, stage.complained()...)
 	}
 	if all != nil {
 		stragglers()

@@ -84,7 +84,20 @@ func (s *Scope) End(cause exit.Reason) {
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()
-	for _, f := range after {
-		f(cause)
+	Each(after, func(f func(exit.Reason)) { f(cause) })
+}
+
+// Each calls f for all of them, in their order. f may make dead letters: if a sink
+// that is told of one leaves by Goexit, the others still get their turn.
+func Each[T any](all []T, f func(T)) {
+	defer func() {
+		if len(all) > 0 {
+			Each(all, f)
+		}
+	}()
+	for len(all) > 0 {
+		one := all[0]
+		all = all[1:]
+		f(one)
 	}
 }
