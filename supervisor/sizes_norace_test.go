@@ -2,5 +2,10 @@
 
 package supervisor_test
 
-// crowd is how many healthy actors there are beside the stuck ones.
-const crowd = 100_000
+const (
+	crowd  = 100_000 // healthy actors beside the stuck ones
+	many   = 10_000  // children of one supervisor
+	storms = 100     // random trees that are stopped
+	uses   = 20      // random trees with which anything is done
+	step   = 1       // from event to event, of those at which a sink misbehaves
+)

@@ -2,6 +2,12 @@
 
 package supervisor_test
 
-// crowd is how many healthy actors there are beside the stuck ones. The race
-// detector ends a program with more than 8,128 goroutines.
-const crowd = 5_000
+// See sizes_norace_test.go. The race detector makes everything ten times as slow;
+// what it is there for, races, shows among a few as well.
+const (
+	crowd  = 2_000
+	many   = 2_000
+	storms = 40
+	uses   = 8
+	step   = 3
+)

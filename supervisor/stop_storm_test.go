@@ -178,11 +178,7 @@ func (s *storm) supervisor(name string, levels int, pools *[]*supervisor.Dynamic
 // Whatever the tree is doing, and however many stop it with whatever patience:
 // each stop returns in its time and tells the truth.
 func TestS193_StopInAStorm(t *testing.T) {
-	seeds := uint64(100)
-	if testing.Short() {
-		seeds = 30
-	}
-	for seed := range seeds {
+	for seed := range uint64(storms) {
 		synctest.Test(t, func(t *testing.T) { stopInAStorm(t, seed) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
