@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/coppice-go/coppice/internal/stacks"
 	"github.com/coppice-go/coppice/supervisor"
@@ -61,16 +62,16 @@ func Leaks(tree Tree) []Leak {
 		return nil
 	}
 	var forever map[stacks.Incarnation]string
-	looks := lastSteps
+	patience := lastSteps
 	if bubbled() {
 		synctest.Wait()
-		looks = 1
+		patience = 0
 	} else {
 		forever = stacks.Of(snapshot.Tree, "goroutineleak")
 	}
 	left := forever
 	if snapshot.State == supervisor.Stopped {
-		left = remaining(snapshot.Tree, looks)
+		left = remaining(snapshot.Tree, patience)
 	}
 	var leaks []Leak
 	for of, stack := range left {
@@ -91,19 +92,19 @@ func NoLeaks(t testing.TB, tree Tree) {
 	}
 }
 
-// lastSteps is how often the goroutines are looked at until those that have only
-// to return have done so.
-const lastSteps = 1000
+// lastSteps is how long those that have only to return are given for it: far more
+// than that takes, on a machine that has much else to do.
+const lastSteps = 500 * time.Millisecond
 
-// remaining are the goroutines of a tree that stay.
-func remaining(tree string, looks int) (left map[stacks.Incarnation]string) {
-	for range looks {
-		if left = stacks.Of(tree, "goroutine"); len(left) == 0 {
-			return nil
+// remaining are the goroutines of a tree that stay. It looks at them again and
+// again, because nothing tells when a goroutine has returned.
+func remaining(tree string, patience time.Duration) (left map[stacks.Incarnation]string) {
+	for began := time.Now(); ; runtime.Gosched() {
+		left = stacks.Of(tree, "goroutine")
+		if len(left) == 0 || time.Since(began) >= patience {
+			return left
 		}
-		runtime.Gosched()
 	}
-	return left
 }
 
 // bubbled says whether the calling goroutine is in a synctest bubble: the first

@@ -8,10 +8,6 @@ import (
 	"github.com/coppice-go/coppice/mailbox"
 )
 
-// rounds is how often each trial is run with each shape of mailbox: a thousand
-// times and more with each capacity, and with each policy.
-const rounds = 500
-
 // shapes are the mailboxes with which everything is tried.
 func shapes() (all []mailbox.Options) {
 	for _, capacity := range []int{mailbox.Unbuffered, 1, 64} {

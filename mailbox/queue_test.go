@@ -39,7 +39,7 @@ func TestQueueWhileMessagesMove(t *testing.T) {
 		t.Run(overflow.String(), func(t *testing.T) {
 			box, _ := opened(mailbox.Options{Capacity: 4, Overflow: overflow})
 			in := box.Receive(true)
-			const each, senders = 20_000, 2
+			const each, senders = moves, 2
 			var wg, looking sync.WaitGroup
 			for range senders {
 				wg.Go(func() {

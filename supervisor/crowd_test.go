@@ -26,7 +26,7 @@ func TestS193_StuckInACrowd(t *testing.T) {
 		{"of another tree", true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			const shutdown = time.Second
+			const shutdown = 200 * time.Millisecond
 			released := make(chan struct{})
 			returns := make(chan struct{}, 20)
 			healthy := supervisor.NewDynamic("healthy", supervisor.Policy{Tracing: quiet()})

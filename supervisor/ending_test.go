@@ -225,11 +225,11 @@ func TestS111_RequestsToAnAbandonedSupervisor(t *testing.T) {
 					case "in a stop":
 						stuck.onStop = ignoresCtxUntil(released)
 					case "in a sink":
-						policy = sinking(func(e tracing.Event) {
+						policy = supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
 							if _, stopped := e.(tracing.Terminated); stopped {
 								<-released
 							}
-						})
+						})}
 					}
 					sub := supervisor.New("sub", policy, append(others(), supervisor.Spec{Child: stuck, Shutdown: supervisor.Infinity})...)
 					var wait func() error

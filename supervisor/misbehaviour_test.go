@@ -81,13 +81,13 @@ func TestS119_PanicInASinkChangesNothing(t *testing.T) {
 // Sinks must not do that; but nothing may hang because of it, nor be left behind
 // unseen.
 func TestS119_GoexitInASink(t *testing.T) {
-	for n := int32(1); n <= 40; n++ {
+	for n := int32(1); n <= 40; n += step {
 		goexitInASink(t, n, func(*scenario) { runtime.Goexit() })
 	}
 }
 
 func TestGoexitInASinkFromSomeEventOn(t *testing.T) {
-	for n := int32(1); n <= 40; n++ {
+	for n := int32(1); n <= 40; n += step {
 		goexitInASink(t, n, func(s *scenario) {
 			s.events.Add(-1) // so the next one does it as well
 			runtime.Goexit()
@@ -127,7 +127,7 @@ func TestBlockedSinkDoesNotPreventTheEndOfAStop(t *testing.T) {
 		{"one event", false},
 		{"all events", true},
 	} {
-		for n := int32(1); n <= 40; n++ {
+		for n := int32(1); n <= 40; n += step {
 			t.Run(fmt.Sprintf("%s from %d", test.name, n), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					released := make(chan struct{})

@@ -3,7 +3,6 @@ package supervisor_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -16,13 +15,6 @@ import (
 	"github.com/coppice-go/coppice/tracing"
 )
 
-func sinking(sink tracing.Sink) supervisor.Policy {
-	return supervisor.Policy{Tracing: tracing.New(tracing.Options{
-		Logger: slog.New(slog.DiscardHandler),
-		Sinks:  []tracing.Sink{sink},
-	})}
-}
-
 // The goroutine of an abandoned incarnation comes back while its abandonment is
 // still being dealt with: that is told after the abandonment all the same.
 func TestS193_ReturnIsToldAfterTheAbandonment(t *testing.T) {
@@ -33,7 +25,7 @@ func TestS193_ReturnIsToldAfterTheAbandonment(t *testing.T) {
 		stuck := actor.New("stuck", func(context.Context) (actor.Behavior[int], error) {
 			return actor.Behavior[int]{Receive: func(context.Context, int) error { <-release; return nil }}, nil
 		})
-		root := supervisor.New("root", sinking(func(e tracing.Event) {
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
 			switch e.(type) {
 			case tracing.DeadLetter:
 				close(release)
@@ -43,7 +35,7 @@ func TestS193_ReturnIsToldAfterTheAbandonment(t *testing.T) {
 				told = append(told, e.String())
 				mu.Unlock()
 			}
-		}), supervisor.Spec{Child: stuck, Shutdown: supervisor.Timeout(time.Second)})
+		})}, supervisor.Spec{Child: stuck, Shutdown: supervisor.Timeout(time.Second)})
 		if _, err := root.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -62,11 +54,11 @@ func TestS193_ReturnIsToldAfterTheAbandonment(t *testing.T) {
 // A sink that leaves by Goexit ends the supervisor, in the middle of a request.
 func TestS111_RequestInProgressWhenTheSupervisorEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		root := supervisor.New("root", sinking(func(e tracing.Event) {
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
 			if started, ok := e.(tracing.Started); ok && started.Path == "root/late" {
 				runtime.Goexit()
 			}
-		}))
+		})})
 		if _, err := root.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +83,7 @@ func TestNothingOfAServerOutlivesItsIncarnation(t *testing.T) {
 		web := supervisor.Serve("web",
 			func(context.Context) (net.Listener, error) { return newPipes(), nil },
 			func() panicking { return server })
-		root := supervisor.New("root", sinking(func(tracing.Event) {}), web)
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet()}, web)
 		if _, err := root.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +101,7 @@ func TestAlreadyStartedIsOneError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := actor.NewServer("server", idle)
 		pool := supervisor.NewDynamic("pool", supervisor.Policy{})
-		root := supervisor.New("root", sinking(func(tracing.Event) {}), server, pool)
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet()}, server, pool)
 		if _, err := root.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

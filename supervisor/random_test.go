@@ -117,7 +117,7 @@ func (c *anyChild) Start(ctx context.Context) (func() error, error) { return c.s
 
 // Anything goes at the same time; nothing may hang, race, run twice or be left.
 func TestRandomUse(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(uses) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				told := new(story)

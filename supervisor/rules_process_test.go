@@ -114,11 +114,11 @@ func TestS89S117_OnlyAKillGoesPastTheLoop(t *testing.T) {
 				Close:   func(_ context.Context, reason exit.Reason) error { note("idle", reason); return nil },
 			}, nil
 		})
-		sub := supervisor.New("sub", sinking(func(e tracing.Event) {
+		sub := supervisor.New("sub", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
 			if started, ok := e.(tracing.Started); ok && started.Path == "root/sub/late" {
 				<-released
 			}
-		}), idle, noting("c"))
+		})}, idle, noting("c"))
 		b := start(t, supervisor.Policy{}, noting("a"), sub)
 		go sub.StartChild(t.Context(), named("late"))
 		synctest.Wait()

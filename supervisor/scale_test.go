@@ -11,8 +11,6 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-const many = 10_000
-
 func idle(context.Context) (*struct{}, error) { return new(struct{}), nil }
 
 // crashAll crashes each server once.

@@ -72,7 +72,7 @@ type storm struct {
 	released chan struct{}
 }
 
-// habit is what a child does in its Start, or when it runs.
+// habit is what a child does when it runs.
 type habit func(ctx context.Context) error
 
 func (s *storm) habit() habit {
@@ -118,7 +118,7 @@ func (s *storm) habit() habit {
 
 func (s *storm) worker(name string) supervisor.Child {
 	starts, run := s.random.IntN(6), s.habit()
-	child := &habits{name, func(ctx context.Context) error {
+	child := &anyChild{name, func(ctx context.Context) (func() error, error) {
 		defer s.enter(ctx)()
 		switch starts {
 		case 0:
@@ -130,27 +130,13 @@ func (s *storm) worker(name string) supervisor.Child {
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
-		return nil
-	}, func(ctx context.Context) error {
-		defer s.enter(ctx)()
-		return run(ctx)
+		return func() error {
+			defer s.enter(ctx)()
+			return run(ctx)
+		}, nil
 	}}
 	shutdowns := []supervisor.Shutdown{{}, supervisor.BrutalKill, supervisor.Timeout(0), supervisor.Timeout(50 * time.Millisecond)}
 	return supervisor.Spec{Child: child, Shutdown: shutdowns[s.random.IntN(len(shutdowns))]}
-}
-
-type habits struct {
-	name       string
-	start, run habit
-}
-
-func (h *habits) Name() string { return h.name }
-
-func (h *habits) Start(ctx context.Context) (func() error, error) {
-	if err := h.start(ctx); err != nil {
-		return nil, err
-	}
-	return func() error { return h.run(ctx) }, nil
 }
 
 // supervisor makes one with workers and further ones, and adds what can be asked
@@ -178,11 +164,7 @@ func (s *storm) supervisor(name string, levels int, pools *[]*supervisor.Dynamic
 // Whatever the tree is doing, and however many stop it with whatever patience:
 // each stop returns in its time and tells the truth.
 func TestS193_StopInAStorm(t *testing.T) {
-	seeds := uint64(100)
-	if testing.Short() {
-		seeds = 30
-	}
-	for seed := range seeds {
+	for seed := range uint64(storms) {
 		synctest.Test(t, func(t *testing.T) { stopInAStorm(t, seed) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

@@ -59,7 +59,7 @@ var byMethod = map[string]string{
 // needs a new sentence; a sentence without its construct is out of date.
 func TestEveryConstructOfConcurrencyIsExplained(t *testing.T) {
 	found := map[string]map[string]int{}
-	for _, s := range parse(t, token.NewFileSet()) {
+	for _, s := range parse(t) {
 		name, _ := roomOf(module + "/" + path.Dir(s.path))
 		if _, known := rooms[name]; !known || s.isTest() {
 			continue

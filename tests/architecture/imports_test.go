@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -112,9 +113,19 @@ func TestBlackBoxTestsUseTheExportedAPI(t *testing.T) {
 	}
 }
 
+// asBuilt is the flag with which this test was built, if it was: what is built with
+// it need not be built once more.
+func asBuilt() []string {
+	info, ok := debug.ReadBuildInfo()
+	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return []string{"-race"}
+	}
+	return nil
+}
+
 func TestExportedInterfacesAreNarrow(t *testing.T) {
 	exports := map[string]string{}
-	for _, p := range list(t, "-export", "-deps", "-json=ImportPath,Export", "./...") {
+	for _, p := range list(t, append(asBuilt(), "-export", "-deps", "-json=ImportPath,Export", "./...")...) {
 		exports[p.ImportPath] = p.Export
 	}
 	load := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) {

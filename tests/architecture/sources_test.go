@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -43,10 +44,21 @@ func calls(node ast.Node, qualifier, name string) bool {
 	return ok && x.Name == qualifier
 }
 
-func parse(t *testing.T, files *token.FileSet) []source {
+// files knows the positions in the sources.
+var files = token.NewFileSet()
+
+// parse gives all sources, which are read once.
+func parse(t *testing.T) []source {
 	t.Helper()
-	var sources []source
-	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+	sources, err := parseOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sources
+}
+
+var parseOnce = sync.OnceValues(func() (sources []source, err error) {
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -64,16 +76,12 @@ func parse(t *testing.T, files *token.FileSet) []source {
 		sources = append(sources, source{path: filepath.ToSlash(relative), file: file})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sources
-}
+	return sources, err
+})
 
 func TestPanicsAreCaughtAndGoroutinesStartedInFewPlaces(t *testing.T) {
-	files := token.NewFileSet()
 	recovers, goroutines := map[string][]string{}, map[string][]string{}
-	for _, s := range parse(t, files) {
+	for _, s := range parse(t) {
 		name, _ := roomOf(module + "/" + path.Dir(s.path))
 		if _, known := rooms[name]; !known || s.isTest() {
 			continue
@@ -105,8 +113,7 @@ func TestPanicsAreCaughtAndGoroutinesStartedInFewPlaces(t *testing.T) {
 }
 
 func TestTestsSleepInBubblesOnly(t *testing.T) {
-	files := token.NewFileSet()
-	for _, s := range parse(t, files) {
+	for _, s := range parse(t) {
 		if !s.isTest() || s.imports("testing/synctest") || s.imports(module+"/actortest") { // which makes bubbles
 			continue
 		}
@@ -120,7 +127,7 @@ func TestTestsSleepInBubblesOnly(t *testing.T) {
 
 func TestEveryTestPackageLooksForLeaks(t *testing.T) {
 	looks := map[string]bool{}
-	for _, s := range parse(t, token.NewFileSet()) {
+	for _, s := range parse(t) {
 		room, _ := roomOf(module + "/" + path.Dir(s.path))
 		if _, known := rooms[room]; !known || !s.isTest() { // other modules decide for themselves
 			continue

@@ -29,8 +29,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The default is what the race detector can bear: it counts up to 8,128
-// goroutines. A million takes a minute and 4 GB:
+// The default is small, for the race detector makes a goroutine dear. A million
+// takes a minute and 4 GB:
 //
 //	go test ./tests/calls -v -calls=1000000
 var (

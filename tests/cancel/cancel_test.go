@@ -8,6 +8,7 @@ import (
 	"github.com/coppice-go/coppice/mailbox"
 )
 
+// With the race detector there are only a thousand.
 func TestTenThousandWorkersUnderLoadLeaveNothing(t *testing.T) {
 	for name, c := range map[string]contender{
 		"actors, drained, by the end of ctx": actors(team{}, mailbox.DrainAll),
@@ -17,7 +18,7 @@ func TestTenThousandWorkersUnderLoadLeaveNothing(t *testing.T) {
 		"funcs, by the end of ctx":           funcs(team{}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRun(full)
+			r := newRun(loaded)
 			o := r.cancelled(c)
 			if o.left != 0 {
 				t.Errorf("goroutines left: got %d, want 0", o.left)

@@ -28,11 +28,11 @@ type size struct {
 	gap     time.Duration // between the rounds of a sender
 }
 
-// full is the size of the benchmark and of its test: 100 senders, each with a
-// hundred workers, of which the slow tenth is always in the middle of a message
-// and has a full channel. Together they have 280,000 messages a second to handle,
-// about half of what two cores can: with more, this would measure how long a
-// goroutine waits for its turn.
+// full is the size of the benchmark, and of the test unless the race detector is
+// there: 100 senders, each with a hundred workers, of which the slow tenth is
+// always in the middle of a message and has a full channel. Together they have
+// 280,000 messages a second to handle, about half of what two cores can: with
+// more, this would measure how long a goroutine waits for its turn.
 var full = size{workers: 10_000, share: 100, slow: 10, pause: 10 * time.Millisecond, gap: 50 * time.Millisecond}
 
 // message is what the workers work on.

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	flagMinutes  = flag.Float64("chaos.minutes", 0, "how long to soak; 0 means a few seconds")
 	flagSeed     = flag.Uint64("chaos.seed", 0, "of the random choices; 0 means another one each time")
-	flagActors   = flag.Int("chaos.actors", 1000, "how many actors the forest has at first")
+	flagActors   = flag.Int("chaos.actors", actorsByDefault, "how many actors the forest has at first")
 	flagPatience = flag.Duration("chaos.patience", time.Minute, "after which what does not come to rest counts as stuck")
 	flagTrace    = flag.Bool("chaos.trace", false, "keep what happened last to each child, to be told of when something is wrong")
 	flagJSON     = flag.String("chaos.json", "", "write the figures to this file")

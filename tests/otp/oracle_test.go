@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	flagCount = flag.Int("otp.n", 2000, "how many random scenarios are compared with OTP")
+	flagCount = flag.Int("otp.n", scenariosByDefault, "how many random scenarios are compared with OTP")
 	flagSeed  = flag.Uint64("otp.seed", 1, "what the random scenarios are made from; -otp.mutants adds 2^32")
 )
 
@@ -26,6 +26,7 @@ const noErlang = "erl is not installed"
 const batch = 5000
 
 func TestRandomScenarios(t *testing.T) {
+	t.Parallel() // OTP's side waits in real time
 	e := startErlang(t)
 	if e == nil {
 		t.Skip(noErlang + ": random scenarios are compared with nothing")

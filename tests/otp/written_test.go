@@ -13,6 +13,7 @@ var flagRecord = flag.Bool("otp.record", false, "write down anew what OTP makes 
 // TestWrittenScenarios plays the scenarios in scenarios/, whose names carry the
 // rules that they show.
 func TestWrittenScenarios(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("scenarios/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
