@@ -83,13 +83,13 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	phase, reason := l.awaitStart(m)
 	took := time.Since(r.began)
 	if phase != starting {
-		l.opened(m, took)
+		l.opened(m, r, took)
 	}
 	switch phase {
 	case starting:
 		act.End(nil)
 		l.stopMember(m, exit.Shutdown, l.final.Load())
-		l.opened(m, 0)
+		l.opened(m, r, took)
 		return false, errStopping
 	case failed:
 		l.lost(m, reason)
