@@ -287,7 +287,8 @@ func (n *node) Run(ctx context.Context) error {
 // It may be called any number of times. Calls during the stop join, and get the
 // same report. One that comes later looks again: what has returned meanwhile is
 // not reported any more, so nil means the same as ever. Each such look takes a
-// profile as long as something is there; [Supervisor.Abandoned] takes none.
+// profile as long as something is there; [Supervisor.Abandoned] takes none. A
+// report is of one run of the tree; Abandoned tells of all.
 //
 // A supervisor that was never started has nothing to stop. One that is part of
 // another tree refuses with [ErrNested].
