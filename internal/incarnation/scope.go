@@ -23,8 +23,8 @@ type Scope struct {
 	wait     atomic.Pointer[Wait] // the call that it waits for
 
 	mu     sync.Mutex
-	queue  Queue       // nil if it has none
 	sealed bool        // the child is being stopped for good
+	queue  Queue       // nil if it has none
 	cause  exit.Reason // nil while the child is there
 	after  []func(cause exit.Reason)
 }
