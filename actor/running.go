@@ -48,7 +48,6 @@ func (r *running[M]) stop(final bool) {
 	}
 	r.final.Store(true)
 	drain := r.actor.options.Mailbox.Drain
-	r.actor.box.Seal()
 	r.in.Stop(drain == mailbox.DrainAll)
 	if drain == mailbox.Discard {
 		r.cell.Interrupt()

@@ -292,8 +292,9 @@ func (l *loop) lookAt(c *concern, now time.Time) (n news, is bool) {
 	return news{}, false
 }
 
-// opened tells that the Start of a member has returned, if it was stuck.
-func (l *loop) opened(m *member, took time.Duration) {
+// opened ends the watch of a member's Start. It tells that the Start has returned
+// after all, if it was stuck and has: the one of an abandoned incarnation may not.
+func (l *loop) opened(m *member, r *runner, took time.Duration) {
 	w := &l.lookout
 	if w.opening != m {
 		return
@@ -303,7 +304,9 @@ func (l *loop) opened(m *member, took time.Duration) {
 	if !m.watched.start.IsZero() {
 		m.watched.start = time.Time{}
 		l.showStuck(m)
-		l.tell([]news{{m, tracing.InStart, took, true}})
+		if !r.cell.Starting() {
+			l.tell([]news{{m, tracing.InStart, took, true}})
+		}
 	}
 }
 

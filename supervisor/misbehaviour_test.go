@@ -311,3 +311,39 @@ func TestGoexitInADeadLetterOfAnAbandonmentHidesNobody(t *testing.T) {
 		})
 	}
 }
+
+// A root that was abandoned while it started does not say that it has started when
+// it comes back.
+func TestS194_RootThatIsUpAfterItsAbandonment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		r := &recorder{root: "root", began: time.Now()}
+		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
+			r.sink(e)
+			if _, ok := e.(tracing.Started); ok && e.Where().Path == "root/a" {
+				<-released
+			}
+		})}, named("a"))
+		started := make(chan error, 1)
+		go func() {
+			_, err := root.Start(context.Background())
+			started <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var report *supervisor.StopError
+		if err := root.Stop(ctx); !errors.As(err, &report) {
+			t.Errorf("stop: got %v, want a StopError", err)
+		}
+		if err := <-started; err == nil {
+			t.Error("start: got nil, want an error")
+		}
+		r.want(t, "start a", "abandon root")
+		close(released)
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		r.want(t, "stop a: killed", "return root: shutdown")
+		checkError(t, "stop", root.Stop(t.Context()), "")
+	})
+}

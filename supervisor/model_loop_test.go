@@ -187,12 +187,13 @@ func (m *model) stop(i int8, final bool) (over, waits bool) {
 	case !k.asked:
 		m.move(i, supervisor.Stopping)
 		k.asked, k.final, k.byItself, k.ripe = true, final, false, false
-		k.sealed = k.sealed || final && k.phase != inStart && k.start == succeeds
+		k.sealed = k.sealed || final
 		return false, false
 	case k.phase == ended:
 		m.lost(i)
 	case m.ticking && (k.phase != up || k.stubborn):
 		k.zombies++
+		k.latest = k.number
 		m.lost(i)
 	default:
 		return false, true
@@ -225,7 +226,7 @@ func (m *model) launch(t task) bool {
 	case k.state != supervisor.Starting:
 		m.move(t.kid, supervisor.Starting)
 		k.sealed = k.sealed && k.life
-		k.number++
+		k.number = 1 + max(k.number, k.latest)
 		k.serial++
 		k.life, k.phase, k.asked, k.start, k.next = true, inStart, false, k.next, succeeds
 	case k.phase == inStart && !m.asked:

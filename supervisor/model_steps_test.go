@@ -136,7 +136,6 @@ func (m *model) opens(i int8) bool {
 	}
 	if k.phase = ended; k.start == succeeds {
 		k.phase = up
-		k.sealed = k.asked && k.final
 	}
 	return true
 }
@@ -165,7 +164,7 @@ func (m *model) obey(i int8) {
 // release lets go of all that hangs; a Start that hangs has this outcome.
 func (m *model) release(i int8, as outcome) {
 	k := &m.kids[i]
-	k.zombies = 0
+	k.zombies, k.latest = 0, 0
 	switch {
 	case k.phase == inStart:
 		k.start = as
@@ -185,6 +184,7 @@ func (m *model) due(i int8) bool {
 		m.todo = fewOf(append(m.victims(i), task{do: doAttempt, kid: i})...)
 	case k.byItself && k.phase == left && m.ticking:
 		k.zombies++
+		k.latest = k.number
 		m.conclude(i)
 	default:
 		return false

@@ -44,6 +44,7 @@ type kid struct {
 	fixed  bool // named by the constructor
 	state  supervisor.State
 	number int8 // of the latest incarnation
+	latest int8 // that of the latest zombie
 	serial int8 // counts the incarnations of all children of this name
 	before int8 // what number was of the fixed child, while another of its name is there
 

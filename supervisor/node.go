@@ -197,13 +197,17 @@ func (n *node) kept(l *loop) []*member {
 }
 
 // inherit makes the member of a child whose record an abandoned incarnation of
-// the supervisor still holds: the child's life passes over to this one.
+// the supervisor still holds: the child's life passes over to this one, unless it
+// was being ended for good.
 func (l *loop) inherit(child Child, m *member, from *loop) *member {
 	heir := l.newMember(child, m.name, true)
 	from.mu.Lock()
 	heir.number, heir.reason, heir.history = m.number, m.reason, slices.Clone(m.history)
 	from.mu.Unlock()
 	heir.life = m.life
+	if scope := m.scope.Load(); scope != nil && scope.Sealed() {
+		m.gone(exit.Killed)
+	}
 	heir.scope.Store(m.scope.Swap(nil))
 	return heir
 }

@@ -19,6 +19,7 @@ type root struct {
 	runner *runner
 	life   *tracing.Life
 	act    tracing.Act               // its start
+	acted  atomic.Bool               // somebody has told how that went, or does
 	asked  atomic.Pointer[time.Time] // when it was first asked to stop
 
 	unhook   func() bool // of the function that passes the end of the user's ctx on
@@ -114,6 +115,9 @@ func (r *root) stop() {
 // notify is told by the runner when the tree is up and when it has ended.
 func (r *root) notify(runner *runner) {
 	if runner.phase.Load() == up {
+		if !r.acted.CompareAndSwap(false, true) {
+			return // it was abandoned meanwhile
+		}
 		defer close(r.up)
 		r.act.End(tracing.Started{Head: runner.head(), Took: time.Since(runner.began)})
 		return
@@ -156,7 +160,7 @@ func (r *root) finish(reason exit.Reason) {
 // tell emits the event of the tree's end.
 func (r *root) tell(reason exit.Reason) {
 	var event tracing.Event
-	head, up := r.runner.head(), closed(r.up)
+	head, up := r.runner.head(), !r.acted.CompareAndSwap(false, true)
 	_, gaveUp := reason.(*exit.GaveUp)
 	asked := r.asked.Load()
 	switch {
@@ -283,7 +287,8 @@ func (n *node) Run(ctx context.Context) error {
 // It may be called any number of times. Calls during the stop join, and get the
 // same report. One that comes later looks again: what has returned meanwhile is
 // not reported any more, so nil means the same as ever. Each such look takes a
-// profile as long as something is there; [Supervisor.Abandoned] takes none.
+// profile as long as something is there; [Supervisor.Abandoned] takes none. A
+// report is of one run of the tree; Abandoned tells of all.
 //
 // A supervisor that was never started has nothing to stop. One that is part of
 // another tree refuses with [ErrNested].

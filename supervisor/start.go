@@ -63,7 +63,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	}
 	act := m.life.Begin(l.kill, kind)
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
-	r := newRunner(l.kill, m.spec.Child, scope, m.number+1, terms, l.tree, m.life, l.notify)
+	number := 1 + max(m.number, l.tree.latest(m.path))
+	r := newRunner(l.kill, m.spec.Child, scope, number, terms, l.tree, m.life, l.notify)
 	r.member = m
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
@@ -72,8 +73,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		act.End(nil)
 		return false, errStopping
 	}
-	m.number++
-	m.state, m.current = Starting, r
+	m.number, m.state, m.current = number, Starting, r
 	l.mu.Unlock()
 	if l.kill.Err() != nil { // the kill may have gone by before the member could be seen
 		r.cell.Kill(exit.Killed)
@@ -83,13 +83,13 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	phase, reason := l.awaitStart(m)
 	took := time.Since(r.began)
 	if phase != starting {
-		l.opened(m, took)
+		l.opened(m, r, took)
 	}
 	switch phase {
 	case starting:
 		act.End(nil)
 		l.stopMember(m, exit.Shutdown, l.final.Load())
-		l.opened(m, 0)
+		l.opened(m, r, took)
 		return false, errStopping
 	case failed:
 		l.lost(m, reason)

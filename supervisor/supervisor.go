@@ -38,11 +38,12 @@ func New(name string, policy Policy, children ...Child) *Supervisor {
 // would wait for itself. It is refused with [ErrReentrant]; one that waits when
 // the stop begins is given up with the same error, in which errors.Is finds the
 // reason of the stop too, and may still be carried out (S110). That requests of
-// several supervisors wait for each other in a circle is not found out. ctx tells where a request comes from: one that was handed to the child
-// or to anything below it, or is derived from such. What Start's ctx is passed to,
-// such as a goroutine, counts as Start until that has returned. A sink or a
-// backoff has no such ctx, and waits for ever if it asks the supervisor that
-// calls it.
+// several supervisors wait for each other in a circle is not found out.
+//
+// ctx tells where a request comes from: one that was handed to the child or to
+// anything below it, or is derived from such. What Start's ctx is passed to, such
+// as a goroutine, counts as Start until that has returned. A sink or a backoff has
+// no such ctx, and waits for ever if it asks the supervisor that calls it.
 func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 	name, err := s.checkChild(child)
 	if err != nil {

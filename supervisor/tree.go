@@ -58,6 +58,20 @@ func (t *tree) occupied(path string) bool {
 	return false
 }
 
+// latest is the highest number of an incarnation at path that is listed, 0 if none
+// is. The next one there has a higher one, although its child may be another:
+// path and number name one incarnation.
+func (t *tree) latest(path string) (number int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for r := range t.listed {
+		if r.cell.Scope().Path() == path {
+			number = max(number, r.cell.Number())
+		}
+	}
+	return number
+}
+
 type treeKey struct{}
 
 func (t *tree) context(ctx context.Context) context.Context {

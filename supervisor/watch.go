@@ -29,6 +29,9 @@ import (
 //   - anything while the supervisor is itself held up by code of the user on its
 //     own goroutine: a sink, a log handler, a backoff. It looks again afterwards.
 //   - the root: no supervisor is above it.
+//
+// The successor of a supervisor that was abandoned begins to look anew: it may
+// tell once more of messages that wait.
 type Watch struct {
 	// Start is how long Start may take, of a supervisor the start of everything
 	// below it.

@@ -811,3 +811,28 @@ func TestWatchIsChecked(t *testing.T) {
 		`supervisor "root": child 1 "c": Watch.Queue: -3ns is negative`,
 	}, "\n"))
 }
+
+// A Start that is abandoned, because a goroutine that it has started has failed
+// and it takes no notice, has not returned.
+func TestWatchOfAnAbandonedStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := named("c")
+		c.onStart = func(ctx context.Context, _ int) error {
+			checkError(t, "go", supervisor.Go(ctx, func(context.Context) error { return errBoom }), "")
+			time.Sleep(time.Minute)
+			return nil
+		}
+		b := newBed(t, supervisor.Policy{Watch: supervisor.Watch{Start: napLimit}},
+			supervisor.Spec{Child: c, Shutdown: supervisor.Timeout(10 * second)})
+		_, err := b.root.Start(context.Background())
+		check(t, "start", err != nil, true)
+		time.Sleep(2 * time.Minute)
+		b.wantAt(t,
+			"4s root/c#1 stuck in Start for at least 4s",
+			"10s abandon c",
+			"10s fail c: boom",
+			"10s fail root: start root/c: boom",
+			"1m0s return c: boom",
+		)
+	})
+}

@@ -217,11 +217,15 @@ func (c *Cell) Handler() any {
 }
 
 // Stop asks the incarnation to stop, with the reason that its context will give
-// as cause. Only the first call counts. final says that no incarnation will
-// follow this one.
+// as cause. Only the first call counts, but for the mailbox of the child: final
+// says that no incarnation will follow this one, and then it is sealed at once. An
+// abandoned incarnation has no say in that.
 func (c *Cell) Stop(cause exit.Reason, final bool) {
 	c.Cancel(cause)
 	c.mu.Lock()
+	if final && !c.Abandoned() {
+		c.scope.Seal()
+	}
 	first := c.asked.CompareAndSwap(false, true)
 	if first {
 		c.final = final

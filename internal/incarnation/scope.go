@@ -22,10 +22,11 @@ type Scope struct {
 	callable atomic.Bool
 	wait     atomic.Pointer[Wait] // the call that it waits for
 
-	mu    sync.Mutex
-	queue Queue       // nil if it has none
-	cause exit.Reason // nil while the child is there
-	after []func(cause exit.Reason)
+	mu     sync.Mutex
+	sealed bool        // the child is being stopped for good
+	queue  Queue       // nil if it has none
+	cause  exit.Reason // nil while the child is there
+	after  []func(cause exit.Reason)
 }
 
 // NewScope begins the life of the child with the given path.
@@ -34,17 +35,45 @@ func NewScope(path string) *Scope { return &Scope{path: path} }
 // Path is the child's path from the root, its own name last.
 func (s *Scope) Path() string { return s.path }
 
-// Queue is the mailbox of a child: how many messages have left it so far, and how
-// many wait in it.
+// Queue is the mailbox of a child.
 type Queue interface {
+	// Queue is how many messages have left it so far, and how many wait in it.
 	Queue() (left uint64, waiting int)
+
+	// Seal refuses new messages; what waits can still be received. It must not
+	// wait, nor call the scope.
+	Seal()
 }
 
 // SetQueue says that the child has a mailbox, which lives as long as it does.
 func (s *Scope) SetQueue(q Queue) {
 	s.mu.Lock()
-	s.queue = q
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.queue = q; s.sealed {
+		q.Seal()
+	}
+}
+
+// Seal says that no incarnation of the child will follow. Its mailbox, also one
+// that it is still to get, refuses new messages. It is under the lock that it
+// does, because after the end of the scope the mailbox may be another child's.
+func (s *Scope) Seal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cause != nil {
+		return
+	}
+	if s.sealed = true; s.queue != nil {
+		s.queue.Seal()
+	}
+}
+
+// Sealed says whether Seal was called: an incarnation that follows all the same
+// needs a scope of its own.
+func (s *Scope) Sealed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sealed
 }
 
 // Queue asks the child's mailbox; without one nothing waits.

@@ -52,3 +52,42 @@ func TestAfterGoneIsCalledOnceWhateverComesFirst(t *testing.T) {
 		}
 	}
 }
+
+// sealable is a mailbox that counts its seals.
+type sealable struct{ seals int }
+
+func (s *sealable) Queue() (left uint64, waiting int) { return 0, 0 }
+func (s *sealable) Seal()                             { s.seals++ }
+
+// After the end of a life its mailbox may be that of another.
+func TestMailboxIsSealedInItsOwnLifeOnly(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(scope *incarnation.Scope, q *sealable)
+		want bool
+	}{
+		{"not asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q) }, false},
+		{"asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q); scope.Seal() }, true},
+		{"asked for before", func(scope *incarnation.Scope, q *sealable) { scope.Seal(); scope.SetQueue(q) }, true},
+		{"after the end", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q); scope.End(exit.Normal); scope.Seal() }, false},
+		{"stop for good", func(scope *incarnation.Scope, q *sealable) {
+			scope.SetQueue(q)
+			cell := incarnation.New(t.Context(), scope, 1, incarnation.Terms{})
+			cell.Stop(exit.Shutdown, false)
+			cell.Stop(exit.Shutdown, true)
+		}, true},
+		{"stop of an abandoned incarnation", func(scope *incarnation.Scope, q *sealable) {
+			scope.SetQueue(q)
+			cell := incarnation.New(t.Context(), scope, 1, incarnation.Terms{})
+			cell.Abandon()
+			cell.Stop(exit.Shutdown, true)
+		}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			scope, q := incarnation.NewScope("root/child"), new(sealable)
+			test.do(scope, q)
+			check(t, "sealed", q.seals > 0, test.want)
+			check(t, "Sealed", scope.Sealed(), test.want)
+		})
+	}
+}

@@ -15,6 +15,7 @@ const (
 	module    = "github.com/coppice-go/coppice"
 	backoff   = "github.com/cenkalti/backoff/v4"
 	telemetry = "go.opentelemetry.io/otel"
+	profile   = "github.com/google/pprof/profile"
 )
 
 // room is what a directory directly below the module, or below internal/, may
@@ -46,7 +47,7 @@ var rooms = map[string]room{
 		rooms:    []string{"exit"},
 		recovers: 1, why: "the one place that catches the panics of children (S3)",
 	},
-	"internal/stacks": {},
+	"internal/stacks": {doors: []string{profile}},
 	"actor":           {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
 	"supervisor": {
 		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation", "internal/stacks"},
