@@ -19,13 +19,13 @@ type Scope struct {
 	path string
 
 	// Its place in the graph of who waits for whom.
-	callable atomic.Bool
 	wait     atomic.Pointer[Wait] // the call that it waits for
+	callable atomic.Bool
 
 	mu    sync.Mutex
-	queue Queue       // nil if it has none
-	cause exit.Reason // nil while the child is there
-	after []func(cause exit.Reason)
+	queue Queue                   // nil if it has none
+	cause exit.Reason             // nil while the child is there
+	after func(cause exit.Reason) // all that AfterGone was given; nil if nothing
 }
 
 // NewScope begins the life of the child with the given path.
@@ -65,7 +65,7 @@ func (s *Scope) AfterGone(f func(cause exit.Reason)) {
 	s.mu.Lock()
 	cause := s.cause
 	if cause == nil {
-		s.after = append(s.after, f)
+		s.after = inOrder(s.after, f)
 	}
 	s.mu.Unlock()
 	if cause != nil {
@@ -84,7 +84,19 @@ func (s *Scope) End(cause exit.Reason) {
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()
-	for _, f := range after {
+	if after != nil {
+		after(cause)
+	}
+}
+
+// inOrder calls f after before, which may be nil: most have one only, which is
+// kept as it is.
+func inOrder(before, f func(cause exit.Reason)) func(cause exit.Reason) {
+	if before == nil {
+		return f
+	}
+	return func(cause exit.Reason) {
+		before(cause)
 		f(cause)
 	}
 }
