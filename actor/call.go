@@ -166,17 +166,14 @@ func (c *call[S, R, M]) gone() bool { return c.state.Load() == left || c.caller.
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.server, c.serving = ctx, sv
-	limit := sv.limit()
-	if !limit.IsZero() {
-		c.server = &limited{ctx, limit}
-	}
 	value, deferred, err := c.handle()
 	if rest, ok := err.(*continuation); ok {
 		if !deferred {
 			c.give(value, nil)
 		}
-		ctx, cancel := within(ctx, limit)
-		defer cancel()
+		if l, ok := ctx.(*limited); ok {
+			return within(l.Context, l.limit, func(ctx context.Context) error { return sv.goOn(ctx, rest) })
+		}
 		return sv.goOn(ctx, rest)
 	}
 	reason, reply := c.chosenEnd(err)
@@ -245,8 +242,6 @@ func (c cast[S, R, M]) gone() bool                   { return false }
 func (c cast[S, R, M]) fail(string, failure)         {}
 
 func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
-	ctx, cancel := within(ctx, sv.limit())
-	defer cancel()
 	_, err := c.message.Handle(ctx, sv.state)
 	sv.outcome = err
 	if err == nil {
