@@ -30,7 +30,9 @@ import (
 // A cycle is one of servers that wait: a goroutine that a handler has started
 // does not hold its server up and may call it, whichever ctx it has; nor does a
 // call wait for its callee whose answer was deferred. Of several servers that
-// close a cycle at the same moment more than one may be refused.
+// close a cycle at the same moment more than one may be refused. A server that
+// calls with the ctx of another one's handler is taken for that one: pass a handler
+// its own.
 //
 // A call that waits behind a crash is answered by the next incarnation. There
 // is no default time limit: give ctx a deadline unless you are ready to wait

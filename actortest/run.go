@@ -3,6 +3,7 @@ package actortest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -44,10 +45,16 @@ type Options struct {
 func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, make, options)
+	var before supervisor.Child
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				for _, complaint := range s.complaints(make, o.Load) {
+				child := make()
+				if same(child, before) { // what it has of the bubble before would end the program
+					t.Fatal("make must give a fresh child each time, but gave the same twice")
+				}
+				before = child
+				for _, complaint := range s.complaints(child, o.Load) {
 					t.Error(complaint)
 				}
 			})
@@ -78,10 +85,24 @@ func (o Options) scenarios() []scenario {
 	return slices.Concat(scenarios, messageScenarios)
 }
 
+// same says whether two children are one value that can have a state.
+func same(a, b supervisor.Child) bool {
+	v, w := reflect.ValueOf(inside(a)), reflect.ValueOf(inside(b))
+	return v.Kind() == reflect.Pointer && w.Kind() == reflect.Pointer && v.Type() == w.Type() &&
+		v.Pointer() == w.Pointer() && v.Type().Elem().Size() > 0
+}
+
+// inside is the child inside of a spec.
+func inside(child supervisor.Child) supervisor.Child {
+	if spec, ok := child.(supervisor.Spec); ok {
+		return spec.Child
+	}
+	return child
+}
+
 // complaints plays the scenario with a fresh child, in the bubble of the caller,
 // and gives what there is to complain of.
-func (s scenario) complaints(make func() supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
-	child := make()
+func (s scenario) complaints(child supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
 	if all = faults(child); all != nil {
 		return all
 	}
