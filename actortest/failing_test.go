@@ -109,7 +109,7 @@ func TestStressTellsItsSeed(t *testing.T) {
 		return
 	}
 	output := play(t, t.Name())
-	seed := regexp.MustCompile(actortest.SeedVariable + `=\d+`).FindString(output)
+	seed := regexp.MustCompile(`ACTORTEST_SEED=\d+`).FindString(output)
 	if seed == "" || !strings.Contains(output, ": odd") {
 		t.Fatalf("got %s\nwant a complaint and a seed", output)
 	}

@@ -15,7 +15,7 @@ import (
 // Options are for [Run] and [Stress]. The zero value is the default of each field.
 type Options struct {
 	// Seed is that of the random numbers of Stress; Run needs none. 0 means that
-	// of the environment variable [SeedVariable], or a new one. A test that fails
+	// of the environment variable ACTORTEST_SEED, or a new one. A test that fails
 	// tells it.
 	Seed uint64
 
@@ -37,7 +37,8 @@ type Options struct {
 // Each scenario is a subtest in a synctest bubble of its own: time is virtual,
 // and nothing may depend on what is outside, such as a network connection. make
 // is called in the bubble and gives a fresh child; a [supervisor.Spec] around it
-// says how long its stop may take, and nothing else. The child must run by itself,
+// says how long its stop may take, and nothing else. A Start or a request that takes
+// longer than an hour counts as stuck. The child must run by itself,
 // and may end by itself when it is done. If it depends on others, make gives a
 // supervisor of them all.
 //
