@@ -18,7 +18,7 @@ type mutant struct{ name, file, from, to string }
 
 var mutants = []mutant{
 	{"what waits in a closed mailbox is no dead letter", "mailbox/box.go",
-		"			if !b.poked(e) {\n				b.mailbox.bury(e, Discarded)\n			}\n		default:\n			return\n",
+		"			if !b.poked(e) {\n				b.mailbox.drop(e, Discarded)\n			}\n		default:\n			return\n",
 		"			b.poked(e)\n		default:\n			return\n"},
 	{"a parked receiver is not woken", "mailbox/box.go",
 		"	if state&parked != 0 {\n		b.unpark()",
@@ -48,8 +48,15 @@ var mutants = []mutant{
 		"func (r *runner) launch() { go r.start() }",
 		"func (r *runner) launch() { go r.start(); go func() { select {} }() }"},
 	{"each end leaves a kilobyte behind", "supervisor/restart.go",
-		"	lived := m.current.lived()\n	l.lost(m, reason)\n",
-		"	lived := m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
+		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n",
+		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
+}
+
+// What a mutant changes is there, once: also for those who do not run them.
+func TestMutantsFitTheSource(t *testing.T) {
+	for _, m := range mutants {
+		m.mutated(t)
+	}
 }
 
 // TestMutants breaks the runtime on purpose, in one way after the other. A short
@@ -66,21 +73,30 @@ func TestMutants(t *testing.T) {
 // tries are how often a fault may be missed: it takes goroutines that meet.
 const tries = 3
 
-// check builds this test with the fault in it, and lets it soak.
-func (m mutant) check(t *testing.T) {
+// mutated is the file with the fault in it, and where that file is.
+func (m mutant) mutated(t *testing.T) (source, changed string) {
+	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(root, m.file)
+	source = filepath.Join(root, m.file)
 	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), m.from); n != 1 {
-		t.Fatalf("%s has the text to be changed %d times", m.file, n)
+		t.Errorf("%s: %s has the text to be changed %d times, want once", m.name, m.file, n)
 	}
-	changed := strings.Replace(string(text), m.from, m.to, 1)
+	return source, strings.Replace(string(text), m.from, m.to, 1)
+}
+
+// check builds this test with the fault in it, and lets it soak.
+func (m mutant) check(t *testing.T) {
+	source, changed := m.mutated(t)
+	if t.Failed() {
+		return
+	}
 	if strings.Contains(m.to, "left = append") {
 		changed += "\nvar left [][]byte\n"
 	}
