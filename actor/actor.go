@@ -275,8 +275,8 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 	a.box.Open()
 	scope.SetQueue(a.box)
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
+		defer a.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
 		a.box.Close()
-		a.scope.Store(nil)
 	})
 	return nil
 }

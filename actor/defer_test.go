@@ -321,3 +321,37 @@ func TestDeferredCallHearsOfACrashWhoseSinkLeavesByGoexit(t *testing.T) {
 		}
 	})
 }
+
+// The same when the incarnation is abandoned, whose goroutine never comes back.
+func TestDeferredCallHearsOfAnAbandonmentWhoseSinkLeavesByGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := func(e tracing.Event) {
+			if _, dead := e.(tracing.DeadLetter); dead {
+				runtime.Goexit()
+			}
+		}
+		s := actor.NewServer("server", openState)
+		tree, _ := plantWith(t, supervisor.Policy{Restarts: strategy.Unlimited, Tracing: quiet(sink)}, within(time.Second, s))
+		outcome, stuck := make(chan string, 1), make(chan struct{})
+		defer close(stuck)
+		go func() {
+			outcome <- answer(actor.Call(t.Context(), s, do(func(ctx context.Context, _ *state) (int, error) {
+				_, err := actor.Defer[int](ctx)
+				return 0, err
+			})))
+		}()
+		synctest.Wait()
+		_ = actor.Cast(t.Context(), s, do(func(context.Context, *state) (int, error) { <-stuck; return 0, nil }))
+		synctest.Wait()
+		go func() { _ = tree.TerminateChild(t.Context(), "server") }()
+		time.Sleep(time.Minute)
+		select {
+		case got := <-outcome:
+			if !strings.Contains(got, actor.ErrEnded.Error()) {
+				t.Errorf("call: got %s, want %v", got, actor.ErrEnded)
+			}
+		default:
+			t.Error("call: still waits")
+		}
+	})
+}

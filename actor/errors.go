@@ -22,7 +22,7 @@ var (
 
 	// ErrCallCycle refuses a call that could not be answered because the caller
 	// would wait for itself, directly (S146) or through other servers;
-	// [SendError] has the way round.
+	// [SendError] has the cycle.
 	ErrCallCycle = errors.New("the call would wait for itself")
 
 	// ErrHandlerTimeout is the cause with which the ctx of a handler ends that

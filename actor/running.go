@@ -292,6 +292,7 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 // abandon cuts off the effects of an incarnation that did not end in time. It
 // runs on the supervisor's goroutine.
 func (r *running[M]) abandon() {
+	defer r.ended(exit.Killed, false) // also if a sink leaves by Goexit meanwhile
 	_, busy := r.in.Begun()
 	r.keep(busy, "") // to freeze may take the time of a sink, who hears of dead letters
 	last := incarnation.Last{}
@@ -303,7 +304,6 @@ func (r *running[M]) abandon() {
 	}
 	last.Waiting = r.actor.box.Depth()
 	r.cell.Crashed(last) // in case that it had failed
-	r.ended(exit.Killed, false)
 }
 
 func (r *running[M]) keep(inHand bool, stuck string) {

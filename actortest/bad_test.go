@@ -255,6 +255,40 @@ func TestTwoIncarnationsAtOnce(t *testing.T) {
 	check(t, "when the first was abandoned", fmt.Sprint(actortest.BeginTwice(true)), "[]")
 }
 
+// A load that leaves, as by t.FailNow, has returned: there is nothing to complain of.
+func TestLoadThatLeavesHasReturned(t *testing.T) {
+	load := func(context.Context, supervisor.Child) { runtime.Goexit() }
+	got := actortest.Complaints(t, actortest.Options{Load: load}, func() (supervisor.Child, func()) {
+		return newCounter(), func() {}
+	})
+	check(t, "starts and stops", strings.Join(got["starts and stops"], "\n"), "")
+}
+
+// An error of a child is asked for its text, which may ask for anything.
+func TestComplaintsAreMadeOfCodeOfTheUser(t *testing.T) {
+	got := make(chan []string, 1)
+	go func() { got <- actortest.Complain(func(complain func()) { complain() }) }()
+	select {
+	case complaints := <-got:
+		check(t, "complaints", fmt.Sprint(complaints), "[inner outer]")
+	case <-time.After(10 * time.Second):
+		t.Fatal("the text of an error is asked for under a lock")
+	}
+}
+
+// An incarnation that comes back in the moment in which it is abandoned may be
+// complained of while the complaints are read.
+func TestComplaintsOfWhoComesBackLate(t *testing.T) {
+	child := supervisor.Func("f", func(ctx context.Context) error {
+		<-ctx.Done()
+		time.Sleep(5 * time.Second) // its shutdown time
+		return errors.New("late")
+	})
+	if got := actortest.Complaints(t, actortest.Options{}, func() (supervisor.Child, func()) { return child, func() {} }); len(got) == 0 {
+		t.Error("it passes")
+	}
+}
+
 func TestBadLoadsAreToldWhy(t *testing.T) {
 	const idle = "Load has sent no message that could be made to fail: it must send to the actor or server that is the child, or to one below it"
 	var let chan struct{} // that of the bubble

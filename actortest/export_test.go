@@ -56,5 +56,20 @@ func BeginTwice(abandoned bool) []string {
 			cell.Abandon()
 		}
 	}
-	return s.complaints
+	return s.complained()
 }
+
+// Complain complains of an error which does something, that may complain as well,
+// when it is asked for its text. It gives all complaints.
+func Complain(do func(complain func())) []string {
+	var s stage
+	s.complain("%v", texted(func() string {
+		do(func() { s.complain("inner") })
+		return "outer"
+	}))
+	return s.complained()
+}
+
+type texted func() string
+
+func (t texted) Error() string { return t() }

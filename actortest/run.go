@@ -24,7 +24,8 @@ type Options struct {
 	// the child is up, goes on while that crashes, restarts and stops, and so
 	// must bear all errors. It must let time pass between its messages, by
 	// time.Sleep, which costs nothing in a bubble. The messages must not crash
-	// the child: the kit makes some of them do that.
+	// the child: the kit makes some of them do that. Nor may it wait by
+	// synctest.Wait, as the kit does.
 	Load func(ctx context.Context, child supervisor.Child)
 }
 
@@ -110,7 +111,7 @@ func (s scenario) complaints(child supervisor.Child, load func(context.Context, 
 	c := &script{child: child, load: load}
 	s.play(c)
 	for _, stage := range c.stages {
-		all = append(all, stage.complaints...)
+		all = append(all, stage.complained()...)
 	}
 	if all != nil {
 		stragglers()

@@ -79,11 +79,19 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 
 // complain notes a fault of the child, each once.
 func (s *stage) complain(format string, args ...any) {
+	text := fmt.Sprintf(format, args...) // may ask errors of the child: not under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if text := fmt.Sprintf(format, args...); !slices.Contains(s.complaints, text) {
+	if !slices.Contains(s.complaints, text) {
 		s.complaints = append(s.complaints, text)
 	}
+}
+
+// complained gives the complaints so far. What was abandoned may still add some.
+func (s *stage) complained() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.complaints)
 }
 
 // sink sees what the watch cannot: what the supervisor had to do.
@@ -110,10 +118,15 @@ func (s *stage) sink(e tracing.Event) {
 	}
 }
 
-// background calls f on a goroutine of its own and gives what it returns.
+// background calls f on a goroutine of its own and gives what it returns, nil if
+// it leaves by Goexit.
 func background(f func() error) <-chan error {
 	done := make(chan error, 1)
-	go func() { done <- f() }()
+	go func() {
+		var err error
+		defer func() { done <- err }()
+		err = f()
+	}()
 	return done
 }
 

@@ -61,7 +61,7 @@ func stress(make func() supervisor.Child, load func(context.Context, supervisor.
 		})
 		s.goexits = load != nil
 		s.stress(random)
-		if complaints = s.complaints; complaints != nil {
+		if complaints = s.complained(); complaints != nil {
 			break
 		}
 	}

@@ -103,13 +103,9 @@ func (l *loop) killAll() {
 // never come back to see to that, and no successor knows them (S63).
 func (l *loop) abandoned() {
 	l.fence(exit.Killed)
-	for _, r := range l.alive() {
-		l.tree.abandon(r, overdueNow(r))
-	}
-	for _, m := range l.added() {
-		m.gone(exit.Killed)
-	}
-	l.queue.nudge()
+	defer l.queue.nudge()
+	defer func() { incarnation.Each(l.added(), func(m *member) { m.gone(exit.Killed) }) }()
+	incarnation.Each(l.alive(), func(r *runner) { l.tree.abandon(r, overdueNow(r)) })
 }
 
 // added are the members that the supervisor was not constructed with.
@@ -189,8 +185,8 @@ func (l *loop) release() {
 }
 
 // cutDown kills what is left of the children when the loop cannot go on, and
-// abandons what does not end in its grace. It emits nothing: what the loop could
-// not bear may be a sink.
+// abandons what does not end in its grace. It emits nothing but dead letters: what
+// the loop could not bear may be a sink.
 func (l *loop) cutDown() {
 	rest := l.alive()
 	if len(rest) == 0 {
@@ -204,10 +200,12 @@ func (l *loop) cutDown() {
 			l.wait(end)
 		}
 	}
+	defer func() { // also if a sink hears of dead letters and leaves once more
+		for _, m := range l.members {
+			l.set(m, Stopped, nil)
+		}
+	}()
 	l.abandoned()
-	for _, m := range l.members {
-		l.set(m, Stopped, nil)
-	}
 }
 
 // turn waits for something to happen and deals with it.

@@ -264,3 +264,50 @@ func TestBlockedSinkOfTheReturnIsReported(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A sink that leaves by Goexit in the dead letter of one abandonment keeps nobody
+// from the next: what is stuck is reported, however many there are.
+func TestGoexitInADeadLetterOfAnAbandonmentHidesNobody(t *testing.T) {
+	for _, inside := range []bool{false, true} {
+		t.Run(fmt.Sprint("inside ", inside), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sink := func(e tracing.Event) {
+					if _, dead := e.(tracing.DeadLetter); dead {
+						runtime.Goexit()
+					}
+				}
+				var children []supervisor.Child
+				var actors []*actor.Actor[nap]
+				for _, name := range []string{"a", "b", "c", "d"} {
+					a := sleeper(name)
+					actors = append(actors, a)
+					children = append(children, supervisor.Spec{Child: a, Shutdown: supervisor.Timeout(second)})
+				}
+				want := []string{"root/a", "root/b", "root/c", "root/d"}
+				policy := supervisor.Policy{Tracing: quiet(sink)}
+				root := supervisor.New("root", policy, children...)
+				if inside {
+					want = []string{"root/sub/a", "root/sub/b", "root/sub/c", "root/sub/d"}
+					root = supervisor.New("root", policy, supervisor.New("sub", policy, children...))
+				}
+				_, err := root.Start(context.Background())
+				checkError(t, "start", err, "")
+				for _, a := range actors {
+					send(t, a, time.Hour, 0)
+				}
+				synctest.Wait()
+				var paths []string
+				for _, stuck := range reported(t, root.Stop(t.Context())) {
+					paths = append(paths, stuck.Path)
+				}
+				checkList(t, "stuck", paths, want)
+				time.Sleep(2 * time.Hour)
+				checkError(t, "stop later", root.Stop(t.Context()), "")
+				for _, a := range actors {
+					check(t, a.Name()+" is gone", errors.Is(a.Send(t.Context(), 0), actor.ErrNoProc), true)
+				}
+				checkError(t, "start again", startOnce(root), "")
+			})
+		})
+	}
+}

@@ -163,9 +163,7 @@ func (n *node) enter(scope *incarnation.Scope) error {
 		members := n.members
 		n.scope, n.members = nil, nil
 		n.mu.Unlock()
-		for _, m := range members {
-			m.gone(cause)
-		}
+		incarnation.Each(members, func(m *member) { m.gone(cause) })
 	})
 	return nil
 }
@@ -217,9 +215,7 @@ func (n *node) left(l *loop) {
 		n.last.Store(&Snapshot{Incarnation: l.cell.Number(), Children: l.snapshots()})
 		n.loop.CompareAndSwap(l, nil)
 	}
-	for _, m := range l.added() {
-		m.gone(exit.Shutdown)
-	}
+	incarnation.Each(l.added(), func(m *member) { m.gone(exit.Shutdown) })
 }
 
 var _, _ Child = (*Supervisor)(nil), (*Dynamic)(nil)

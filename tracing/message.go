@@ -58,17 +58,32 @@ func (l *Life) Sending(ctx context.Context, op Operation, message any) (context.
 	if op == Call {
 		name, options = spans.call, spans.callOptions
 	}
-	ctx, span := l.tracing.tracer.Start(ctx, name, options...)
-	describeMessage(span, message)
+	ctx, span := l.startSpan(ctx, name, message, options)
 	return ctx, Sent{l, span, message}
 }
 
+// startSpan starts the span of a message. Without one, because the provider has
+// panicked, the message goes on without a trace.
+func (l *Life) startSpan(asked context.Context, name string, message any, options []trace.SpanStartOption) (ctx context.Context, span trace.Span) {
+	ctx = asked
+	l.provider(func() {
+		with, started := l.tracing.tracer.Start(asked, name, options...)
+		describeMessage(started, message)
+		ctx, span = with, started
+	})
+	return ctx, span
+}
+
+// provider calls f, which calls the code of a provider: whoever sends or handles
+// a message is not to hear of its panic.
+func (l *Life) provider(f func()) { l.tracing.guard("OpenTelemetry provider", f) }
+
 // Carrier is what the message has to take along, nil if there is no span.
-func (s Sent) Carrier() *Carrier {
-	if s.span == nil {
-		return nil
+func (s Sent) Carrier() (c *Carrier) {
+	if s.span != nil {
+		s.life.provider(func() { c = carry(s.span.SpanContext()) })
 	}
-	return carry(s.span.SpanContext())
+	return c
 }
 
 // End ends the span: of a call when the caller has its answer or has gone, else
@@ -104,8 +119,7 @@ func (l *Life) Processing(ctx context.Context, op Operation, c *Carrier, message
 		ctx = trace.ContextWithSpanContext(ctx, c.span)
 		options = linked(options, c)
 	}
-	ctx, span := l.tracing.tracer.Start(ctx, spans.process, options...)
-	describeMessage(span, message)
+	ctx, span := l.startSpan(ctx, spans.process, message, options)
 	return ctx, Processed{l, span, message}
 }
 
@@ -127,27 +141,33 @@ func (p Processed) Crashed(reason exit.Reason) {
 		p.End(reason)
 		return
 	}
-	l, failed := p.life, p.span.SpanContext()
+	l := p.life
 	told := l.redactCrash(p.message, reason)
-	fail(p.span, told)
-	l.tracing.guard("OpenTelemetry provider", func() {
+	var failed trace.SpanContext
+	l.provider(func() {
+		failed = p.span.SpanContext()
+		fail(p.span, told)
+	})
+	l.provider(func() {
 		ctx := trace.ContextWithSpanContext(context.Background(), failed)
 		l.record(ctx, panicOf(told), processExceptionEvent, 0)
 	})
 	l.memory.mu.Lock()
 	l.memory.crashed, l.memory.recorded = failed, panicOf(reason)
 	l.memory.mu.Unlock()
-	p.span.End()
+	l.provider(func() { p.span.End() })
 }
 
 func (l *Life) end(span trace.Span, message any, err error) {
 	if span == nil {
 		return
 	}
-	if !clean(err) && span.IsRecording() {
-		fail(span, l.redactError(message, err))
-	}
-	span.End()
+	l.provider(func() {
+		if !clean(err) && span.IsRecording() {
+			fail(span, l.redactError(message, err))
+		}
+	})
+	l.provider(func() { span.End() })
 }
 
 // describeMessage names the type of the message, never its contents.

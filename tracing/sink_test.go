@@ -3,6 +3,7 @@ package tracing_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -81,6 +82,48 @@ func TestPanicsOfHandlersAndProvidersAreGuardedToo(t *testing.T) {
 	life.Begin(t.Context(), tracing.ActStart).End(tracing.Started{})
 	life.Emit(tracing.GaveUp{Child: "b", Reason: failed("boom")})
 	checkList(t, "events", seen.lines(), []string{"a started in 0s", `a gave up on "b" (too many restarts): boom`})
+}
+
+// Whoever sends, and whoever handles, has the same guard: a provider is to be able
+// to fail without a message.
+func TestProviderMayPanicAtEveryStepOfAMessage(t *testing.T) {
+	oops := errors.New("boom")
+	for name, provider := range map[string]trace.TracerProvider{
+		"tracer": badProvider{},
+		"span":   badSpanProvider{},
+	} {
+		for _, op := range []tracing.Operation{tracing.Call, tracing.Cast, tracing.Send} {
+			t.Run(fmt.Sprint(name, " ", op), func(t *testing.T) {
+				life := tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler), TracerProvider: provider}).Life("a", "", nil)
+				asked := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}}))
+				for _, end := range []func(p tracing.Processed){
+					func(p tracing.Processed) { p.End(nil) },
+					func(p tracing.Processed) { p.End(oops) },
+					func(p tracing.Processed) { p.Crashed(panicked("boom")) },
+				} {
+					ctx, sent := life.Sending(asked, op, secret)
+					check(t, "context of the sender", ctx.Err(), nil)
+					ctx, p := life.Processing(asked, op, sent.Carrier(), secret)
+					check(t, "context of the handler", ctx.Err(), nil)
+					end(p)
+					sent.End(oops)
+				}
+			})
+		}
+	}
+}
+
+// badSpan panics whatever is done with it.
+type badSpan struct{ trace.Span }
+
+type badSpanProvider struct{ embedded.TracerProvider }
+
+func (badSpanProvider) Tracer(string, ...trace.TracerOption) trace.Tracer { return badSpanTracer{} }
+
+type badSpanTracer struct{ embedded.Tracer }
+
+func (badSpanTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	return ctx, badSpan{}
 }
 
 func TestSinkMaySubscribeAndEmit(t *testing.T) {

@@ -89,14 +89,29 @@ func (s *Scope) End(cause exit.Reason) {
 	}
 }
 
-// inOrder calls f after before, which may be nil: most have one only, which is
-// kept as it is.
+// inOrder calls f after before, also if a sink that before tells of a dead letter
+// leaves by Goexit. before may be nil: most have one only, which is kept as it is.
 func inOrder(before, f func(cause exit.Reason)) func(cause exit.Reason) {
 	if before == nil {
 		return f
 	}
 	return func(cause exit.Reason) {
+		defer f(cause)
 		before(cause)
-		f(cause)
+	}
+}
+
+// Each calls f for all of them, in their order. f may make dead letters: if a sink
+// that is told of one leaves by Goexit, the others still get their turn.
+func Each[T any](all []T, f func(T)) {
+	defer func() {
+		if len(all) > 0 {
+			Each(all, f)
+		}
+	}()
+	for len(all) > 0 {
+		one := all[0]
+		all = all[1:]
+		f(one)
 	}
 }

@@ -39,6 +39,9 @@ func construct(node ast.Node) string {
 				return called.Name
 			}
 		case *ast.SelectorExpr:
+			if of, ok := called.X.(*ast.Ident); ok && of.Name == "time" && called.Sel.Name == "After" { // not the method of times
+				return "timer"
+			}
 			return byMethod[called.Sel.Name]
 		}
 	}

@@ -52,13 +52,6 @@ var mutants = []mutant{
 		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
 }
 
-// What a mutant changes is there, once: also for those who do not run them.
-func TestMutantsFitTheSource(t *testing.T) {
-	for _, m := range mutants {
-		m.mutated(t)
-	}
-}
-
 // TestMutants breaks the runtime on purpose, in one way after the other. A short
 // soak finds each.
 func TestMutants(t *testing.T) {
@@ -70,36 +63,40 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// tries are how often a fault may be missed: it takes goroutines that meet.
-const tries = 3
+// What a mutant changes must be there, or the mutant is none.
+func TestMutantsCanBeMade(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) { m.make(t) })
+	}
+}
 
-// mutated is the file with the fault in it, and where that file is.
-func (m mutant) mutated(t *testing.T) (source, changed string) {
+// make gives the path of the file and its text with the fault in it.
+func (m mutant) make(t *testing.T) (source, changed string) {
 	t.Helper()
-	root, err := filepath.Abs("../..")
+	source, err := filepath.Abs(filepath.Join("../..", m.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source = filepath.Join(root, m.file)
 	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), m.from); n != 1 {
-		t.Errorf("%s: %s has the text to be changed %d times, want once", m.name, m.file, n)
+		t.Fatalf("%s has the text to be changed %d times, want once", m.file, n)
 	}
-	return source, strings.Replace(string(text), m.from, m.to, 1)
-}
-
-// check builds this test with the fault in it, and lets it soak.
-func (m mutant) check(t *testing.T) {
-	source, changed := m.mutated(t)
-	if t.Failed() {
-		return
-	}
+	changed = strings.Replace(string(text), m.from, m.to, 1)
 	if strings.Contains(m.to, "left = append") {
 		changed += "\nvar left [][]byte\n"
 	}
+	return source, changed
+}
+
+// tries are how often a fault may be missed: it takes goroutines that meet.
+const tries = 3
+
+// check builds this test with the fault in it, and lets it soak.
+func (m mutant) check(t *testing.T) {
+	source, changed := m.make(t)
 	mutated, overlay := filepath.Join(t.TempDir(), "mutated.go"), filepath.Join(t.TempDir(), "overlay.json")
 	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: mutated}})
 	if err != nil {
