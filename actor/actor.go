@@ -243,6 +243,9 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 		return nil, err
 	}
 	r := &running[M]{actor: a, cell: cell, behavior: behavior}
+	if behavior.Loop == nil {
+		r.behavior.Receive = r.around(behavior.Receive)
+	}
 	attached := cell.Attach(func() incarnation.Hooks {
 		r.in = a.box.Receive(behavior.Loop == nil)
 		r.in.Incarnation = cell.Number()

@@ -30,7 +30,9 @@ import (
 // A cycle is one of servers that wait: a goroutine that a handler has started
 // does not hold its server up and may call it, whichever ctx it has; nor does a
 // call wait for its callee whose answer was deferred. Of several servers that
-// close a cycle at the same moment more than one may be refused.
+// close a cycle at the same moment more than one may be refused. A server that
+// calls with the ctx of another one's handler is taken for that one: pass a handler
+// its own.
 //
 // A call that waits behind a crash is answered by the next incarnation. There
 // is no default time limit: give ctx a deadline unless you are ready to wait
@@ -166,17 +168,14 @@ func (c *call[S, R, M]) gone() bool { return c.state.Load() == left || c.caller.
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.server, c.serving = ctx, sv
-	limit := sv.limit()
-	if !limit.IsZero() {
-		c.server = &limited{ctx, limit}
-	}
 	value, deferred, err := c.handle()
 	if rest, ok := err.(*continuation); ok {
 		if !deferred {
 			c.give(value, nil)
 		}
-		ctx, cancel := within(ctx, limit)
-		defer cancel()
+		if l, ok := ctx.(*limited); ok {
+			return within(l.Context, l.limit, func(ctx context.Context) error { return sv.goOn(ctx, rest) })
+		}
 		return sv.goOn(ctx, rest)
 	}
 	reason, reply := c.chosenEnd(err)
@@ -245,8 +244,6 @@ func (c cast[S, R, M]) gone() bool                   { return false }
 func (c cast[S, R, M]) fail(string, failure)         {}
 
 func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
-	ctx, cancel := within(ctx, sv.limit())
-	defer cancel()
 	_, err := c.message.Handle(ctx, sv.state)
 	sv.outcome = err
 	if err == nil {

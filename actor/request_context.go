@@ -101,7 +101,7 @@ func (r *requestContext) materializeLocked() {
 // limitLocked makes the real context around one that has a time limit. That one
 // would not do: Value can find only what WithCancelCause makes.
 func (r *requestContext) limitLocked(parent context.Context, limit time.Time) {
-	parent, stop := within(parent, limit)
+	parent, stop := context.WithDeadlineCause(parent, limit, ErrHandlerTimeout)
 	real, cancel := context.WithCancelCause(parent)
 	release := r.releasing(cancel)
 	r.real, r.release = real, func() {
@@ -153,6 +153,13 @@ func (r *requestContext) returned() (deferred bool) {
 type limited struct {
 	context.Context
 	limit time.Time
+}
+
+// within calls f with a ctx that has a time limit.
+func within(ctx context.Context, limit time.Time, f func(context.Context) error) error {
+	ctx, cancel := context.WithDeadlineCause(ctx, limit, ErrHandlerTimeout)
+	defer cancel()
+	return f(ctx)
 }
 
 // limit is when the time for the message is over; zero if it has no limit.

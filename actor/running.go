@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -151,7 +152,7 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 	if r.actor.life.Load().Traces() {
 		ctx = r.trace(ctx, operation, message)
 	}
-	err := r.handle(ctx, message)
+	err := r.behavior.Receive(ctx, message)
 	if _, chosen := exit.Chosen(err); err != nil && !chosen {
 		return err
 	}
@@ -162,20 +163,27 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 	return err
 }
 
-// handle gives a message to the handler, within its time limit if there is one. A
-// server does that itself: an answer may be deferred.
-func (r *running[M]) handle(ctx context.Context, message M) error {
-	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.request == nil {
-		limited, cancel := context.WithTimeoutCause(ctx, limit, ErrHandlerTimeout)
-		defer cancel()
-		ctx = limited
-	}
-	if intercept := r.cell.Interceptor(); intercept != nil { // in a test that injects faults
-		if err := intercept(r.cell, r.actor.payload(message)); err != nil {
-			return err
+// around puts around the handler what is to surround it: a time limit, and the
+// interceptor of a test that injects faults. That is done once, when the
+// incarnation begins, so that what is not there costs a message nothing. A server
+// sees to its time limit itself: an answer may be deferred.
+func (r *running[M]) around(receive func(context.Context, M) error) func(context.Context, M) error {
+	if intercept := r.cell.Interceptor(); intercept != nil {
+		inner := receive
+		receive = func(ctx context.Context, message M) error {
+			if err := intercept(r.cell, r.actor.payload(message)); err != nil {
+				return err
+			}
+			return inner(ctx, message)
 		}
 	}
-	return r.behavior.Receive(ctx, message)
+	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.request == nil {
+		inner := receive
+		receive = func(ctx context.Context, message M) error {
+			return within(ctx, time.Now().Add(limit), func(ctx context.Context) error { return inner(ctx, message) })
+		}
+	}
+	return receive
 }
 
 func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, message M) context.Context {

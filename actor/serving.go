@@ -22,6 +22,7 @@ type request interface {
 type job[S any] interface {
 	request
 	// serve runs the handler. A non-nil end is the reason to end the server.
+	// The ctx of a call is a *limited if there is a time limit.
 	serve(ctx context.Context, sv *serving[S]) (end error)
 	// again is the message once more, for nobody to wait for.
 	again() job[S]
@@ -42,23 +43,6 @@ type waiting interface {
 	// serverEnded is told that the server has ended, orderly if its cleanup did
 	// not fail.
 	serverEnded(path string, reason exit.Reason, orderly bool)
-}
-
-// limit is when the time for a message that is handled from now on is over; zero
-// if there is no limit.
-func (sv *serving[S]) limit() time.Time {
-	if timeout := sv.server.actor.options.HandlerTimeout; timeout > 0 {
-		return time.Now().Add(timeout)
-	}
-	return time.Time{}
-}
-
-// within is ctx with a time limit; zero means none.
-func within(ctx context.Context, limit time.Time) (context.Context, context.CancelFunc) {
-	if limit.IsZero() {
-		return ctx, func() {}
-	}
-	return context.WithDeadlineCause(ctx, limit, ErrHandlerTimeout)
 }
 
 // answerLater adds a call to those that are answered at the end at the latest.
@@ -82,7 +66,7 @@ func (sv *serving[S]) answered(call waiting) {
 func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close func(context.Context, *S, exit.Reason) error) Behavior[job[S]] {
 	sv.waiting = make(map[waiting]struct{})
 	b := Behavior[job[S]]{
-		Receive: func(ctx context.Context, j job[S]) error { return j.serve(ctx, sv) },
+		Receive: sv.receive(),
 		ended:   sv.ended,
 		outcome: func() error { return sv.outcome },
 	}
@@ -93,6 +77,22 @@ func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close fu
 		b.Close = func(ctx context.Context, reason exit.Reason) error { return close(ctx, sv.state, reason) }
 	}
 	return b
+}
+
+// receive is the Receive of the server's behavior, within its time limit for each
+// message if there is one. That of a call is its own: it may be answered later.
+func (sv *serving[S]) receive() func(context.Context, job[S]) error {
+	timeout := sv.server.actor.options.HandlerTimeout
+	if timeout <= 0 {
+		return func(ctx context.Context, j job[S]) error { return j.serve(ctx, sv) }
+	}
+	return func(ctx context.Context, j job[S]) error {
+		limit := time.Now().Add(timeout)
+		if j.operation() == tracing.Call {
+			return j.serve(&limited{ctx, limit}, sv)
+		}
+		return within(ctx, limit, func(ctx context.Context) error { return j.serve(ctx, sv) })
+	}
 }
 
 // ended answers those who are still waiting.

@@ -75,9 +75,9 @@ var badChildren = map[string]struct {
 	"ignores ctx": {
 		make: bad(func(_ context.Context, let <-chan struct{}) error { <-let; return nil }),
 		want: map[string]string{
-			"starts and stops":              "it did not return within its shutdown time: abandoned 5s after it was asked to stop",
+			"starts and stops":              "it did not return within its shutdown time: abandoned 5s after it was asked to stop; it must return when ctx ends, or its spec must give it more time (Shutdown)",
 			"stopped at once":               "it does not stop: 1 did not stop:\nactortest/parent/bad (incarnation 1), stuck in run for at least 5s\n\tgithub.com/coppice-go/coppice/actortest_test.init.func3",
-			"killed":                        "did not return within its shutdown time: abandoned 100ms",
+			"killed":                        "it was killed, and has not returned within 100ms: it must return at once when the ctx ends that it, its handler or its cleanup was given",
 			"restarted with its supervisor": "abandoned",
 		},
 	},
@@ -290,11 +290,12 @@ func TestComplaintsOfWhoComesBackLate(t *testing.T) {
 }
 
 func TestBadLoadsAreToldWhy(t *testing.T) {
+	const idle = "Load has sent no message that could be made to fail: it must send to the actor or server that is the child, or to one below it"
 	var let chan struct{} // that of the bubble
 	for want, load := range map[string]func(context.Context, supervisor.Child){
-		"panic in a handler: Load has sent no message that could be made to fail":     func(ctx context.Context, _ supervisor.Child) { <-ctx.Done() },
-		"abandoned in a handler: Load has sent no message that could be made to fail": func(ctx context.Context, _ supervisor.Child) { <-ctx.Done() },
-		"starts and stops: Load has not returned 1h0m0s after its ctx has ended":      func(context.Context, supervisor.Child) { <-let },
+		"panic in a handler: " + idle:                                            func(ctx context.Context, _ supervisor.Child) { <-ctx.Done() },
+		"abandoned in a handler: " + idle:                                        func(ctx context.Context, _ supervisor.Child) { <-ctx.Done() },
+		"starts and stops: Load has not returned 1h0m0s after its ctx has ended": func(context.Context, supervisor.Child) { <-let },
 	} {
 		got := actortest.Complaints(t, actortest.Options{Load: load}, func() (supervisor.Child, func()) {
 			let = make(chan struct{})

@@ -15,11 +15,8 @@ func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, re
 	found := map[string][]string{}
 	for _, s := range o.scenarios() {
 		bubble(t, func(t *testing.T) {
-			var release func()
-			complaints := s.complaints(func() (child supervisor.Child) {
-				child, release = make()
-				return child
-			}, o.Load)
+			child, release := make()
+			complaints := s.complaints(child, o.Load)
 			release()
 			stragglers()
 			if complaints != nil {

@@ -74,6 +74,25 @@ func tellsAndGoesOn(t *testing.T, f func(context.Context) error, told string) {
 	}
 }
 
+// A server of an earlier bubble has channels of that: to use it would end the
+// program.
+func TestRunTellsWhoMakesNoFreshChild(t *testing.T) {
+	if played(t) {
+		child := newCounter()
+		actortest.Run(t, func() supervisor.Child { return supervisor.Spec{Child: child} })
+		return
+	}
+	output := play(t, t.Name())
+	for want, n := range map[string]int{
+		"make must give a fresh child each time, but gave the same twice": 17, // of 18 scenarios
+		"--- PASS: " + t.Name() + "/starts_and_stops":                     1,
+	} {
+		if got := strings.Count(output, want); got != n {
+			t.Errorf("%q: got it %d times, want %d, in %s", want, got, n, output)
+		}
+	}
+}
+
 // A failing Stress tells its seed, and with that fails again in the same way.
 func TestStressTellsItsSeed(t *testing.T) {
 	if played(t) {
@@ -90,7 +109,7 @@ func TestStressTellsItsSeed(t *testing.T) {
 		return
 	}
 	output := play(t, t.Name())
-	seed := regexp.MustCompile(actortest.SeedVariable + `=\d+`).FindString(output)
+	seed := regexp.MustCompile(`ACTORTEST_SEED=\d+`).FindString(output)
 	if seed == "" || !strings.Contains(output, ": odd") {
 		t.Fatalf("got %s\nwant a complaint and a seed", output)
 	}

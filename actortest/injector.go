@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -38,7 +37,7 @@ type place struct {
 
 // NewInjector makes an injector of faults. If several strike the same occasion,
 // the first in the list does. seed is for their rates: 0 means that of the
-// environment variable [SeedVariable], or a new one. If t fails, the seed is
+// environment variable ACTORTEST_SEED, or a new one. If t fails, the seed is
 // logged.
 //
 // In a bubble t is the bubble's; its end calls [Injector.Release].
@@ -108,7 +107,8 @@ func (in *Injector) strike(c *incarnation.Cell, what occasion) (f Fault, at stri
 	return Fault{}, ""
 }
 
-// chance is a number from 0 to 1 that only depends on the arguments and the seed.
+// chance is a number from 0 to just below 1 that only depends on the arguments and
+// the seed.
 func (in *Injector) chance(fault int, path string, what occasion, n uint64) float64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, in.seed, fault, path, what, n)
@@ -117,7 +117,7 @@ func (in *Injector) chance(fault int, path string, what occasion, n uint64) floa
 	x := h.Sum64()
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return float64(x^x>>31) / math.MaxUint64
+	return float64((x^x>>31)>>11) / (1 << 53)
 }
 
 // message strikes before the handler of a message.

@@ -340,7 +340,7 @@ func TestFaultsThatAreNoneAreRefused(t *testing.T) {
 }
 
 func TestSeedOfTheEnvironmentMustBeANumber(t *testing.T) {
-	t.Setenv(actortest.SeedVariable, "many")
+	t.Setenv("ACTORTEST_SEED", "many")
 	told := &fatal{T: t}
 	got := told.of(func() { actortest.NewInjector(told, 0, actortest.Fault{Kind: actortest.Panic, At: 1}) })
 	check(t, "NewInjector", got, `ACTORTEST_SEED: strconv.ParseUint: parsing "many": invalid syntax`)

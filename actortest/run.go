@@ -3,6 +3,7 @@ package actortest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -14,7 +15,7 @@ import (
 // Options are for [Run] and [Stress]. The zero value is the default of each field.
 type Options struct {
 	// Seed is that of the random numbers of Stress; Run needs none. 0 means that
-	// of the environment variable [SeedVariable], or a new one. A test that fails
+	// of the environment variable ACTORTEST_SEED, or a new one. A test that fails
 	// tells it.
 	Seed uint64
 
@@ -37,7 +38,8 @@ type Options struct {
 // Each scenario is a subtest in a synctest bubble of its own: time is virtual,
 // and nothing may depend on what is outside, such as a network connection. make
 // is called in the bubble and gives a fresh child; a [supervisor.Spec] around it
-// says how long its stop may take, and nothing else. The child must run by itself,
+// says how long its stop may take, and nothing else. A Start or a request that takes
+// longer than an hour counts as stuck. The child must run by itself,
 // and may end by itself when it is done. If it depends on others, make gives a
 // supervisor of them all.
 //
@@ -45,10 +47,16 @@ type Options struct {
 func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, make, options)
+	var before supervisor.Child
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				for _, complaint := range s.complaints(make, o.Load) {
+				child := make()
+				if same(child, before) { // what it has of the bubble before would end the program
+					t.Fatal("make must give a fresh child each time, but gave the same twice")
+				}
+				before = child
+				for _, complaint := range s.complaints(child, o.Load) {
 					t.Error(complaint)
 				}
 			})
@@ -79,10 +87,24 @@ func (o Options) scenarios() []scenario {
 	return slices.Concat(scenarios, messageScenarios)
 }
 
+// same says whether two children are one value that can have a state.
+func same(a, b supervisor.Child) bool {
+	v, w := reflect.ValueOf(inside(a)), reflect.ValueOf(inside(b))
+	return v.Kind() == reflect.Pointer && w.Kind() == reflect.Pointer && v.Type() == w.Type() &&
+		v.Pointer() == w.Pointer() && v.Type().Elem().Size() > 0
+}
+
+// inside is the child inside of a spec.
+func inside(child supervisor.Child) supervisor.Child {
+	if spec, ok := child.(supervisor.Spec); ok {
+		return spec.Child
+	}
+	return child
+}
+
 // complaints plays the scenario with a fresh child, in the bubble of the caller,
 // and gives what there is to complain of.
-func (s scenario) complaints(make func() supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
-	child := make()
+func (s scenario) complaints(child supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
 	if all = faults(child); all != nil {
 		return all
 	}

@@ -284,6 +284,7 @@ func stoppedWithNoTime(c *script) {
 	if s.start() {
 		s.settle()
 	}
+	s.hasty = true
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s.stopped(s.root.Stop(ctx))

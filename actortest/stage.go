@@ -30,6 +30,7 @@ type stage struct {
 	above  *watch // of the parent
 	faults *Injector
 	hangs  bool // a fault: it will be abandoned
+	hasty  bool // it gets less time to stop than its spec says: it is killed
 
 	load   func(context.Context, supervisor.Child)
 	unload context.CancelFunc
@@ -62,6 +63,7 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 	// How it is restarted is up to the scenario.
 	s.spec = supervisor.Spec{Child: spec.Child, Shutdown: spec.Shutdown, Restart: strategy.Transient}
 	if set.kill {
+		s.hasty = true
 		s.spec.Shutdown = supervisor.BrutalKill
 	}
 	set.policy.Tracing = tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler), Sinks: []tracing.Sink{s.sink}})
@@ -103,10 +105,14 @@ func (s *stage) sink(e tracing.Event) {
 			s.complain("it was asked to stop and took %v, until its contexts were ended: it must return when ctx ends, or its spec must give it more time (Shutdown)", e.Took)
 		}
 	case tracing.Abandoned:
-		if s.hangs {
-			return
+		waited := e.Waited.Round(time.Millisecond)
+		switch {
+		case s.hangs:
+		case s.hasty:
+			s.complain("it was killed, and has not returned within %v: it must return at once when the ctx ends that it, its handler or its cleanup was given", waited)
+		default:
+			s.complain("it did not return within its shutdown time: abandoned %v after it was asked to stop; it must return when ctx ends, or its spec must give it more time (Shutdown)", waited)
 		}
-		s.complain("it did not return within its shutdown time: abandoned %v after it was asked to stop", e.Waited)
 	case tracing.GaveUp:
 		s.complain("its supervisor gave up on it: %v", e.Reason)
 	}
@@ -195,7 +201,7 @@ func (s *stage) awaitFaults(count int) {
 		time.Sleep(patience / 1000)
 	}
 	if s.faults.Count() == 0 {
-		s.complain("Load has sent no message that could be made to fail")
+		s.complain("Load has sent no message that could be made to fail: it must send to the actor or server that is the child, or to one below it")
 	}
 }
 

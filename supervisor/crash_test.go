@@ -6,8 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
@@ -61,21 +61,29 @@ func crashLate(hard bool) {
 	fmt.Println("survived")
 }
 
-func stuckInSelect() { select {} }
+func stuckInSelect(there *sync.WaitGroup) {
+	there.Done()
+	select {}
+}
 
 // stuckForGood is a program with goroutines that cannot be released.
 func stuckForGood() {
-	waits := with(named("go"), func(context.Context) error { stuckInSelect(); return nil })
+	var there sync.WaitGroup
+	there.Add(3)
+	waits := with(named("go"), func(context.Context) error { stuckInSelect(&there); return nil })
 	starts := named("start")
-	starts.onStart = func(context.Context, int) error { stuckInSelect(); return nil }
+	starts.onStart = func(context.Context, int) error { stuckInSelect(&there); return nil }
 	brutal := func(child supervisor.Child) supervisor.Child {
 		return supervisor.Spec{Child: child, Shutdown: supervisor.BrutalKill}
 	}
 	root := supervisor.New("root", supervisor.Policy{Tracing: quiet()},
-		brutal(supervisor.Func("run", func(context.Context) error { stuckInSelect(); return nil })),
+		brutal(supervisor.Func("run", func(context.Context) error { stuckInSelect(&there); return nil })),
 		brutal(waits), brutal(starts))
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		there.Wait()
+		cancel()
+	}()
 	fmt.Println(root.Run(ctx))
 	fmt.Println("survived:", len(root.Abandoned()))
 }

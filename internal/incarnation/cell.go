@@ -25,24 +25,35 @@ type Cell struct {
 
 	interceptor Interceptor // of its messages, and of those below
 
-	terms Terms
+	terms            Terms
+	attached, killed bool // guarded by mu; here there is room for them
+
 	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
 	phase atomic.Uint32 // a Phase
-	asked atomic.Bool   // hooks.Stop has been or will be called
+	asked atomic.Uint32 // whether hooks.Stop has been or will be called, and with what; is changed once
 
-	mu       sync.Mutex // guards what follows; never held while a hook runs
-	hooks    Hooks
-	attached bool
-	final    bool
-	killed   bool
-	since    time.Time // when it entered the phase, unless that is Starting or Running
-	last     *Last
+	mu    sync.Mutex // guards what follows; never held while a hook runs
+	hooks Hooks
+	aside *aside // nil until needed
+}
+
+// aside is what most incarnations never have.
+type aside struct {
+	since   time.Time // when it entered the phase, unless that is Starting or Running
+	crashed bool      // and last says what it had
+	last    Last
 }
 
 const (
 	live uint32 = iota
 	ended
 	abandoned
+)
+
+const (
+	notAsked uint32 = iota
+	asked
+	askedFinally
 )
 
 // Terms are what a supervisor has decided about an incarnation before it begins.
@@ -184,10 +195,10 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 	}
 	hooks := prepare()
 	c.hooks, c.attached = hooks, true
-	asked, final, killed := c.asked.Load(), c.final, c.killed
+	stop, killed := c.asked.Load(), c.killed
 	c.mu.Unlock()
-	if asked && hooks.Stop != nil {
-		hooks.Stop(final)
+	if stop != notAsked && hooks.Stop != nil {
+		hooks.Stop(stop == askedFinally)
 	}
 	if killed && hooks.Kill != nil {
 		hooks.Kill()
@@ -222,14 +233,15 @@ func (c *Cell) Handler() any {
 // abandoned incarnation has no say in that.
 func (c *Cell) Stop(cause exit.Reason, final bool) {
 	c.Cancel(cause)
+	how := asked
+	if final {
+		how = askedFinally
+	}
 	c.mu.Lock()
 	if final && !c.Abandoned() {
 		c.scope.Seal()
 	}
-	first := c.asked.CompareAndSwap(false, true)
-	if first {
-		c.final = final
-	}
+	first := c.asked.CompareAndSwap(notAsked, how)
 	stop := c.hooks.Stop
 	c.mu.Unlock()
 	if first && stop != nil {
@@ -256,7 +268,7 @@ func (c *Cell) Kill(cause exit.Reason) {
 func (c *Cell) Interrupt() { c.work.Cancel(exit.Shutdown) }
 
 // Asked says whether the incarnation was asked to stop.
-func (c *Cell) Asked() bool { return c.asked.Load() }
+func (c *Cell) Asked() bool { return c.asked.Load() != notAsked }
 
 // Stopping says whether the incarnation is to end, because it was asked to or
 // something above it was killed, and has not ended yet. An abandoned one goes on
@@ -273,7 +285,7 @@ func (c *Cell) Enter(p Phase) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.since = time.Now()
+	c.asideLocked().since = time.Now()
 	c.phase.Store(uint32(p))
 }
 
@@ -325,16 +337,17 @@ func (c *Cell) Abandoned() bool { return c.fate.Load() == abandoned }
 func (c *Cell) Holding() Hand {
 	c.mu.Lock()
 	holding := c.hooks.Holding
-	phase, since := c.Phase(), c.since
+	phase := c.Phase()
+	var since time.Time
+	if phase == Continuing || phase == Closing {
+		since = c.aside.since
+	}
 	c.mu.Unlock()
 	var hand Hand
 	if holding != nil {
 		hand = holding()
 	}
-	hand.Phase = phase
-	if phase == Continuing || phase == Closing {
-		hand.Since = since
-	}
+	hand.Phase, hand.Since = phase, since
 	return hand
 }
 
@@ -344,8 +357,8 @@ func (c *Cell) Holding() Hand {
 func (c *Cell) Crashed(last Last) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last == nil || last.InHand {
-		c.last = &last
+	if a := c.asideLocked(); !a.crashed || last.InHand {
+		a.crashed, a.last = true, last
 	}
 }
 
@@ -353,10 +366,17 @@ func (c *Cell) Crashed(last Last) {
 func (c *Cell) Last() (last Last) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last != nil {
-		last, c.last = *c.last, nil
+	if c.aside != nil {
+		last, c.aside.last, c.aside.crashed = c.aside.last, Last{}, false
 	}
 	return last
+}
+
+func (c *Cell) asideLocked() *aside {
+	if c.aside == nil {
+		c.aside = new(aside)
+	}
+	return c.aside
 }
 
 // Reason is the reason that belongs to what the incarnation returned, given

@@ -9,8 +9,8 @@ type Interceptor func(c *Cell, message any) error
 // It is called before the child's own Start, on the goroutine of the incarnation.
 func (c *Cell) Intercept(f Interceptor) { c.interceptor = f }
 
-// Interceptor is what Intercept has set, nil if nothing. An actor looks before each
-// message, a supervisor whenever it begins an incarnation.
+// Interceptor is what Intercept has set, nil if nothing. An actor looks when it
+// starts, a supervisor whenever it begins an incarnation.
 func (c *Cell) Interceptor() Interceptor { return c.interceptor }
 
 // Wrapper is for a child to embed that stands around another one and changes

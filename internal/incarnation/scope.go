@@ -19,14 +19,14 @@ type Scope struct {
 	path string
 
 	// Its place in the graph of who waits for whom.
-	callable atomic.Bool
 	wait     atomic.Pointer[Wait] // the call that it waits for
+	callable atomic.Bool
 
 	mu     sync.Mutex
-	sealed bool        // the child is being stopped for good
-	queue  Queue       // nil if it has none
-	cause  exit.Reason // nil while the child is there
-	after  []func(cause exit.Reason)
+	sealed bool                    // the child is being stopped for good
+	queue  Queue                   // nil if it has none
+	cause  exit.Reason             // nil while the child is there
+	after  func(cause exit.Reason) // all that AfterGone was given; nil if nothing
 }
 
 // NewScope begins the life of the child with the given path.
@@ -94,7 +94,7 @@ func (s *Scope) AfterGone(f func(cause exit.Reason)) {
 	s.mu.Lock()
 	cause := s.cause
 	if cause == nil {
-		s.after = append(s.after, f)
+		s.after = inOrder(s.after, f)
 	}
 	s.mu.Unlock()
 	if cause != nil {
@@ -113,7 +113,21 @@ func (s *Scope) End(cause exit.Reason) {
 	after := s.after
 	s.after = nil
 	s.mu.Unlock()
-	Each(after, func(f func(exit.Reason)) { f(cause) })
+	if after != nil {
+		after(cause)
+	}
+}
+
+// inOrder calls f after before, also if a sink that before tells of a dead letter
+// leaves by Goexit. before may be nil: most have one only, which is kept as it is.
+func inOrder(before, f func(cause exit.Reason)) func(cause exit.Reason) {
+	if before == nil {
+		return f
+	}
+	return func(cause exit.Reason) {
+		defer f(cause)
+		before(cause)
+	}
 }
 
 // Each calls f for all of them, in their order. f may make dead letters: if a sink

@@ -2,6 +2,7 @@ package incarnation_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,4 +91,26 @@ func TestMailboxIsSealedInItsOwnLifeOnly(t *testing.T) {
 			check(t, "Sealed", scope.Sealed(), test.want)
 		})
 	}
+}
+
+// One of them may make dead letters, and a sink that is told of these leave by
+// Goexit.
+func TestAfterGoneGoesOnAfterGoexit(t *testing.T) {
+	scope := incarnation.NewScope("a")
+	var called []int
+	for i := range 4 {
+		scope.AfterGone(func(exit.Reason) {
+			called = append(called, i)
+			if i < 3 {
+				runtime.Goexit()
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		scope.End(exit.Shutdown)
+	}()
+	<-done
+	check(t, "called", fmt.Sprint(called), "[0 1 2 3]")
 }

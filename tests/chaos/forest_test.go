@@ -76,6 +76,7 @@ func (s *soak) grow(t *tree, above string, position, depth int, size *int, dice 
 		Restarts:  strategy.Unlimited,
 		Backoff:   randomBackoff(dice),
 		Exclusive: dice.IntN(4) == 0,
+		Watch:     randomWatch(dice),
 	}
 	if dice.IntN(3) == 0 { // gives up now and then
 		policy.Restarts, policy.Within = 2+dice.IntN(10), time.Duration(20+dice.IntN(100))*time.Millisecond

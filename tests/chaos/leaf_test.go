@@ -64,7 +64,7 @@ func (s *soak) newLeaf(t *tree, name string, exclusive bool, dice *rand.Rand) *l
 		l.send = a.Send
 	case n < 10:
 		l.kind = looper
-		options.Retries, options.ParkAfter = 0, 0
+		options.Retries, options.ParkAfter, options.HandlerTimeout = 0, 0, 0
 		a := actor.New(name, l.behavior, options)
 		child, l.stats = a, a.Stats
 		l.send = a.Send
@@ -106,6 +106,9 @@ func randomOptions(dice *rand.Rand) actor.Options {
 	}
 	if !unbuffered && dice.IntN(3) == 0 {
 		o.ParkAfter = time.Duration(1+dice.IntN(3)) * time.Millisecond
+	}
+	if dice.IntN(4) == 0 {
+		o.HandlerTimeout = time.Duration(1+dice.IntN(3)) * time.Millisecond
 	}
 	return o
 }

@@ -111,7 +111,7 @@ func (s *soak) outcome(ctx context.Context, to *leaf, err error, inside bool) (v
 		return unknown, full
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return unknown, callerLeft
-	case inside:
+	case inside && refusal.Err == actor.ErrCallCycle:
 		return refused, circle
 	default:
 		s.violation("%s: a call fails, and why? %v (its ctx: %v)", to.name, err, ctx.Err())

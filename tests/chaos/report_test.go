@@ -37,6 +37,7 @@ type report struct {
 	Administration, AdministrationRefused                     uint64
 	GaveUp, AutoShutdowns, TreeStarts, TreeStops, TreesGaveUp uint64
 	Stuck                                                     uint64
+	StuckWhileAlive                                           int
 	QuietMoments, Alive                                       int
 	GoroutinesBefore, GoroutinesAtWork, GoroutinesAfter       int
 	HeapBefore, HeapAfter                                     uint64
@@ -81,7 +82,7 @@ func (s *soak) report() report {
 		Hangs: f.hangs.Load(), Abandoned: f.abandoned.Load(), FencedTries: f.fenced.Load(),
 		Administration: f.admin.Load(), AdministrationRefused: f.refusals.Load(),
 		GaveUp: f.givenUp.Load(), AutoShutdowns: f.autoShutdowns.Load(),
-		TreeStarts: f.starts.Load(), TreeStops: f.stops.Load(), TreesGaveUp: f.treesGaveUp.Load(), Stuck: f.stuck.Load(),
+		TreeStarts: f.starts.Load(), TreeStops: f.stops.Load(), TreesGaveUp: f.treesGaveUp.Load(), Stuck: f.stuck.Load(), StuckWhileAlive: s.stuck.count(),
 		QuietMoments: f.quiets, Alive: f.alives, HeapsWhenQuiet: f.heaps,
 	}
 	for i, n := range books.dead {

@@ -54,6 +54,7 @@ type soak struct {
 	tracing  *tracing.Tracing
 	forest   *forest
 	lives    *lives
+	stuck    *stuck
 	figures  figures
 
 	gate      sync.RWMutex // held for reading by all who act, for writing in a quiet moment
@@ -83,7 +84,7 @@ func TestSoak(t *testing.T) {
 		unsettled: newTally(), untold: newTally(), work: newTally(),
 		finish: make(chan struct{}),
 	}
-	s.lives = newLives(s)
+	s.lives, s.stuck = newLives(s), newStuck()
 	s.tracing = tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler), Sinks: []tracing.Sink{s.sink}})
 	s.reload()
 	s.plant(*flagActors)
@@ -92,7 +93,7 @@ func TestSoak(t *testing.T) {
 	s.run(length)
 	r := s.report()
 	r.Seconds = time.Since(began).Seconds()
-	s.forest, s.lives, s.tracing = nil, nil, nil
+	s.forest, s.lives, s.stuck, s.tracing = nil, nil, nil, nil
 	after := resting(before.goroutines)
 	r.GoroutinesBefore, r.GoroutinesAfter = before.goroutines, after.goroutines
 	r.HeapBefore, r.HeapAfter = before.heap, after.heap
@@ -188,6 +189,12 @@ func (s *soak) sink(e tracing.Event) {
 		f.restarts.Add(1)
 	case tracing.StartFailed:
 		f.startsFailed.Add(1)
+	case tracing.Stuck:
+		s.stuck.begins(e.Path, e.Doing)
+	case tracing.Unstuck:
+		if !s.stuck.ends(e.Path, e.Doing) {
+			s.violation("%s is no longer stuck %s, of which nobody has told", e.Path, e.Doing)
+		}
 	case tracing.GaveUp:
 		f.givenUp.Add(1)
 	case tracing.AutoShutdown:
