@@ -1,8 +1,13 @@
 package chaos_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/coppice-go/coppice/mailbox"
@@ -25,7 +30,7 @@ type figures struct {
 	goroutines []int
 }
 
-// report is the line of figures at the end of a soak.
+// report are the figures at the end of a soak.
 type report struct {
 	Seed                                                      uint64
 	Seconds                                                   float64
@@ -97,14 +102,48 @@ func (s *soak) report() report {
 	return r
 }
 
+// String is the report for people; the file of -chaos.json has all figures.
 func (r report) String() string {
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err.Error()
+	var text strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&text, "\n"+format, args...) }
+	letters := uint64(0)
+	for _, n := range r.DeadLetters {
+		letters += n
 	}
-	return string(text)
+	line("%.0f s: %d trees, %d supervisors, %d actors, %d more by hand", r.Seconds, r.Trees, r.Supervisors, r.Actors, r.Added)
+	line("messages: %d accepted = %d handled + %d dead letters, each known to its sender; %d refused", r.Accepted, r.Handled, letters, r.Refused)
+	line("dead letters: %s", counts(r.DeadLetters))
+	line("calls, each with one outcome: %s", counts(r.Calls))
+	line("lives: %d incarnations, %d crashes, %d restarts, %d starts failed, %d supervisors gave up", r.Incarnations, r.Crashes, r.Restarts, r.FailedStarts, r.GaveUp)
+	line("abandoned: %d, all have come back; %d times one tried to send, and was refused", r.Abandoned, r.FencedTries)
+	line("by hand: %d requests done, %d refused; %d starts and %d stops of trees", r.Administration, r.AdministrationRefused, r.TreeStarts, r.TreeStops)
+	line("looked at in %d quiet moments, heap then %s", r.QuietMoments, span(r.HeapsWhenQuiet))
+	line("goroutines: %d before, up to %d at work, %d after; heap: %s before, %s after", r.GoroutinesBefore, r.GoroutinesAtWork, r.GoroutinesAfter, megabytes(r.HeapBefore), megabytes(r.HeapAfter))
+	return text.String()
 }
 
+// counts is a map as text, the most first.
+func counts(m map[string]uint64) string {
+	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%s %d", name, m[name])
+	}
+	return strings.Join(names, ", ")
+}
+
+func span(heaps []uint64) string {
+	if len(heaps) == 0 {
+		return "not seen"
+	}
+	return megabytes(slices.Min(heaps)) + " to " + megabytes(slices.Max(heaps))
+}
+
+func megabytes(n uint64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
 func (r report) write(file string) error {
-	return os.WriteFile(file, []byte(r.String()+"\n"), 0o644)
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
