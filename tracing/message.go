@@ -58,17 +58,28 @@ func (l *Life) Sending(ctx context.Context, op Operation, message any) (context.
 	if op == Call {
 		name, options = spans.call, spans.callOptions
 	}
-	ctx, span := l.tracing.tracer.Start(ctx, name, options...)
-	describeMessage(span, message)
+	ctx, span := l.startSpan(ctx, name, message, options)
 	return ctx, Sent{l, span, message}
 }
 
+// startSpan starts the span of a message. It is nil if the provider panics, which
+// is no fault of the message.
+func (l *Life) startSpan(ctx context.Context, name string, message any, options []trace.SpanStartOption) (with context.Context, span trace.Span) {
+	with = ctx
+	l.tracing.guard("OpenTelemetry provider", func() {
+		started, s := l.tracing.tracer.Start(ctx, name, options...)
+		describeMessage(s, message)
+		with, span = started, s
+	})
+	return with, span
+}
+
 // Carrier is what the message has to take along, nil if there is no span.
-func (s Sent) Carrier() *Carrier {
-	if s.span == nil {
-		return nil
+func (s Sent) Carrier() (c *Carrier) {
+	if s.span != nil {
+		s.life.tracing.guard("OpenTelemetry provider", func() { c = carry(s.span.SpanContext()) })
 	}
-	return carry(s.span.SpanContext())
+	return c
 }
 
 // End ends the span: of a call when the caller has its answer or has gone, else
@@ -104,8 +115,7 @@ func (l *Life) Processing(ctx context.Context, op Operation, c *Carrier, message
 		ctx = trace.ContextWithSpanContext(ctx, c.span)
 		options = linked(options, c)
 	}
-	ctx, span := l.tracing.tracer.Start(ctx, spans.process, options...)
-	describeMessage(span, message)
+	ctx, span := l.startSpan(ctx, spans.process, message, options)
 	return ctx, Processed{l, span, message}
 }
 
@@ -127,9 +137,13 @@ func (p Processed) Crashed(reason exit.Reason) {
 		p.End(reason)
 		return
 	}
-	l, failed := p.life, p.span.SpanContext()
+	l := p.life
 	told := l.redactCrash(p.message, reason)
-	fail(p.span, told)
+	var failed trace.SpanContext
+	l.tracing.guard("OpenTelemetry provider", func() {
+		failed = p.span.SpanContext()
+		fail(p.span, told)
+	})
 	l.tracing.guard("OpenTelemetry provider", func() {
 		ctx := trace.ContextWithSpanContext(context.Background(), failed)
 		l.record(ctx, panicOf(told), processExceptionEvent, 0)
@@ -137,17 +151,19 @@ func (p Processed) Crashed(reason exit.Reason) {
 	l.memory.mu.Lock()
 	l.memory.crashed, l.memory.recorded = failed, panicOf(reason)
 	l.memory.mu.Unlock()
-	p.span.End()
+	l.tracing.guard("OpenTelemetry provider", func() { p.span.End() })
 }
 
 func (l *Life) end(span trace.Span, message any, err error) {
 	if span == nil {
 		return
 	}
-	if !clean(err) && span.IsRecording() {
-		fail(span, l.redactError(message, err))
-	}
-	span.End()
+	l.tracing.guard("OpenTelemetry provider", func() {
+		if !clean(err) && span.IsRecording() {
+			fail(span, l.redactError(message, err))
+		}
+	})
+	l.tracing.guard("OpenTelemetry provider", func() { span.End() })
 }
 
 // describeMessage names the type of the message, never its contents.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/embedded"
 
@@ -168,4 +169,89 @@ func TestSpanOfAProviderMayCallBackAndPanic(t *testing.T) {
 			checkList(t, "events", seen.lines(), []string{"a started in 0s", "a stopped in 0s: shutdown"})
 		})
 	}
+}
+
+// brittleSpan panics at one of the things that are asked of the span of a message.
+type brittleSpan struct {
+	trace.Span
+	at string
+}
+
+func (s brittleSpan) panics(at string) {
+	if s.at == at {
+		panic("bad span")
+	}
+}
+
+func (s brittleSpan) IsRecording() bool { s.panics("IsRecording"); return true }
+func (s brittleSpan) SpanContext() trace.SpanContext {
+	s.panics("SpanContext")
+	return s.Span.SpanContext()
+}
+func (s brittleSpan) SetStatus(codes.Code, string) { s.panics("SetStatus") }
+func (s brittleSpan) End(...trace.SpanEndOption)   { s.panics("End") }
+
+type brittleProvider struct {
+	embedded.TracerProvider
+	at string
+}
+
+func (p brittleProvider) Tracer(string, ...trace.TracerOption) trace.Tracer {
+	return brittleTracer{at: p.at}
+}
+
+type brittleTracer struct {
+	embedded.Tracer
+	at string
+}
+
+func (b brittleTracer) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	span := brittleSpan{trace.SpanFromContext(context.Background()), b.at}
+	span.panics("Start")
+	return ctx, span
+}
+
+// A provider that panics harms neither who sends nor who handles.
+func TestPanicInTheSpanOfAMessage(t *testing.T) {
+	for _, at := range []string{"Start", "IsRecording", "SpanContext", "SetStatus", "End"} {
+		life := tracing.New(tracing.Options{
+			Logger:         slog.New(slog.DiscardHandler),
+			TracerProvider: brittleProvider{at: at},
+		}).Life("a", "", nil)
+		ctx, sent := life.Sending(t.Context(), tracing.Call, 1)
+		check(t, at+": ctx of the sender", ctx, t.Context())
+		carrier := sent.Carrier()
+		sent.End(failed("boom"))
+		for _, crashed := range []bool{false, true} {
+			ctx, processed := life.Processing(t.Context(), tracing.Call, carrier, 1)
+			check(t, at+": ctx of the handler", ctx, t.Context())
+			if crashed {
+				processed.Crashed(failed("boom"))
+			} else {
+				processed.End(failed("boom"))
+			}
+		}
+	}
+}
+
+// hopeless panics with itself when it is asked what it says, which fmt does not
+// survive.
+type hopeless struct{}
+
+func (h hopeless) Error() string { panic(h) }
+
+func TestErrorsThatCannotBePrinted(t *testing.T) {
+	_, provider := exporter(t)
+	var seen recorder
+	life := tracing.New(tracing.Options{
+		Logger:         slog.New(slog.DiscardHandler),
+		TracerProvider: provider,
+		Sinks:          []tracing.Sink{seen.sink},
+	}).Life("a", "", nil)
+	_, processed := life.Processing(t.Context(), tracing.Send, nil, 1)
+	processed.Crashed(exit.Of(hopeless{}))
+	life.Emit(tracing.Restarting{Attempt: 1, Reason: exit.Of(hopeless{})})
+	life.Begin(t.Context(), tracing.ActRestart).End(tracing.Restarted{Attempt: 1, Reason: exit.Of(hopeless{})})
+	const text = "a tracing_test.hopeless that panics when it is printed"
+	checkList(t, "events", seen.lines(), []string{"a restarts at once, attempt 1: " + text, "a restarted in 0s, attempt 1: " + text})
 }
