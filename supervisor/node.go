@@ -97,7 +97,6 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 		}
 		return r.started()
 	}
-	n.put(treeOf(cell), cell.Scope().Path())
 	var in inspection
 	if in.supervisor(n, cell.Scope().Path()); in.faults != nil {
 		return nil, in.err()
@@ -117,6 +116,7 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	if err := n.enter(cell.Scope()); err != nil {
 		return nil, err
 	}
+	n.put(treeOf(cell), cell.Scope().Path())
 	l.take(n.kept(l))
 	n.loop.Store(l)
 	if err := l.startAll(); err != nil {
