@@ -177,20 +177,16 @@ func (n *node) kept(l *loop) []*member {
 	n.mu.Lock()
 	old := n.members
 	n.mu.Unlock()
-	byName := make(map[string]*member, len(old))
-	for _, m := range old {
-		byName[m.name] = m
-	}
 	members := make([]*member, len(n.children))
 	for i, child := range n.children {
-		m := byName[child.Name()]
-		switch {
-		case m == nil:
-			m = l.newMember(child, child.Name(), true)
+		switch { // by place, so that nothing depends on a name that is another now
+		case old == nil:
+			members[i] = l.newMember(child, child.Name(), true)
 		case before != nil:
-			m = l.inherit(child, m, before)
+			members[i] = l.inherit(child, old[i], before)
+		default:
+			members[i] = old[i]
 		}
-		members[i] = m
 	}
 	n.mu.Lock()
 	n.members = members
