@@ -30,7 +30,9 @@ type Options struct {
 	// long; the next message starts a new one, which costs it about a
 	// microsecond, more if its handlers need a deep stack. 0 means the
 	// goroutine is kept. The state stays in either case. Not for an unbuffered
-	// mailbox, nor for a Loop.
+	// mailbox, nor for a Loop, nor where a type of yours stands around the actor and
+	// does not hand on what its run function returns as it is: that returns whenever
+	// the goroutine goes.
 	ParkAfter time.Duration
 
 	// HandlerTimeout is how long a message may be in hand before the ctx of its

@@ -153,6 +153,7 @@ func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Not
 // leave ends the wait for the answer, unless that is there.
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	if c.state.CompareAndSwap(unanswered, left) {
+		c.forgo()
 		return c.value, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
 	}
 	for c.state.Load() != answered { // it is this moment

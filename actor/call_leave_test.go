@@ -254,3 +254,30 @@ func TestEveryCallHasOneOutcome(t *testing.T) {
 	check(t, "Stats", stats.Handled+stats.Dead, callers*each)
 	check(t, "dead letters", int(stats.Dead), len(eventsOf[tracing.DeadLetter](kept)))
 }
+
+// brokenContext is a context whose Err panics once the call has been sent.
+type brokenContext struct {
+	context.Context
+	asked atomic.Int32
+}
+
+func (c *brokenContext) Err() error {
+	if c.asked.Add(1) > 1 {
+		panic("broken context")
+	}
+	return nil
+}
+
+// What breaks when a request is looked at breaks with the message in hand: its
+// caller hears, and it is a dead letter.
+func TestCallerWhoseContextPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		_, kept := plant(t, s)
+		n, err := actor.Call(&brokenContext{Context: context.Background()}, s, next)
+		check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: broken context")
+		synctest.Wait()
+		check(t, "Stats", s.Stats(), mailbox.Stats{Dead: 1})
+		check(t, "crashes", len(eventsOf[tracing.Crash](kept)), 1)
+	})
+}

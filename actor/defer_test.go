@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/exit"
@@ -354,4 +355,45 @@ func TestDeferredCallHearsOfAnAbandonmentWhoseSinkLeavesByGoexit(t *testing.T) {
 			t.Error("call: still waits")
 		}
 	})
+}
+
+// Who defers an answer need not give it when the caller has left: nothing is kept
+// for it, and the ctx has ended with the caller's reason.
+func TestDeferredAnswerForACallerWhoHasLeftIsForgotten(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := actor.NewServer("s", openState)
+			plant(t, s)
+			works := make(chan context.Context, 1)
+			kept := func() weak.Pointer[state] {
+				big := &state{7}
+				_, err := actor.Call(timeout(t, time.Second), s, do(func(ctx context.Context, _ *state) (int, error) {
+					if late {
+						<-ctx.Done()
+						time.Sleep(time.Second) // the caller leaves before
+					}
+					_, err := actor.Defer[int](ctx)
+					works <- context.WithValue(ctx, keyOf("n"), big.n)
+					return 0, err
+				}))
+				check(t, "outcome", fmt.Sprint(err), "tree/s: context deadline exceeded")
+				work := <-works
+				synctest.Wait()
+				check(t, "ctx", fmt.Sprint(work.Err(), context.Cause(work)), "context deadline exceeded context deadline exceeded")
+				return weak.Make(big)
+			}()
+			for range 10 {
+				runtime.GC()
+			}
+			check(t, "kept", kept.Value(), nil)
+		})
+	}
+}
+
+type keyOf string
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
 }

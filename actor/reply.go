@@ -72,7 +72,21 @@ func (c *call[S, R, M]) later() (Reply[R], error) {
 	if !c.deferred {
 		return Reply[R]{}, nil // abandoned: the caller has been told
 	}
+	if c.state.Load() == left { // and has not seen that it is deferred
+		c.serving.answered(c)
+	}
 	return Reply[R]{c}, nil
+}
+
+// forgo is for a caller who has left: a deferred answer is not awaited any more,
+// whether or not anybody gives it.
+func (c *call[S, R, M]) forgo() {
+	c.mu.Lock()
+	deferred := c.deferred
+	c.mu.Unlock()
+	if deferred {
+		c.settle()
+	}
 }
 
 func (c *call[S, R, M]) reply(value R, err error) bool {

@@ -139,16 +139,16 @@ func (r *running[M]) receive(ctx context.Context, message M) error {
 		return nil
 	}
 	operation := tracing.Send
+	r.unsettled = true // also if the caller's own ctx panics when it is asked
 	if r.actor.request != nil {
 		r.request = r.actor.request(message)
 		if r.request.gone() {
-			r.request = nil
+			r.unsettled, r.request = false, nil
 			r.in.Skip(mailbox.CallerGone)
 			return nil
 		}
 		operation = r.request.operation()
 	}
-	r.unsettled = true
 	if r.actor.life.Load().Traces() {
 		ctx = r.trace(ctx, operation, message)
 	}

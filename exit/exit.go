@@ -72,7 +72,7 @@ func ShutdownFor(detail error) Reason {
 // detail is of a type that cannot be compared.
 type detailed struct{ detail error }
 
-func (d *detailed) Error() string        { return "shutdown: " + d.detail.Error() }
+func (d *detailed) Error() string        { return "shutdown: " + text(d.detail) }
 func (d *detailed) Clean() bool          { return true }
 func (d *detailed) Is(target error) bool { return target == Shutdown }
 func (d *detailed) Unwrap() error        { return d.detail }
@@ -90,7 +90,18 @@ func (f *Failure) Error() string {
 	if f.Err == nil { // made by hand, against the rule
 		return "failure without an error"
 	}
-	return fmt.Sprint(f.Err)
+	return text(f.Err)
+}
+
+// text is a value as text, also if its own method panics: fmt survives that, but
+// not that the value of this panic does the same.
+func text(value any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a %T that panics when it is printed", value)
+		}
+	}()
+	return fmt.Sprint(value)
 }
 
 // Clean is false.

@@ -217,3 +217,34 @@ func TestS5_ReasonTravelsAsTheCauseOfAContext(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// broken is an error that reads what a nil pointer has not.
+type broken struct{ text string }
+
+func (b *broken) Error() string { return b.text }
+
+// hopeless panics with itself when it is printed, which fmt does not survive.
+type hopeless struct{}
+
+func (h hopeless) Error() string { panic(h) }
+
+// Whoever prints a reason must not end because of what is in it.
+func TestReasonsAroundWhatCannotBePrinted(t *testing.T) {
+	const text = "a exit_test.hopeless that panics when it is printed"
+	for _, test := range []struct {
+		reason exit.Reason
+		want   string
+	}{
+		{exit.ShutdownFor((*broken)(nil)), "shutdown: <nil>"},
+		{exit.Of((*broken)(nil)), "<nil>"},
+		{exit.Recovered((*broken)(nil)), "panic: <nil>"},
+		{exit.ShutdownFor(hopeless{}), "shutdown: " + text},
+		{exit.Of(hopeless{}), text},
+		{exit.Recovered(hopeless{}), "panic: " + text},
+		{&exit.GaveUp{Supervisor: "s", Child: "c", Cause: exit.Of(hopeless{})}, `s gave up: too many restarts, the last one wanted by "c": ` + text},
+	} {
+		if got := test.reason.Error(); got != test.want {
+			t.Errorf("%T: got %q, want %q", test.reason, got, test.want)
+		}
+	}
+}

@@ -31,7 +31,7 @@ func Recovered(value any) *Panic {
 }
 
 // Error is "panic: " and the value.
-func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+func (p *Panic) Error() string { return "panic: " + text(p.Value) }
 
 // Clean is false.
 func (p *Panic) Clean() bool { return false }

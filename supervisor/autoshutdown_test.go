@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -255,4 +256,29 @@ func TestS94_NotWhenTheSupervisorStartsOrStops(t *testing.T) {
 		b.wantAt(t, "0s start s", "1s start slow", "1s start root", "1s exit s: normal",
 			"1s root shuts down after s: normal", "1s stop slow", "1s exit root: shutdown")
 	})
+}
+
+// How long the end of a child takes does not grow with the square of how many
+// there are.
+func TestThousandsOfSignificantChildrenEndAtOnce(t *testing.T) {
+	const children = 5000 // each looking at each pair would take a minute and more
+	release := make(chan struct{})
+	all := make([]supervisor.Child, children)
+	for i := range all {
+		all[i] = supervisor.Spec{
+			Child:       supervisor.Func(fmt.Sprint("child", i), func(context.Context) error { <-release; return nil }),
+			Restart:     strategy.Transient,
+			Significant: true,
+		}
+	}
+	policy := allSignificant
+	policy.Tracing = quiet()
+	wait, err := supervisor.New("root", policy, all...).Start(context.Background())
+	checkError(t, "start", err, "")
+	began := time.Now()
+	close(release)
+	checkError(t, "wait", wait(), "")
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("took %v, want a moment", took)
+	}
 }

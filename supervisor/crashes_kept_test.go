@@ -82,3 +82,27 @@ func TestWhoRemembersWhichCrashes(t *testing.T) {
 		checkError(t, "stop", b.root.Stop(t.Context()), "")
 	})
 }
+
+// A start that is refused because the supervisor has its place already changes
+// nothing of what it says about that.
+func TestRefusedStartLeavesTheRecordAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := named("a")
+		sub := supervisor.New("sub", supervisor.Policy{}, a)
+		b := start(t, supervisor.Policy{}, sub)
+		a.end(func() error { return errBoom })
+		crashes := func() string { return fmt.Sprint(sub.Crashes()) }
+		want := crashes()
+		b.take()
+
+		checkError(t, "run", sub.Run(t.Context()), "start root/sub: already started")
+		check(t, "crashes after its own run", crashes(), want)
+		other := newBed(t, supervisor.Policy{}, sub)
+		checkError(t, "another tree", other.root.Run(t.Context()), "start root/sub: start root/sub: already started")
+		check(t, "crashes after another tree", crashes(), want)
+		check(t, "events", len(b.take()), 0)
+		b.stopInOrder()
+		check(t, "crashes after the end", crashes(), want)
+		check(t, "reason", sub.Snapshot().Reason, nil)
+	})
+}

@@ -97,7 +97,6 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 		}
 		return r.started()
 	}
-	n.put(treeOf(cell), cell.Scope().Path())
 	var in inspection
 	if in.supervisor(n, cell.Scope().Path()); in.faults != nil {
 		return nil, in.err()
@@ -117,6 +116,7 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	if err := n.enter(cell.Scope()); err != nil {
 		return nil, err
 	}
+	n.put(treeOf(cell), cell.Scope().Path())
 	l.take(n.kept(l))
 	n.loop.Store(l)
 	if err := l.startAll(); err != nil {
@@ -175,20 +175,16 @@ func (n *node) kept(l *loop) []*member {
 	n.mu.Lock()
 	old := n.members
 	n.mu.Unlock()
-	byName := make(map[string]*member, len(old))
-	for _, m := range old {
-		byName[m.name] = m
-	}
 	members := make([]*member, len(n.children))
 	for i, child := range n.children {
-		m := byName[child.Name()]
-		switch {
-		case m == nil:
-			m = l.newMember(child, child.Name(), true)
+		switch { // by place, so that nothing depends on a name that is another now
+		case old == nil:
+			members[i] = l.newMember(child, child.Name(), true)
 		case before != nil:
-			m = l.inherit(child, m, before)
+			members[i] = l.inherit(child, old[i], before)
+		default:
+			members[i] = old[i]
 		}
-		members[i] = m
 	}
 	n.mu.Lock()
 	n.members = members

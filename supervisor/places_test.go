@@ -2,13 +2,17 @@ package supervisor_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/mailbox"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
 
@@ -249,4 +253,32 @@ func elsewhere(t *testing.T, released chan struct{}, child supervisor.Child) {
 			t.Errorf("stop elsewhere: got %v, want nil", err)
 		}
 	}()
+}
+
+// renamed is a child whose name changes, against the rule.
+type renamed struct {
+	*child
+	other atomic.Bool
+}
+
+func (f *renamed) Name() string {
+	if f.other.Load() {
+		return "another"
+	}
+	return f.child.Name()
+}
+
+// A child is known by its place when its supervisor restarts: its life goes on
+// whatever it is called by then.
+func TestNameThatChangesChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, f := named("a"), &renamed{child: named("f")}
+		sub := supervisor.New("sub", supervisor.Policy{Restarts: strategy.NoRestarts}, a, f)
+		b := start(t, supervisor.Policy{}, sub)
+		f.other.Store(true)
+		a.end(func() error { return errBoom })
+		last := sub.Snapshot().Children[1]
+		check(t, "child", fmt.Sprint(last.Path, " ", last.State, " ", last.Incarnation), "root/sub/f running 2")
+		b.stopInOrder()
+	})
 }

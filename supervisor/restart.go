@@ -178,23 +178,26 @@ func (l *loop) attempt(m *member) {
 	}
 }
 
-// awaits says whether m has no process because its group waits for the restart of
-// another member, or only for one in its backoff.
-func (l *loop) awaits(m *member, inBackoff bool) bool {
+// waiting are the members whose group waits for the restart of one of it, or only
+// for one in its backoff: they are to be started with it.
+func (l *loop) waiting(inBackoff bool) map[*member]bool {
+	waiting := make(map[*member]bool)
 	for _, origin := range l.members {
-		waits := origin.state == Restarting && (!inBackoff || origin.delayed == origin.pending)
-		if waits && slices.Contains(l.group(origin), m) {
-			return true
+		if origin.state == Restarting && (!inBackoff || origin.delayed == origin.pending) {
+			for _, m := range l.group(origin) {
+				waiting[m] = true
+			}
 		}
 	}
-	return false
+	return waiting
 }
 
 // calledOff ends the lives of the members that waited with their group for the
 // restart of m, which will not come (S73).
 func (l *loop) calledOff(m *member) {
+	waiting := l.waiting(false)
 	for _, victim := range l.group(m) {
-		if victim.current == nil && victim.state == Stopped && !l.awaits(victim, false) {
+		if victim.current == nil && victim.state == Stopped && !waiting[victim] {
 			victim.gone(exit.Shutdown)
 		}
 	}
@@ -206,9 +209,9 @@ func (l *loop) autoShutdown(m *member) {
 	if !m.spec.Significant {
 		return // S97
 	}
-	left := 0
+	left, waiting := 0, l.waiting(true)
 	for _, other := range l.members {
-		if other.spec.Significant && (other.current != nil || other.state == Restarting || l.awaits(other, true)) {
+		if other.spec.Significant && (other.current != nil || other.state == Restarting || waiting[other]) {
 			left++
 		}
 	}

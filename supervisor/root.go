@@ -38,6 +38,9 @@ func (n *node) startRoot(ctx context.Context) (*root, error) {
 	if err := n.Check(); err != nil {
 		return nil, err
 	}
+	if n.placed() { // elsewhere, or it still runs: nothing begins, and nobody is told that it failed
+		return nil, &ChildError{Path: n.path(), Op: "start", Err: ErrAlreadyStarted}
+	}
 	r, err := n.newRoot(ctx)
 	if err != nil {
 		return nil, err

@@ -49,10 +49,20 @@ func (t *tree) remains() *tree {
 // was abandoned.
 func (t *tree) occupied(path string) bool {
 	for ; t != nil; t = t.before {
-		for r := range t.lost(false) {
-			if r.cell.Scope().Path() == path {
-				return true
-			}
+		if t.lists(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// lists is lost for one path: there may be thousands, and each start asks.
+func (t *tree) lists(path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for r := range t.listed {
+		if r.cell.Scope().Path() == path && t.isLostLocked(r, false) {
+			return true
 		}
 	}
 	return false
@@ -192,12 +202,16 @@ func (t *tree) lost(telling bool) map[*runner]overdue {
 	defer t.mu.Unlock()
 	lost := make(map[*runner]overdue, len(t.listed))
 	for r, known := range t.listed {
-		there := telling || r.abandonment.back == nil
-		if there && (r.cell.Abandoned() || r.abandonment.forsaken) {
+		if t.isLostLocked(r, telling) {
 			lost[r] = known
 		}
 	}
 	return lost
+}
+
+func (t *tree) isLostLocked(r *runner, telling bool) bool {
+	there := telling || r.abandonment.back == nil
+	return there && (r.cell.Abandoned() || r.abandonment.forsaken)
 }
 
 func (r *runner) head() tracing.Head {

@@ -212,3 +212,25 @@ func TestSpanOfAProviderMayCallBackAndPanic(t *testing.T) {
 		})
 	}
 }
+
+// hopeless panics with itself when it is asked what it says, which fmt does not
+// survive.
+type hopeless struct{}
+
+func (h hopeless) Error() string { panic(h) }
+
+func TestErrorsThatCannotBePrinted(t *testing.T) {
+	_, provider := exporter(t)
+	var seen recorder
+	life := tracing.New(tracing.Options{
+		Logger:         slog.New(slog.DiscardHandler),
+		TracerProvider: provider,
+		Sinks:          []tracing.Sink{seen.sink},
+	}).Life("a", "", nil)
+	_, processed := life.Processing(t.Context(), tracing.Send, nil, 1)
+	processed.Crashed(exit.Of(hopeless{}))
+	life.Emit(tracing.Restarting{Attempt: 1, Reason: exit.Of(hopeless{})})
+	life.Begin(t.Context(), tracing.ActRestart).End(tracing.Restarted{Attempt: 1, Reason: exit.Of(hopeless{})})
+	const text = "a tracing_test.hopeless that panics when it is printed"
+	checkList(t, "events", seen.lines(), []string{"a restarts at once, attempt 1: " + text, "a restarted in 0s, attempt 1: " + text})
+}

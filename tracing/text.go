@@ -3,6 +3,8 @@ package tracing
 import (
 	"fmt"
 	"strconv"
+
+	"github.com/coppice-go/coppice/exit"
 )
 
 // name is the child and its incarnation: bank/accounts/alice#2.
@@ -13,9 +15,8 @@ func (h Head) name() string {
 	return h.Path + "#" + strconv.Itoa(h.Incarnation)
 }
 
-// text is what a reason or an error says. Unlike its Error method it survives an
-// Error method that panics: fmt recovers.
-func text(err error) string { return fmt.Sprint(err) }
+// text is what a reason or an error says, also if its Error method panics.
+func text(err error) string { return (&exit.Failure{Err: err}).Error() }
 
 // messageType is the type of a message, also of one that was redacted.
 func messageType(message any) string {
