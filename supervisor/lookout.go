@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/internal/stacks"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -81,9 +82,10 @@ type sight interface {
 	look(m *member, now time.Time) (since time.Time, same bool)
 }
 
-// inHand is the sight of a message in hand.
+// inHand is the sight of a message in hand, or of what an actor does without one.
 type inHand struct {
 	number int // of the incarnation
+	phase  incarnation.Phase
 	begun  uint64
 	since  time.Time
 }
@@ -97,10 +99,10 @@ func (h *inHand) look(m *member, now time.Time) (since time.Time, same bool) {
 	number, hand := r.cell.Number(), r.cell.Holding()
 	same = h.number == number
 	switch {
-	case !hand.Busy:
+	case !hand.Busy && hand.Phase != incarnation.Closing:
 		*h = inHand{number: number}
-	case !same || h.begun != hand.Begun || h.since.IsZero():
-		*h = inHand{number, hand.Begun, now}
+	case !same || h.phase != hand.Phase || h.begun != hand.Begun || h.since.IsZero():
+		*h = inHand{number, hand.Phase, hand.Begun, now}
 	}
 	return h.since, same
 }
