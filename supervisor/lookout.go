@@ -107,6 +107,19 @@ func (h *inHand) look(m *member, now time.Time) (since time.Time, same bool) {
 	return h.since, same
 }
 
+// busySince is since when at least an incarnation has had in hand what it has, as
+// far as the looks have seen it; the zero time if they have not.
+func (w *watched) busySince(r *runner, hand incarnation.Hand) (since time.Time) {
+	if w == nil || w.hand == nil || !hand.Busy {
+		return since
+	}
+	h := w.hand.sight.(*inHand)
+	if h.number == r.cell.Number() && h.phase == hand.Phase && h.begun == hand.Begun {
+		since = h.since
+	}
+	return since
+}
+
 // inQueue is the sight of the head of a mailbox, which has no number that could
 // be read. But until all have left that had come by an earlier look, the head is
 // older than that.
