@@ -105,11 +105,11 @@ var every = []struct {
 	}, {
 		tracing.Restarting{Head: head(), Attempt: 3, Delay: time.Second, Reason: failed("boom")},
 		`bank/alice#2 restarts in 1s, attempt 3: boom`,
-		`level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=3 coppice.delay=1s`,
+		`level=DEBUG msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=3 coppice.delay=1s`,
 	}, {
-		tracing.Restarting{Head: head(), Attempt: 1, Reason: failed("boom")},
-		`bank/alice#2 restarts at once, attempt 1: boom`,
-		`level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=1 coppice.delay=0s`,
+		tracing.Restarting{Head: head(), Attempt: 1, Reason: exit.Normal}, // no Crash tells of it
+		`bank/alice#2 restarts at once, attempt 1: normal`,
+		`level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=normal coppice.attempt=1 coppice.delay=0s`,
 	}, {
 		tracing.Restarted{Head: head(), Attempt: 3, Took: time.Second, Reason: failed("boom")},
 		`bank/alice#2 restarted in 1s, attempt 3: boom`,

@@ -36,11 +36,11 @@ func ExampleRedacted() {
 
 	life.Emit(tracing.DeadLetter{Message: tick{7}})
 	life.Emit(tracing.DeadLetter{Message: login{"hunter2"}})
-	life.Emit(tracing.Restarting{Attempt: 1, Reason: exit.Of(errors.New("cannot log in with hunter2"))})
+	life.Emit(tracing.CastFailed{Message: login{"hunter2"}, Err: errors.New("cannot log in with hunter2")})
 	// Output:
 	// {7}
 	// redacted tracing_test.login
-	// level=INFO msg="child restarting" coppice.path=bank/alice coppice.reason="redacted *errors.errorString" coppice.attempt=1 coppice.delay=0s
+	// level=WARN msg="cast failed" coppice.path=bank/alice coppice.message=tracing_test.login coppice.error="redacted *errors.errorString"
 }
 
 // Card numbers are hidden wherever an error or a panic repeats them; the rest of
