@@ -55,10 +55,10 @@ func newWatched(m *member, limits Watch) *watched {
 	}
 	w := &watched{limits: limits}
 	if limits.Message > 0 {
-		w.hand = &concern{member: m, kind: kind{tracing.InHand, limits.Message}, sight: new(inHand)}
+		w.hand = &concern{member: m, kind: kind{tracing.StuckWithMessage, limits.Message}, sight: new(inHand)}
 	}
 	if limits.Queue > 0 {
-		w.queue = &concern{member: m, kind: kind{tracing.InQueue, limits.Queue}, sight: new(inQueue)}
+		w.queue = &concern{member: m, kind: kind{tracing.StuckInQueue, limits.Queue}, sight: new(inQueue)}
 	}
 	return w
 }
@@ -265,7 +265,7 @@ func (l *loop) look() {
 		if r := m.current; r != nil && r.cell.Starting() {
 			m.watched.start = r.began
 			l.showStuck(m)
-			all = append(all, news{m, tracing.InStart, now.Sub(r.began), false})
+			all = append(all, news{m, tracing.StuckInStart, now.Sub(r.began), false})
 		}
 	}
 	for kind, r := range w.rounds {
@@ -320,7 +320,7 @@ func (l *loop) opened(m *member, r *runner, took time.Duration) {
 		m.watched.start = time.Time{}
 		l.showStuck(m)
 		if !r.cell.Starting() {
-			l.tell([]news{{m, tracing.InStart, took, true}})
+			l.tell([]news{{m, tracing.StuckInStart, took, true}})
 		}
 	}
 }

@@ -17,14 +17,14 @@ type Snapshot struct {
 	Name        string
 	Path        string
 	State       State
-	Incarnation int         // the latest; 0 if there was none
-	Reason      exit.Reason // why the last incarnation ended, or would not start; nil if none has
-	Restarts    []Restart   // the last few, oldest first
-	Busy        bool        // an actor has a message in hand, or is in its Continue
-	Waiting     int         // messages waiting for an actor
-	Supervisor  bool        // it is one; of a type around a supervisor this is known while it runs
-	Tree        string      // see Supervisor.Snapshot; empty for what is below
-	Children    []Snapshot  // in start order, those that were added last (S45, S105); those of a Dynamic in any
+	Incarnation int                  // the latest; 0 if there was none
+	Reason      exit.Reason          // why the last incarnation ended, or would not start; nil if none has
+	Restarts    []tracing.Restarting // the last few decisions to restart it, oldest first
+	Busy        bool                 // an actor has a message in hand, or is in its Continue
+	Waiting     int                  // messages waiting for an actor
+	Supervisor  bool                 // it is one; of a type around a supervisor this is known while it runs
+	Tree        string               // see Supervisor.Snapshot; empty for what is below
+	Children    []Snapshot           // in start order, those that were added last (S45, S105); those of a Dynamic in any
 
 	// Stuck is how long ago something began that has crossed a limit of the
 	// child's Watch and, when the supervisor looked last, was not over; 0 if
@@ -84,7 +84,7 @@ func (l *loop) snapshots() []Snapshot {
 			State:       m.state,
 			Incarnation: m.number,
 			Reason:      m.reason,
-			Restarts:    restarts(m.history),
+			Restarts:    slices.Clone(m.history),
 			Stuck:       m.watched.stuckFor(m),
 		}
 		runners[i] = m.current
@@ -94,14 +94,6 @@ func (l *loop) snapshots() []Snapshot {
 		children[i].look(m, runners[i])
 	}
 	return children
-}
-
-// restarts are the entries of a child's history.
-func restarts(history []tracing.Restarting) (all []Restart) {
-	for _, e := range history {
-		all = append(all, Restart{At: e.Time, Reason: e.Reason, Attempt: e.Attempt, Delay: e.Delay})
-	}
-	return all
 }
 
 // look adds what the incarnation itself knows, if there is one.

@@ -133,7 +133,7 @@ func TestSnapshotHistory(t *testing.T) {
 		for i, r := range s.Restarts {
 			check(t, "reason", r.Reason.Error(), fmt.Sprintf("crash %d", i+4))
 			check(t, "delay", r.Delay, time.Second)
-			check(t, "at", r.At.Sub(b.began), time.Duration(i+4)*3*time.Second)
+			check(t, "at", r.Time.Sub(b.began), time.Duration(i+4)*3*time.Second)
 			check(t, "attempt", r.Attempt, i+4+2) // with the failed start, and never healthy
 		}
 		kept := slices.Clone(s.Restarts)

@@ -144,9 +144,9 @@ type Doing string
 
 // What a child may be stuck with: each has a limit of its own.
 const (
-	InStart Doing = "in Start"               // its Start has not returned
-	InHand  Doing = "with a message in hand" // or in its Continue or Close: it handles nothing else
-	InQueue Doing = "with a message waiting" // for its turn, in the mailbox
+	StuckInStart     Doing = "in Start"               // its Start has not returned
+	StuckWithMessage Doing = "with a message in hand" // or in its Continue or Close: it handles nothing else
+	StuckInQueue     Doing = "with a message waiting" // for its turn, in the mailbox
 )
 
 // Stuck tells of a child that is alive, but takes longer than its limit for

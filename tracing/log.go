@@ -44,8 +44,8 @@ func (e Restarting) entry() (string, slog.Level) {
 	}
 	return "child restarting", slog.LevelDebug
 }
-func (e Restarted) entry() (string, slog.Level)  { return "child restarted", slog.LevelDebug }
-func (e GaveUp) entry() (string, slog.Level)     { return "supervisor gave up", slog.LevelError }
+func (e Restarted) entry() (string, slog.Level) { return "child restarted", slog.LevelDebug }
+func (e GaveUp) entry() (string, slog.Level)    { return "supervisor gave up", slog.LevelError }
 func (e AutoShutdown) entry() (string, slog.Level) {
 	return "supervisor shuts itself down", slog.LevelInfo
 }
