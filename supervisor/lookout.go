@@ -351,7 +351,13 @@ func (l *loop) tell(all []news) {
 	}
 }
 
-func (n news) hasStack() bool { return !n.over && n.member.current != nil }
+// hasStack says whether the stack is told too: not for messages that wait for what
+// was or is told with its own.
+func (n news) hasStack() bool {
+	w := n.member.watched
+	told := n.doing == tracing.StuckInQueue && (!w.start.IsZero() || w.hand != nil && !w.hand.since.IsZero())
+	return !n.over && n.member.current != nil && !told
+}
 
 // showStuck changes what snapshots see of that.
 func (l *loop) showStuck(m *member) {
