@@ -102,7 +102,7 @@ func TestSnapshotGolden(t *testing.T) {
     again stopped, incarnation 3, ended: shutdown
     ended stopped, ended: normal
   waits stopped, ended: boom
-  busy stopped, ended: killed
+  busy stopped, 1 abandoned, still there, ended: killed
   pool stopped, ended: shutdown
     user#1 stopped, ended: shutdown
 `)
@@ -237,4 +237,40 @@ func goroutinesOf(t *testing.T, tree string) (all []string) {
 		all = append(all, slices.Repeat([]string{group}, n)...)
 	}
 	return all
+}
+
+// A child that was abandoned is not just stopped, or running: a snapshot counts
+// what is still there, until it has returned.
+func TestSnapshotCountsTheAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		c := named("c")
+		stuck := func(name string) supervisor.Spec {
+			child := named(name)
+			child.onStop = ignoresCtxUntil(released)
+			return supervisor.Spec{Child: child, Shutdown: supervisor.BrutalKill}
+		}
+		sub := supervisor.New("sub", supervisor.Policy{Strategy: strategy.OneForAll}, c, stuck("stuck"))
+		b := start(t, supervisor.Policy{}, sub)
+		count := func() string {
+			var found []string
+			for path, s := range b.root.Snapshot().All() {
+				if s.Abandoned > 0 {
+					found = append(found, fmt.Sprintf("%s %d", path, s.Abandoned))
+				}
+			}
+			return strings.Join(found, ", ")
+		}
+		check(t, "before", count(), "")
+		c.crash()
+		time.Sleep(time.Minute)
+		check(t, "after a restart", count(), "root/sub/stuck 1")
+		check(t, "what it says", strings.Contains(b.root.Snapshot().String(), "stuck running, incarnation 2, 1 abandoned, still there"), true)
+		check(t, "below", sub.Snapshot().Children[1].Abandoned, 1)
+		check(t, "the stop reports it", b.stop() != nil, true)
+		check(t, "after a stop", count(), "root/sub/stuck 2")
+		close(released)
+		synctest.Wait()
+		check(t, "when it has returned", count(), "")
+	})
 }

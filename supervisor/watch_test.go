@@ -194,8 +194,8 @@ func TestStackIsToldOnceForAMessageAndThoseThatWait(t *testing.T) {
 				time.Sleep(time.Nanosecond)
 				send(t, a, 20*second, 0)
 				time.Sleep(time.Minute)
-				check(t, "stacks", strings.Join(got, ", "), test.want)
 				checkError(t, "stop", root.Stop(t.Context()), "")
+				check(t, "stacks", strings.Join(got, ", "), test.want)
 			})
 		})
 	}
