@@ -110,7 +110,10 @@ type Behavior[M any] struct {
 	// after a crash, an ordered stop, an end on purpose (S152). It is not
 	// called if open failed, nor for an incarnation that was abandoned, unless
 	// that happened before open had returned. Its ctx is like that of Receive.
-	// An error or a panic replaces the reason (S153), save that of a Goexit.
+	// An error or a panic replaces the reason (S153), save that of a Goexit. After
+	// a crash the supervisor waits for it, without a limit, before it restarts the
+	// actor: supervisor.Watch tells if it hangs, and whoever abandons it in a stop
+	// tells of the crash.
 	Close func(ctx context.Context, reason exit.Reason) error
 
 	// ended is told last, when nothing that the incarnation does counts any

@@ -2,6 +2,7 @@ package actor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -229,6 +230,66 @@ func TestCrashOfAnActorThatIsAbandoned(t *testing.T) {
 		check(t, "crashes when it has returned", len(tree.Crashes()), 1)
 		sent.conserved(t, a.Stats())
 	})
+}
+
+// A crash whose Close never returns is told by whoever abandons the incarnation:
+// once, with the message that was in hand, whatever Close says in the end. Until
+// a stop nobody does, but a watch tells.
+func TestCrashThatHangsInItsClose(t *testing.T) {
+	for _, how := range []struct {
+		name   string
+		f      func(context.Context) error
+		reason string
+	}{
+		{"error", fails, "bad"},
+		{"panic", panics, "panic: boom"},
+		{"Goexit", goexits, "goroutine left by runtime.Goexit"},
+	} {
+		for _, test := range []struct {
+			name     string
+			shutdown time.Duration
+			wait     time.Duration // before the stop
+		}{
+			{"before a stop", time.Second, time.Hour},
+			{"in a stop", time.Minute, 500 * time.Millisecond},
+		} {
+			t.Run(how.name+" "+test.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					release := make(chan struct{})
+					a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+						return actor.Behavior[int]{
+							Receive: func(ctx context.Context, n int) error {
+								time.Sleep(time.Second)
+								return how.f(ctx)
+							},
+							Close: func(context.Context, exit.Reason) error { <-release; return errors.New("late") },
+						}, nil
+					}, actor.Options{})
+					tree, kept := plant(t, supervisor.Spec{Child: a, Shutdown: supervisor.Timeout(test.shutdown), Watch: &supervisor.Watch{Message: 5 * time.Second}})
+					var sent sends
+					sent.send(t, a, 1, 2)
+					time.Sleep(test.wait)
+					check(t, "crashes before the stop", crashes(t, tree, kept), "")
+					stuck := eventsOf[tracing.Stuck](kept)
+					check(t, "told by the watch", len(stuck) == 1, test.wait > time.Minute)
+					if len(stuck) == 1 {
+						check(t, "its stack names Close", strings.Contains(stuck[0].Stack, "TestCrashThatHangsInItsClose"), true)
+					}
+					err := tree.Stop(t.Context())
+					check(t, "the stop reports it", err != nil, true)
+					check(t, "crashes", crashes(t, tree, kept), "1: 1, 1: "+how.reason)
+					for _, c := range tree.Crashes() {
+						check(t, "decision", c.Decision, tracing.Stop)
+					}
+					close(release)
+					synctest.Wait()
+					check(t, "crashes when it has returned", len(eventsOf[tracing.Crash](kept)), 1)
+					check(t, "returns", len(eventsOf[tracing.Returned](kept)), 1)
+					sent.conserved(t, a.Stats())
+				})
+			})
+		}
+	}
 }
 
 // The traces: that of the child's lives, and that of the request in hand.

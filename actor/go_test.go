@@ -340,7 +340,7 @@ func TestS197_CrashWithAGoroutineLeft(t *testing.T) {
 				check(t, "exits", kept.exits(), "panic: boom")
 				var report *supervisor.StopError
 				if errors.As(tree.Stop(t.Context()), &report) {
-					check(t, "report", report.Stuck[0].String(), "tree/s (incarnation 1), stuck in Go for at least 5s, 1 messages waiting")
+					check(t, "report", report.Stuck[0].String(), "tree/s (incarnation 1), stuck in a goroutine of supervisor.Go for at least 5s, 1 messages waiting")
 				}
 				check(t, "a report", report != nil, test.name == "it is stuck")
 				time.Sleep(time.Hour)

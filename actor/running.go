@@ -226,6 +226,9 @@ func (r *running[M]) finish(reason exit.Reason) error {
 		orderly = true
 		return reason
 	}
+	if !reason.Clean() {
+		r.cell.Failed(reason, last)
+	}
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
 		return r.behavior.Close(r.cell.Work(), reason)

@@ -14,6 +14,7 @@ import (
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 func TestS187_DelayBeforeARestart(t *testing.T) {
@@ -175,7 +176,7 @@ func TestS191_ExponentialGrowsAndBeginsAnew(t *testing.T) {
 		const initial, limit, healthy = time.Second, 8 * time.Second, time.Minute
 		c := named("c")
 		b := start(t, supervisor.Policy{Backoff: strategy.Exponential(initial, limit), Healthy: healthy, Restarts: strategy.Unlimited}, c)
-		history := func() supervisor.Restart {
+		history := func() tracing.Restarting {
 			restarts := b.root.Snapshot().Children[0].Restarts
 			return restarts[len(restarts)-1]
 		}

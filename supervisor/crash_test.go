@@ -119,7 +119,7 @@ func TestS193_StuckInASelectForGood(t *testing.T) {
 		t.Errorf("got error %v, want nil", err)
 	}
 	for _, want := range []string{
-		"3 did not stop:", "root/go (incarnation 1), stuck in Go for at least", "root/run (incarnation 1), stuck in run for at least",
+		"3 did not stop:", "root/go (incarnation 1), stuck in a goroutine of supervisor.Go for at least", "root/run (incarnation 1), stuck in run for at least",
 		"root/start (incarnation 1), stuck in Start for at least", "survived: 3",
 	} {
 		if !strings.Contains(output, want) {

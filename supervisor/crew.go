@@ -106,16 +106,17 @@ func (r *runner) ending() bool {
 	return c.failure != nil || c.run != nil
 }
 
-// failure is the first failure of its goroutines, if it has several; nil if there
-// is none.
+// failure is the first failure of its goroutines, if it has several, or what its
+// own has failed with and cleans up after; nil if there is none.
 func (r *runner) failure() exit.Reason {
-	c := r.crew.Load()
-	if c == nil {
-		return nil
+	if c := r.crew.Load(); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.failure != nil {
+			return c.failure
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.failure
+	return r.cell.Failure()
 }
 
 // present is how many goroutines of the incarnation have not returned.

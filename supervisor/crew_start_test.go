@@ -85,7 +85,7 @@ func TestS197_ReportOfAGoroutineOfAFailedStart(t *testing.T) {
 		go b.root.StartChild(t.Context(), stuck)
 		synctest.Wait()
 		checkList(t, "report", summary(t, b.stop()), []string{
-			"root/failing (incarnation 1), stuck in Go for at least 10s",
+			"root/failing (incarnation 1), stuck in a goroutine of supervisor.Go for at least 10s",
 			"root/stuck (incarnation 1), stuck in Start for at least 5s",
 		})
 		close(released)

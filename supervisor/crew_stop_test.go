@@ -90,9 +90,9 @@ func TestS197_StuckGoroutinesAreReportedWithTheirStacks(t *testing.T) {
 		late       string // what the end is in the end
 	}{
 		{"one", false, []func(chan struct{}) func(context.Context) error{first},
-			"root/c (incarnation 1), stuck in Go for at least 5s", []string{"hangInFirst"}, 1, "shutdown"},
+			"root/c (incarnation 1), stuck in a goroutine of supervisor.Go for at least 5s", []string{"hangInFirst"}, 1, "shutdown"},
 		{"equal ones", false, []func(chan struct{}) func(context.Context) error{first, first, first},
-			"root/c (incarnation 1), stuck in Go for at least 5s, 3 goroutines", []string{"3 goroutines:", "hangInFirst"}, 3, "shutdown"},
+			"root/c (incarnation 1), stuck in a goroutine of supervisor.Go for at least 5s, 3 goroutines", []string{"3 goroutines:", "hangInFirst"}, 3, "shutdown"},
 		{"with run", true, []func(chan struct{}) func(context.Context) error{first, first, second},
 			"root/c (incarnation 1), stuck in run for at least 5s, 4 goroutines", []string{"2 goroutines:", "hangInFirst", "hangInSecond", "ignoresCtxUntil"}, 4, "panic: late"},
 	} {

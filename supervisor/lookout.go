@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/internal/stacks"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -54,10 +55,10 @@ func newWatched(m *member, limits Watch) *watched {
 	}
 	w := &watched{limits: limits}
 	if limits.Message > 0 {
-		w.hand = &concern{member: m, kind: kind{tracing.InHand, limits.Message}, sight: new(inHand)}
+		w.hand = &concern{member: m, kind: kind{tracing.StuckWithMessage, limits.Message}, sight: new(inHand)}
 	}
 	if limits.Queue > 0 {
-		w.queue = &concern{member: m, kind: kind{tracing.InQueue, limits.Queue}, sight: new(inQueue)}
+		w.queue = &concern{member: m, kind: kind{tracing.StuckInQueue, limits.Queue}, sight: new(inQueue)}
 	}
 	return w
 }
@@ -81,9 +82,10 @@ type sight interface {
 	look(m *member, now time.Time) (since time.Time, same bool)
 }
 
-// inHand is the sight of a message in hand.
+// inHand is the sight of a message in hand, or of what an actor does without one.
 type inHand struct {
 	number int // of the incarnation
+	phase  incarnation.Phase
 	begun  uint64
 	since  time.Time
 }
@@ -97,12 +99,25 @@ func (h *inHand) look(m *member, now time.Time) (since time.Time, same bool) {
 	number, hand := r.cell.Number(), r.cell.Holding()
 	same = h.number == number
 	switch {
-	case !hand.Busy:
+	case !hand.Busy && hand.Phase != incarnation.Closing:
 		*h = inHand{number: number}
-	case !same || h.begun != hand.Begun || h.since.IsZero():
-		*h = inHand{number, hand.Begun, now}
+	case !same || h.phase != hand.Phase || h.begun != hand.Begun || h.since.IsZero():
+		*h = inHand{number, hand.Phase, hand.Begun, now}
 	}
 	return h.since, same
+}
+
+// busySince is since when at least an incarnation has had in hand what it has, as
+// far as the looks have seen it; the zero time if they have not.
+func (w *watched) busySince(r *runner, hand incarnation.Hand) (since time.Time) {
+	if w == nil || w.hand == nil || !hand.Busy {
+		return since
+	}
+	h := w.hand.sight.(*inHand)
+	if h.number == r.cell.Number() && h.phase == hand.Phase && h.begun == hand.Begun {
+		since = h.since
+	}
+	return since
 }
 
 // inQueue is the sight of the head of a mailbox, which has no number that could
@@ -250,7 +265,7 @@ func (l *loop) look() {
 		if r := m.current; r != nil && r.cell.Starting() {
 			m.watched.start = r.began
 			l.showStuck(m)
-			all = append(all, news{m, tracing.InStart, now.Sub(r.began), false})
+			all = append(all, news{m, tracing.StuckInStart, now.Sub(r.began), false})
 		}
 	}
 	for kind, r := range w.rounds {
@@ -305,7 +320,7 @@ func (l *loop) opened(m *member, r *runner, took time.Duration) {
 		m.watched.start = time.Time{}
 		l.showStuck(m)
 		if !r.cell.Starting() {
-			l.tell([]news{{m, tracing.InStart, took, true}})
+			l.tell([]news{{m, tracing.StuckInStart, took, true}})
 		}
 	}
 }
@@ -336,7 +351,13 @@ func (l *loop) tell(all []news) {
 	}
 }
 
-func (n news) hasStack() bool { return !n.over && n.member.current != nil }
+// hasStack says whether the stack is told too: not for messages that wait for what
+// was or is told with its own.
+func (n news) hasStack() bool {
+	w := n.member.watched
+	told := n.doing == tracing.StuckInQueue && (!w.start.IsZero() || w.hand != nil && !w.hand.since.IsZero())
+	return !n.over && n.member.current != nil && !told
+}
 
 // showStuck changes what snapshots see of that.
 func (l *loop) showStuck(m *member) {

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -21,14 +20,6 @@ const (
 	Stopping   State = "stopping"   // it was asked to stop, or ends by itself and goroutines of it are left
 	Restarting State = "restarting" // it has no process; its own restart is to come, now or after its backoff
 )
-
-// Restart is one entry of a child's history.
-type Restart struct {
-	At      time.Time     // when the restart was decided
-	Reason  exit.Reason   // why the child ended, or failed to start
-	Attempt int           // counts the restarts in a row without a healthy time between them
-	Delay   time.Duration // the backoff before it
-}
 
 // historyLength is how many restarts a child's history keeps.
 const historyLength = 8

@@ -60,14 +60,16 @@ func (e *StopError) Error() string {
 
 // String is one line without the stack.
 func (s Stuck) String() string {
-	text := fmt.Sprintf("%s (incarnation %d), stuck in ", s.Path, s.Incarnation)
+	text := fmt.Sprintf("%s (incarnation %d), stuck ", s.Path, s.Incarnation)
 	switch {
+	case s.In == InGo:
+		text += "in a goroutine of supervisor.Go"
 	case s.In != InMessage:
-		text += string(s.In)
+		text += "in " + string(s.In)
 	case s.Message == "":
-		text += "a message"
+		text += "with a message in hand"
 	default:
-		text += "a " + s.Message
+		text += "with a " + s.Message + " in hand"
 	}
 	if s.Since > 0 {
 		text += fmt.Sprintf(" for at least %v", s.Since)
@@ -104,12 +106,34 @@ func overdueNow(r *runner) overdue {
 // overdue is what is known of an incarnation that was asked to stop and has not
 // ended.
 func (r *runner) overdue() overdue {
-	before, hand, known := r.stop.before, r.cell.Holding(), overdueNow(r)
-	same := before.Phase == hand.Phase && before.Begun == hand.Begun && before.Busy == hand.Busy
-	if (same || r.ownReturned()) && r.stop.asked.Before(known.since) {
-		known.since = r.stop.asked
+	hand, known := r.cell.Holding(), overdueNow(r)
+	if same(r.stop.before, hand) {
+		known.since = earlier(known.since, r.stop.since)
 	}
+	if r.ownReturned() {
+		known.since = earlier(known.since, r.stop.asked)
+	}
+	known.since = earlier(known.since, r.member.watched.busySince(r, hand))
 	return known
+}
+
+// notice remembers what a member that is going to be stopped, if it is there, has
+// in hand, and since when at least. A message that was noticed before counts from
+// then on; what has none, such as a function, from when it was asked.
+func (m *member) notice(now time.Time) {
+	r := m.current
+	if r == nil {
+		return
+	}
+	s, hand := &r.stop, r.cell.Holding()
+	if s.since.IsZero() || !hand.Busy || !same(s.before, hand) {
+		s.before, s.since = hand, earlier(now, m.watched.busySince(r, hand))
+	}
+}
+
+// same says whether an incarnation has had the same thing in hand at two moments.
+func same(a, b incarnation.Hand) bool {
+	return a.Phase == b.Phase && a.Begun == b.Begun && a.Busy == b.Busy
 }
 
 // stuck describes an incarnation as it is now, without its stack.

@@ -33,10 +33,10 @@ func TestS34_WhatIsReported(t *testing.T) {
 			t.Run(restart.String()+"/"+end.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var got, want []string
-					if !end.clean {
+					switch {
+					case !end.clean:
 						want = append(want, "ERROR child crashed") // also of a temporary one, which is removed
-					}
-					if restart == strategy.Permanent || restart == strategy.Transient && !end.clean {
+					case restart == strategy.Permanent:
 						want = append(want, "INFO child restarting")
 					}
 					c := named("c")

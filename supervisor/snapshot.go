@@ -17,14 +17,18 @@ type Snapshot struct {
 	Name        string
 	Path        string
 	State       State
-	Incarnation int         // the latest; 0 if there was none
-	Reason      exit.Reason // why the last incarnation ended, or would not start; nil if none has
-	Restarts    []Restart   // the last few, oldest first
-	Busy        bool        // an actor has a message in hand, or is in its Continue
-	Waiting     int         // messages waiting for an actor
-	Supervisor  bool        // it is one; of a type around a supervisor this is known while it runs
-	Tree        string      // see Supervisor.Snapshot; empty for what is below
-	Children    []Snapshot  // in start order, those that were added last (S45, S105); those of a Dynamic in any
+	Incarnation int                  // the latest; 0 if there was none
+	Reason      exit.Reason          // why the last incarnation ended, or would not start; nil if none has
+	Restarts    []tracing.Restarting // the last few decisions to restart it, oldest first
+	Busy        bool                 // an actor has a message in hand, or is in its Continue
+	Waiting     int                  // messages waiting for an actor
+	Supervisor  bool                 // it is one; of a type around a supervisor this is known while it runs
+	Tree        string               // see Supervisor.Snapshot; empty for what is below
+	Children    []Snapshot           // in start order, those that were added last (S45, S105); those of a Dynamic in any
+
+	// Abandoned is how many incarnations of it were abandoned and are still there, as
+	// Supervisor.Abandoned lists them; State tells of the one after these, or of none.
+	Abandoned int
 
 	// Stuck is how long ago something began that has crossed a limit of the
 	// child's Watch and, when the supervisor looked last, was not over; 0 if
@@ -45,6 +49,25 @@ type Snapshot struct {
 // coppice.path and coppice.incarnation. They help to read any goroutine profile.
 // Tree is empty if there is no such tree.
 func (n *node) Snapshot() Snapshot {
+	s := n.snapshot()
+	if tree, _ := n.place(); tree != nil {
+		if count := tree.abandonments(); len(count) > 0 {
+			s.abandoned(count)
+		}
+	}
+	return s
+}
+
+// abandoned adds how many of each path are still there.
+func (s *Snapshot) abandoned(count map[string]int) {
+	s.Abandoned = count[s.Path]
+	s.Children = slices.Clone(s.Children) // those of a supervisor that is over may be shared
+	for i := range s.Children {
+		s.Children[i].abandoned(count)
+	}
+}
+
+func (n *node) snapshot() Snapshot {
 	s := Snapshot{Name: n.name, Path: n.path(), State: Stopped, Supervisor: true}
 	l := n.loop.Load()
 	if r := n.root.Load(); r != nil {
@@ -84,7 +107,7 @@ func (l *loop) snapshots() []Snapshot {
 			State:       m.state,
 			Incarnation: m.number,
 			Reason:      m.reason,
-			Restarts:    restarts(m.history),
+			Restarts:    slices.Clone(m.history),
 			Stuck:       m.watched.stuckFor(m),
 		}
 		runners[i] = m.current
@@ -94,14 +117,6 @@ func (l *loop) snapshots() []Snapshot {
 		children[i].look(m, runners[i])
 	}
 	return children
-}
-
-// restarts are the entries of a child's history.
-func restarts(history []tracing.Restarting) (all []Restart) {
-	for _, e := range history {
-		all = append(all, Restart{At: e.Time, Reason: e.Reason, Attempt: e.Attempt, Delay: e.Delay})
-	}
-	return all
 }
 
 // look adds what the incarnation itself knows, if there is one.
@@ -181,6 +196,9 @@ func (s Snapshot) write(text *strings.Builder, level int) {
 	}
 	if s.Waiting > 0 {
 		fmt.Fprintf(text, ", %d waiting", s.Waiting)
+	}
+	if s.Abandoned > 0 {
+		fmt.Fprintf(text, ", %d abandoned, still there", s.Abandoned)
 	}
 	if s.Stuck > 0 {
 		fmt.Fprintf(text, ", stuck for %v", s.Stuck)

@@ -102,7 +102,7 @@ func TestSnapshotGolden(t *testing.T) {
     again stopped, incarnation 3, ended: shutdown
     ended stopped, ended: normal
   waits stopped, ended: boom
-  busy stopped, ended: killed
+  busy stopped, 1 abandoned, still there, ended: killed
   pool stopped, ended: shutdown
     user#1 stopped, ended: shutdown
 `)
@@ -133,7 +133,7 @@ func TestSnapshotHistory(t *testing.T) {
 		for i, r := range s.Restarts {
 			check(t, "reason", r.Reason.Error(), fmt.Sprintf("crash %d", i+4))
 			check(t, "delay", r.Delay, time.Second)
-			check(t, "at", r.At.Sub(b.began), time.Duration(i+4)*3*time.Second)
+			check(t, "at", r.Time.Sub(b.began), time.Duration(i+4)*3*time.Second)
 			check(t, "attempt", r.Attempt, i+4+2) // with the failed start, and never healthy
 		}
 		kept := slices.Clone(s.Restarts)
@@ -237,4 +237,40 @@ func goroutinesOf(t *testing.T, tree string) (all []string) {
 		all = append(all, slices.Repeat([]string{group}, n)...)
 	}
 	return all
+}
+
+// A child that was abandoned is not just stopped, or running: a snapshot counts
+// what is still there, until it has returned.
+func TestSnapshotCountsTheAbandoned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := make(chan struct{})
+		c := named("c")
+		stuck := func(name string) supervisor.Spec {
+			child := named(name)
+			child.onStop = ignoresCtxUntil(released)
+			return supervisor.Spec{Child: child, Shutdown: supervisor.BrutalKill}
+		}
+		sub := supervisor.New("sub", supervisor.Policy{Strategy: strategy.OneForAll}, c, stuck("stuck"))
+		b := start(t, supervisor.Policy{}, sub)
+		count := func() string {
+			var found []string
+			for path, s := range b.root.Snapshot().All() {
+				if s.Abandoned > 0 {
+					found = append(found, fmt.Sprintf("%s %d", path, s.Abandoned))
+				}
+			}
+			return strings.Join(found, ", ")
+		}
+		check(t, "before", count(), "")
+		c.crash()
+		time.Sleep(time.Minute)
+		check(t, "after a restart", count(), "root/sub/stuck 1")
+		check(t, "what it says", strings.Contains(b.root.Snapshot().String(), "stuck running, incarnation 2, 1 abandoned, still there"), true)
+		check(t, "below", sub.Snapshot().Children[1].Abandoned, 1)
+		check(t, "the stop reports it", b.stop() != nil, true)
+		check(t, "after a stop", count(), "root/sub/stuck 2")
+		close(released)
+		synctest.Wait()
+		check(t, "when it has returned", count(), "")
+	})
 }

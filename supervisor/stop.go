@@ -22,7 +22,8 @@ type stopping struct {
 	killed   bool
 	overdue  bool             // it was killed because it was too slow
 	ending   bool             // it has ended, but has not said so yet
-	before   incarnation.Hand // what it had in hand when it was asked
+	before   incarnation.Hand // what it had in hand when it was noticed last
+	since    time.Time        // it has had that from then on at least
 	act      tracing.Act
 }
 
@@ -37,6 +38,9 @@ func (l *loop) stopAll() {
 	if l.node.dynamic {
 		l.stopTogether(slices.Clone(l.members), cause, true) // S63: none of them will be started again
 		return
+	}
+	for _, m := range l.members { // those before one that is stuck may wait for long
+		m.notice(time.Now())
 	}
 	for _, m := range slices.Backward(slices.Clone(l.members)) {
 		l.stopMember(m, cause, l.final.Load() || !m.fixed)
@@ -106,7 +110,7 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	s := &r.stop
 	s.byItself = false
 	s.asked = time.Now()
-	s.before = r.cell.Holding()
+	m.notice(s.asked)
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
 	l.set(m, Stopping, r)
 	if m.spec.Shutdown != BrutalKill {

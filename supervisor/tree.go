@@ -68,6 +68,20 @@ func (t *tree) lists(path string) bool {
 	return false
 }
 
+// abandonments are how many incarnations at each path are still there, also of
+// earlier trees; nil if there are none.
+func (t *tree) abandonments() (count map[string]int) {
+	for ; t != nil; t = t.before {
+		for r := range t.lost(false) {
+			if count == nil {
+				count = make(map[string]int)
+			}
+			count[r.cell.Scope().Path()]++
+		}
+	}
+	return count
+}
+
 // latest is the highest number of an incarnation at path that is listed, 0 if none
 // is. The next one there has a higher one, although its child may be another:
 // path and number name one incarnation.

@@ -160,6 +160,44 @@ func TestS193_SeveralStuckAtDifferentLevels(t *testing.T) {
 	})
 }
 
+// A report counts from when the stop was asked at the latest, and from before if
+// the looks of a watch know better: also for a child whose turn came last.
+func TestReportSaysHowLongAsFarAsItIsKnown(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		watch *supervisor.Watch
+		want  string
+	}{
+		{"from the stop", nil, "400ms"},
+		{"from the first look", &supervisor.Watch{Message: time.Minute}, "45.4s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				released := make(chan struct{})
+				stuck := func(name string) (*actor.Actor[order], supervisor.Spec) {
+					a := actor.New(name, func(context.Context) (actor.Behavior[order], error) {
+						return actor.Behavior[order]{Receive: func(context.Context, order) error { hangInHere(released); return nil }}, nil
+					}, actor.Options{})
+					return a, supervisor.Spec{Child: a, Shutdown: supervisor.Infinity, Watch: test.watch}
+				}
+				a, first := stuck("a")
+				c, last := stuck("c")
+				b := start(t, supervisor.Policy{}, first, last)
+				checkError(t, "send", a.Send(t.Context(), order{}), "")
+				checkError(t, "send", c.Send(t.Context(), order{}), "")
+				time.Sleep(time.Minute) // the first look comes after 15s
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				checkList(t, "report", summary(t, b.root.Stop(ctx)), []string{
+					"root/a (incarnation 1), stuck with a supervisor_test.order in hand for at least " + test.want,
+					"root/c (incarnation 1), stuck with a supervisor_test.order in hand for at least " + test.want,
+				})
+				close(released)
+			})
+		})
+	}
+}
+
 type order struct{ item int }
 
 func TestReportOfAnActorNamesTheMessage(t *testing.T) {
@@ -183,7 +221,7 @@ func TestReportOfAnActorNamesTheMessage(t *testing.T) {
 		check(t, "waiting", hand.Waiting, 3)
 		err := b.stop()
 		checkList(t, "report", summary(t, err),
-			[]string{"root/a (incarnation 1), stuck in a supervisor_test.order for at least 5s, 3 messages waiting"})
+			[]string{"root/a (incarnation 1), stuck with a supervisor_test.order in hand for at least 5s, 3 messages waiting"})
 		if stack := reported(t, err)[0].Stack; !strings.Contains(stack, "hangInHere") {
 			t.Errorf("stack: got %q, want hangInHere in it", stack)
 		}

@@ -38,8 +38,9 @@ type Watch struct {
 	Start time.Duration
 
 	// Message is how long an actor may have one message in hand, or be in its
-	// Continue. A loop has its message in hand until it opens the next or says
-	// Done.
+	// Continue or its Close. A loop has its message in hand until it opens the next
+	// or says Done. A Close that follows a crash has no other limit: as in OTP the
+	// supervisor hears of the crash, and restarts, when it has returned.
 	Message time.Duration
 
 	// Queue is how old the head of an actor's mailbox may grow: how long the

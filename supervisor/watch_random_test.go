@@ -147,7 +147,7 @@ func (es *errands) judge(limits supervisor.Watch) string {
 	for _, s := range es.stuck {
 		at := s.Time
 		switch s.Doing {
-		case tracing.InHand:
+		case tracing.StuckWithMessage:
 			for _, e := range es.all {
 				if !e.at.IsZero() && !e.at.After(at) && !e.until.Before(at) {
 					told[e]++
@@ -156,7 +156,7 @@ func (es *errands) judge(limits supervisor.Watch) string {
 					}
 				}
 			}
-		case tracing.InQueue:
+		case tracing.StuckInQueue:
 			if age := es.headAge(at); age < limits.Queue || s.For > age {
 				fault("%v at %v: the head is %v old", s, at, age)
 			}
@@ -197,12 +197,12 @@ func (es *errands) leaves(e *errand) time.Time {
 func (es *errands) judgeQueue(limit time.Duration) (wrong []string) {
 	var from, to []time.Time
 	for _, s := range es.stuck {
-		if s.Doing == tracing.InQueue {
+		if s.Doing == tracing.StuckInQueue {
 			from = append(from, s.Time)
 		}
 	}
 	for _, u := range es.over {
-		if u.Doing == tracing.InQueue {
+		if u.Doing == tracing.StuckInQueue {
 			to = append(to, u.Time)
 		}
 	}

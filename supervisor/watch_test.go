@@ -150,6 +150,10 @@ func TestStuckHasTheStack(t *testing.T) {
 		var got []string
 		for _, e := range *seen {
 			got = append(got, e.String())
+			if e.Doing == tracing.StuckInQueue { // behind the message that has it
+				check(t, "stack for those that wait", e.Stack, "")
+				continue
+			}
 			if want := "supervisor_test.nap.take"; !strings.Contains(e.Stack, want) || strings.Count(e.Stack, want) > 1 {
 				t.Errorf("%v: got the stack\n%s\nwant one with %s", e, e.Stack, want)
 			}
@@ -163,6 +167,38 @@ func TestStuckHasTheStack(t *testing.T) {
 		<-ended
 		time.Sleep(time.Minute)
 	})
+}
+
+func TestStackIsToldOnceForAMessageAndThoseThatWait(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		watch supervisor.Watch
+		want  string
+	}{
+		{"at different looks", supervisor.Watch{Message: napLimit, Queue: 2 * napLimit}, "with a message in hand: true, with a message waiting: false"},
+		{"at the same look", supervisor.Watch{Message: napLimit, Queue: napLimit}, "with a message in hand: true, with a message waiting: false"},
+		{"those that wait first", supervisor.Watch{Message: 2 * napLimit, Queue: napLimit}, "with a message waiting: true, with a message in hand: true"},
+		{"those that wait alone", supervisor.Watch{Queue: napLimit}, "with a message waiting: true"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var got []string
+				a := sleeper("a")
+				root := supervisor.New("root", supervisor.Policy{Watch: test.watch, Tracing: quiet(func(e tracing.Event) {
+					if e, ok := e.(tracing.Stuck); ok {
+						got = append(got, fmt.Sprintf("%s: %v", e.Doing, e.Stack != ""))
+					}
+				})}, a)
+				_, err := root.Start(context.Background())
+				checkError(t, "start", err, "")
+				time.Sleep(time.Nanosecond)
+				send(t, a, 20*second, 0)
+				time.Sleep(time.Minute)
+				checkError(t, "stop", root.Stop(t.Context()), "")
+				check(t, "stacks", strings.Join(got, ", "), test.want)
+			})
+		})
+	}
 }
 
 func TestWatchOfStart(t *testing.T) {

@@ -39,7 +39,8 @@ func (l *loop) wind(m *member) (again time.Time, abandoned bool) {
 	r := m.current
 	s := &r.stop
 	if s.asked.IsZero() {
-		s.byItself, s.asked, s.before = true, time.Now(), r.cell.Holding()
+		s.byItself, s.asked = true, time.Now()
+		m.notice(s.asked)
 		if r.limit(m.spec.Shutdown); s.killed {
 			r.cell.Kill(exit.Killed)
 		}

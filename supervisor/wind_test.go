@@ -169,12 +169,12 @@ func TestS197_WhileItWindsDown(t *testing.T) {
 		{"stop", strategy.OneForOne, false, func(t *testing.T, b *bed, _ *child) { b.stopInOrder() },
 			[]string{"1s stop z", "3s stop c: boom", "3s stop a", "3s stop root"}},
 		{"stop, stuck", strategy.OneForOne, true, func(t *testing.T, b *bed, _ *child) {
-			checkList(t, "report", summary(t, b.stop()), []string{"root/c (incarnation 1), stuck in Go for at least 4s"})
+			checkList(t, "report", summary(t, b.stop()), []string{"root/c (incarnation 1), stuck in a goroutine of supervisor.Go for at least 4s"})
 		}, []string{"1s stop z", "5s abandon c", "5s stop a", "5s stop root"}}, // its time is not begun anew
 		{"killing stop", strategy.OneForOne, true, func(t *testing.T, b *bed, _ *child) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			checkList(t, "report", summary(t, b.root.Stop(ctx)), []string{"root/c (incarnation 1), stuck in Go for at least 1.1s"})
+			checkList(t, "report", summary(t, b.root.Stop(ctx)), []string{"root/c (incarnation 1), stuck in a goroutine of supervisor.Go for at least 1.1s"})
 		}, []string{"1s stop z", "2.1s abandon c", "2.1s stop a: killed", "2.1s stop root"}},
 		{"terminate", strategy.OneForOne, false, func(t *testing.T, b *bed, _ *child) {
 			checkError(t, "terminate", b.root.TerminateChild(t.Context(), "c"), "")

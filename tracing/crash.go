@@ -19,9 +19,9 @@ import (
 //
 // An end is abnormal if its reason is not clean. That an incarnation was killed
 // because it was asked to stop and did not, or was abandoned, is no crash; but
-// what had failed in it by then is one. What an abandoned incarnation still does
-// is told by [Returned]. A supervisor that is abandoned itself tells of the crashes
-// that it had seen only if it comes back.
+// what had failed in it by then is one, also if its cleanup never came to an end.
+// What an abandoned incarnation still does is told by [Returned]. A supervisor that
+// is abandoned itself tells of the crashes that it had seen only if it comes back.
 type Crash struct {
 	Head
 	Reason  exit.Reason   // why; a *[exit.Panic] has the stack

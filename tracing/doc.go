@@ -27,11 +27,13 @@
 //
 //	error  Crash, GaveUp, Abandoned
 //	warn   Terminated if overdue, or killed by nobody; CastFailed, Stuck
-//	info   Restarting, Returned, AutoShutdown, Unstuck
-//	debug  Started, Restarted, StartFailed, Exited, other Terminated, DeadLetter
+//	info   Restarting after an orderly end; Returned, AutoShutdown, Unstuck
+//	debug  Started, Restarted, StartFailed, Exited, other Restarting and Terminated,
+//	       DeadLetter
 //
 // So each crash is told once at level error, with all that is known of it: a
-// [Crash] carries what Exited, StartFailed or Terminated has said before.
+// [Crash] carries what Exited, StartFailed or Terminated has said before, and that
+// a restart follows.
 //
 // What must not be seen by whoever reads logs, events or spans, [Options.Redact]
 // takes out of all of them.

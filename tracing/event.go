@@ -144,9 +144,9 @@ type Doing string
 
 // What a child may be stuck with: each has a limit of its own.
 const (
-	InStart Doing = "in Start"               // its Start has not returned
-	InHand  Doing = "with a message in hand" // or in its Continue: it handles nothing else
-	InQueue Doing = "with a message waiting" // for its turn, in the mailbox
+	StuckInStart     Doing = "in Start"               // its Start has not returned
+	StuckWithMessage Doing = "with a message in hand" // or in its Continue or Close: it handles nothing else
+	StuckInQueue     Doing = "with a message waiting" // for its turn, in the mailbox
 )
 
 // Stuck tells of a child that is alive, but takes longer than its limit for
@@ -158,7 +158,11 @@ type Stuck struct {
 	Doing   Doing
 	For     time.Duration // at least
 	Waiting int           // messages in the mailbox
-	Stack   string        // of the child's goroutines; empty if it has none now, or if there were too many goroutines to look (200,000)
+
+	// Stack is that of the child's goroutines. It is empty if the child has none now,
+	// if there were too many goroutines to look (200,000), and for messages that wait
+	// in the mailbox while a Stuck of what they wait for tells it.
+	Stack string
 }
 
 // Unstuck tells that what a [Stuck] told of is over: Start has returned, the

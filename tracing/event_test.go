@@ -105,11 +105,11 @@ var every = []struct {
 	}, {
 		tracing.Restarting{Head: head(), Attempt: 3, Delay: time.Second, Reason: failed("boom")},
 		`bank/alice#2 restarts in 1s, attempt 3: boom`,
-		`level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=3 coppice.delay=1s`,
+		`level=DEBUG msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=3 coppice.delay=1s`,
 	}, {
-		tracing.Restarting{Head: head(), Attempt: 1, Reason: failed("boom")},
-		`bank/alice#2 restarts at once, attempt 1: boom`,
-		`level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.attempt=1 coppice.delay=0s`,
+		tracing.Restarting{Head: head(), Attempt: 1, Reason: exit.Normal}, // no Crash tells of it
+		`bank/alice#2 restarts at once, attempt 1: normal`,
+		`level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=normal coppice.attempt=1 coppice.delay=0s`,
 	}, {
 		tracing.Restarted{Head: head(), Attempt: 3, Took: time.Second, Reason: failed("boom")},
 		`bank/alice#2 restarted in 1s, attempt 3: boom`,
@@ -135,15 +135,15 @@ var every = []struct {
 		`bank/alice#2 returned after it was abandoned: normal`,
 		`level=INFO msg="abandoned child returned" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=normal`,
 	}, {
-		tracing.Stuck{Head: head(), Doing: tracing.InHand, For: 3 * time.Second, Waiting: 5, Stack: "main.work"},
+		tracing.Stuck{Head: head(), Doing: tracing.StuckWithMessage, For: 3 * time.Second, Waiting: 5, Stack: "main.work"},
 		`bank/alice#2 stuck with a message in hand for at least 3s, 5 waiting`,
 		`level=WARN msg="child stuck" coppice.path=bank/alice coppice.incarnation=2 coppice.doing="with a message in hand" coppice.for=3s coppice.waiting=5 coppice.stack=main.work`,
 	}, {
-		tracing.Stuck{Head: head(), Doing: tracing.InStart, For: 3 * time.Second},
+		tracing.Stuck{Head: head(), Doing: tracing.StuckInStart, For: 3 * time.Second},
 		`bank/alice#2 stuck in Start for at least 3s`,
 		`level=WARN msg="child stuck" coppice.path=bank/alice coppice.incarnation=2 coppice.doing="in Start" coppice.for=3s coppice.waiting=0`,
 	}, {
-		tracing.Unstuck{Head: head(), Doing: tracing.InQueue, For: 5 * time.Second},
+		tracing.Unstuck{Head: head(), Doing: tracing.StuckInQueue, For: 5 * time.Second},
 		`bank/alice#2 no longer stuck with a message waiting, after at least 5s`,
 		`level=INFO msg="child no longer stuck" coppice.path=bank/alice coppice.incarnation=2 coppice.doing="with a message waiting" coppice.for=5s`,
 	}, {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"regexp"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
@@ -35,9 +36,25 @@ func ExampleRedacted() {
 
 	life.Emit(tracing.DeadLetter{Message: tick{7}})
 	life.Emit(tracing.DeadLetter{Message: login{"hunter2"}})
-	life.Emit(tracing.Restarting{Attempt: 1, Reason: exit.Of(errors.New("cannot log in with hunter2"))})
+	life.Emit(tracing.CastFailed{Message: login{"hunter2"}, Err: errors.New("cannot log in with hunter2")})
 	// Output:
 	// {7}
 	// redacted tracing_test.login
-	// level=INFO msg="child restarting" coppice.path=bank/alice coppice.reason="redacted *errors.errorString" coppice.attempt=1 coppice.delay=0s
+	// level=WARN msg="cast failed" coppice.path=bank/alice coppice.message=tracing_test.login coppice.error="redacted *errors.errorString"
+}
+
+// Card numbers are hidden wherever an error or a panic repeats them; the rest of
+// the text, the types and the stacks stay.
+func ExampleRedactedBy() {
+	digits := regexp.MustCompile(`[0-9]`)
+	life := tracing.New(tracing.Options{
+		Logger: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: noTime})),
+		Redact: func(e tracing.Event) tracing.Event {
+			return tracing.RedactedBy(e, func(text string) string { return digits.ReplaceAllString(text, "*") })
+		},
+	}).Life("bank/alice", "", nil)
+
+	life.Emit(tracing.GaveUp{Child: "alice", Reason: exit.Of(errors.New("card 4929 was refused"))})
+	// Output:
+	// level=ERROR msg="supervisor gave up" coppice.path=bank/alice coppice.child=alice coppice.reason="card **** was refused" coppice.why="too many restarts"
 }

@@ -38,9 +38,14 @@ func (e Terminated) entry() (string, slog.Level) {
 	}
 	return "child stopped", slog.LevelDebug
 }
-func (e Restarting) entry() (string, slog.Level) { return "child restarting", slog.LevelInfo }
-func (e Restarted) entry() (string, slog.Level)  { return "child restarted", slog.LevelDebug }
-func (e GaveUp) entry() (string, slog.Level)     { return "supervisor gave up", slog.LevelError }
+func (e Restarting) entry() (string, slog.Level) {
+	if clean(e.Reason) { // so there was no Crash
+		return "child restarting", slog.LevelInfo
+	}
+	return "child restarting", slog.LevelDebug
+}
+func (e Restarted) entry() (string, slog.Level) { return "child restarted", slog.LevelDebug }
+func (e GaveUp) entry() (string, slog.Level)    { return "supervisor gave up", slog.LevelError }
 func (e AutoShutdown) entry() (string, slog.Level) {
 	return "supervisor shuts itself down", slog.LevelInfo
 }

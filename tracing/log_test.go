@@ -36,7 +36,6 @@ func TestDefaultLoggerIsLookedUpAtEachEvent(t *testing.T) {
 	life.Begin(t.Context(), tracing.ActStop).End(tracing.Terminated{Reason: exit.Shutdown})
 
 	check(t, "log", out.String(), `level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=1 coppice.reason=boom coppice.in_start=false coppice.lived=0s coppice.waiting=0 coppice.decision=stop
-level=INFO msg="child restarting" coppice.path=bank/alice coppice.incarnation=1 coppice.reason=boom coppice.attempt=1 coppice.delay=0s
 `)
 }
 

@@ -2,6 +2,8 @@ package tracing
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -24,55 +26,67 @@ import (
 //		}
 //		return tracing.Redacted(e)
 //	}
-func Redacted(e Event) Event {
+func Redacted(e Event) Event { return redaction{}.event(e) }
+
+// RedactedBy is [Redacted], but keeps of each text of a reason or an error what
+// the function makes of it, such as with the digits masked. For a panic that is the
+// text of its value. Types and stacks stay as they are, the contents of messages
+// are removed. The function may be given a text that it has returned before.
+func RedactedBy(e Event, text func(string) string) Event { return redaction{text}.event(e) }
+
+// redaction takes out what may be secret. What text, if not nil, makes of a text
+// stays.
+type redaction struct{ text func(string) string }
+
+func (r redaction) event(e Event) Event {
 	switch e := e.(type) {
 	case StartFailed:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case Exited:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case Terminated:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case Restarting:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case Restarted:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case GaveUp:
-		e.Reason, e.Why = redactedReason(e.Reason), redactedError(e.Why)
+		e.Reason, e.Why = r.reason(e.Reason), r.error(e.Why)
 		return e
 	case AutoShutdown:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case Returned:
-		e.Reason = redactedReason(e.Reason)
+		e.Reason = r.reason(e.Reason)
 		return e
 	case Crash:
-		e.Reason, e.Why = redactedReason(e.Reason), redactedError(e.Why)
+		e.Reason, e.Why = r.reason(e.Reason), r.error(e.Why)
 		e.Message = redactedMessage(e.Message)
 		e.Restarts = slices.Clone(e.Restarts)
 		for i := range e.Restarts {
-			e.Restarts[i].Reason = redactedReason(e.Restarts[i].Reason)
+			e.Restarts[i].Reason = r.reason(e.Restarts[i].Reason)
 		}
 		return e
 	case DeadLetter:
 		e.Message = redactedMessage(e.Message)
 		return e
 	case CastFailed:
-		e.Message, e.Err = redactedMessage(e.Message), redactedError(e.Err)
+		e.Message, e.Err = redactedMessage(e.Message), r.error(e.Err)
 		return e
 	}
 	return e // has neither
 }
 
-// removed stands where a message or an error was, and is its type.
-type removed struct{ kind string }
+// removed stands where a message or an error was: its type, and of an error what
+// may be read of its text.
+type removed struct{ kind, text string }
 
-// Error is "redacted" and the type.
-func (r removed) Error() string { return "redacted " + r.kind }
+func (r removed) Error() string { return r.text }
 
 // ErrorType is the type, for error.type.
 func (r removed) ErrorType() string { return r.kind }
@@ -81,34 +95,45 @@ func redactedMessage(message any) any {
 	if message == nil {
 		return nil
 	}
-	return removed{messageType(message)}
+	return redaction{}.remove(messageType(message), message)
 }
 
-func redactedError(err error) error {
+// remove is what stands for a value of that kind from now on.
+func (r redaction) remove(kind string, value any) removed {
+	if r.text == nil {
+		return removed{kind, "redacted " + kind}
+	}
+	return removed{kind, r.text(fmt.Sprint(value))}
+}
+
+func (r redaction) error(err error) error {
 	if err == nil {
 		return nil
 	}
-	return removed{errorType(err)}
+	return r.remove(errorType(err), err)
 }
 
-// redactedReason is the same kind of reason, so that what is clean stays clean.
-func redactedReason(reason exit.Reason) exit.Reason {
+// reason is the same kind of reason, so that what is clean stays clean.
+func (r redaction) reason(reason exit.Reason) exit.Reason {
 	switch reason := reason.(type) {
 	case *exit.Panic:
 		p := *reason // with its stack
-		p.Value = removed{exceptionType(p.Value)}
+		p.Value = r.remove(exceptionType(p.Value), p.Value)
 		return &p
 	case *exit.Failure:
-		return exit.Of(removed{errorType(reason)})
+		return exit.Of(r.remove(errorType(reason), reason))
 	case *exit.GaveUp:
 		g := *reason
-		g.Cause, g.Why = redactedReason(g.Cause), redactedError(g.Why)
+		g.Cause, g.Why = r.reason(g.Cause), r.error(g.Why)
 		return &g
 	case nil:
 		return nil
 	}
-	if reason.Clean() && reason != exit.Normal {
-		return exit.Shutdown // without its detail
+	if reason.Clean() && reason != exit.Normal { // a shutdown
+		if detail := errors.Unwrap(reason); detail != nil && r.text != nil {
+			return exit.ShutdownFor(r.error(detail))
+		}
+		return exit.Shutdown
 	}
 	return reason // nothing but its name
 }
@@ -128,13 +153,19 @@ func (t *Tracing) redact(e Event) Event {
 	return t.ask(e)
 }
 
-// ask calls the hook. It gives an event of the same type in any case: without
-// contents if the hook has failed to give one.
+// ask calls the hook. It gives an event of the same type and with the same Head in
+// any case: without contents if the hook has failed to give one.
 func (t *Tracing) ask(e Event) Event {
 	var told Event
 	t.guarded("redaction hook", true, func() { told = t.options.Redact(e) })
 	if reflect.TypeOf(told) != reflect.TypeOf(e) {
 		return Redacted(e)
+	}
+	if told.Where() != e.Where() { // else it would be an event of nobody
+		whole := reflect.New(reflect.TypeOf(told)).Elem()
+		whole.Set(reflect.ValueOf(told))
+		whole.FieldByName("Head").Set(reflect.ValueOf(e.Where()))
+		return whole.Interface().(Event)
 	}
 	return told
 }
@@ -146,7 +177,7 @@ func (l *Life) redactError(message any, err error) error {
 	}
 	told := l.tracing.ask(CastFailed{Message: message, Err: err}.stamped(l.path)).(CastFailed)
 	if told.Err == nil {
-		return redactedError(err)
+		return redaction{}.error(err)
 	}
 	return told.Err
 }
@@ -159,7 +190,7 @@ func (l *Life) redactCrash(message any, reason exit.Reason) exit.Reason {
 	e := Crash{Message: message, MessageType: messageType(message), Reason: reason}
 	told := l.tracing.ask(e.stamped(l.path)).(Crash)
 	if told.Reason == nil {
-		return redactedReason(reason)
+		return redaction{}.reason(reason)
 	}
 	return told.Reason
 }
@@ -169,7 +200,7 @@ func (l *Life) redactCrash(message any, reason exit.Reason) exit.Reason {
 func (t *Tracing) logPanic(who string, p *exit.Panic, hide bool) {
 	what := text(p)
 	if hide {
-		what = text(redactedReason(p))
+		what = text(redaction{}.reason(p))
 	}
 	t.logger().LogAttrs(context.Background(), slog.LevelError, "tracing: "+who+" panicked",
 		slog.String("panic", what), slog.String("stack", p.Stack()))

@@ -129,10 +129,17 @@ func tellAll(t *testing.T, o *outside) {
 	l.Emit(tracing.CastFailed{Message: message, Err: errPassword})
 }
 
+// masked is a text without the secret.
+func masked(text string) string { return strings.ReplaceAll(text, password, "***") }
+
 func TestRedactionHidesASecretEverywhere(t *testing.T) {
 	hooks := map[string]func(tracing.Event) tracing.Event{
-		"nothing":              nil,
-		"everything":           tracing.Redacted,
+		"nothing":    nil,
+		"everything": tracing.Redacted,
+		"the texts":  func(e tracing.Event) tracing.Event { return tracing.RedactedBy(e, masked) },
+		"the texts cannot be": func(e tracing.Event) tracing.Event {
+			return tracing.RedactedBy(e, func(text string) string { panic(text) })
+		},
 		"fails: panic":         func(tracing.Event) tracing.Event { panic(errPassword) },
 		"fails: nil":           func(tracing.Event) tracing.Event { return nil },
 		"fails: another event": func(tracing.Event) tracing.Event { return tracing.Missed{} },
@@ -224,4 +231,62 @@ func TestRedactedPanicIsOneRecord(t *testing.T) {
 	check(t, "records", len(o.records.records), 1)
 	check(t, "stack", strings.Contains(values(o.records.records[0])["exception.stacktrace"], "tracing_test.panicked"), true)
 	check(t, "type", values(o.records.records[0])["exception.type"], "*errors.errorString")
+}
+
+// What is no secret in a text stays, and so do types and the stack of a panic.
+func TestRedactedByKeepsTheTexts(t *testing.T) {
+	by := func(e tracing.Event) tracing.Event { return tracing.RedactedBy(e, masked) }
+	p := panicked(errPassword)
+	for _, c := range []struct {
+		reason exit.Reason
+		want   string
+	}{
+		{exit.Normal, "normal"},
+		{exit.Shutdown, "shutdown"},
+		{exit.ShutdownFor(errPassword), `shutdown: cannot log in with "***"`},
+		{exit.Killed, "killed"},
+		{exit.Of(errPassword), `cannot log in with "***"`},
+		{p, `panic: cannot log in with "***"`},
+		{panicked(password), "panic: ***"},
+		{&exit.GaveUp{Supervisor: "s", Child: "c", Cause: exit.Of(errPassword), Why: errPassword},
+			`s gave up: "c" cannot be restarted (cannot log in with "***"): cannot log in with "***"`},
+		{nil, "<nil>"},
+	} {
+		got := by(by(tracing.Exited{Reason: c.reason})).(tracing.Exited).Reason // twice is the same
+		check(t, "reason", fmt.Sprint(got), c.want)
+		if got != nil {
+			check(t, "clean", got.Clean(), c.reason.Clean())
+		}
+	}
+	crash := by(tracing.Crash{Head: head(), Reason: p, Why: errPassword, Message: login{password}}).(tracing.Crash)
+	check(t, "stack", crash.Reason.(*exit.Panic).Stack(), p.Stack())
+	check(t, "why", crash.Why.Error(), `cannot log in with "***"`)
+	check(t, "message", fmt.Sprint(crash.Message), "redacted tracing_test.login")
+	check(t, "the reason given is as it was", p.Value, any(errPassword))
+	failed := by(tracing.CastFailed{Head: head(), Message: login{password}, Err: errPassword})
+	check(t, "cast", failed.String(), `bank/alice#2 cast failed: tracing_test.login: cannot log in with "***"`)
+
+	o := watch(t, by)
+	_, message := o.life.Processing(t.Context(), tracing.Send, nil, login{password})
+	message.Crashed(p)
+	check(t, "type in the record", values(o.records.records[0])["exception.type"], "*errors.errorString")
+}
+
+// A hook cannot take away whom an event is of.
+func TestRedactionKeepsTheHead(t *testing.T) {
+	o := watch(t, func(e tracing.Event) tracing.Event {
+		if crash, ok := e.(tracing.Crash); ok {
+			return tracing.Crash{Reason: crash.Reason}
+		}
+		return tracing.Started{}
+	})
+	o.life.Crash(tracing.Crash{Head: head(), Reason: failed("no table")}, func(c tracing.Crash) { o.kept = append(o.kept, c) })
+	o.life.Emit(tracing.Started{Head: head(), Took: 1})
+	for i, got := range []tracing.Event{o.kept[0], o.seen.events[0], o.seen.events[1]} {
+		where := got.Where()
+		check(t, fmt.Sprint(i, " path"), where.Path, "bank/alice")
+		check(t, fmt.Sprint(i, " incarnation"), where.Incarnation, 2)
+		check(t, fmt.Sprint(i, " has a time"), where.Time.IsZero(), false)
+	}
+	check(t, "what the hook has changed", o.seen.events[1].String(), "bank/alice#2 started in 0s")
 }

@@ -40,9 +40,11 @@ type Options struct {
 	// Redact, if set, is asked about every event before anybody sees it: the
 	// Logger, the Sinks, the subscriptions, the spans, the records of panics, and
 	// the history of crashes (Supervisor.Crashes). It returns the event as they
-	// shall see it: of the same type and with the same Head, as a new value; what
-	// an event points to is not to be changed. [Redacted] removes everything that
-	// may be secret. nil means that events are told as they are.
+	// shall see it: of the same type, as a new value; the Head stays what it was, and
+	// what an event points to is not to be changed. [Redacted] removes everything that
+	// may be secret, [RedactedBy] changes the texts alone. Make no panic of your own
+	// with [exit.Recovered]: its stack would be that of the hook, not of the crash.
+	// nil means that events are told as they are.
 	//
 	// The events in a [Crash].Restarts are put to it one by one, before the Crash
 	// itself. What a message's span and record say of an error is put to it too, in

@@ -42,6 +42,7 @@ type aside struct {
 	since   time.Time // when it entered the phase, unless that is Starting or Running
 	crashed bool      // and last says what it had
 	last    Last
+	failure exit.Reason // what it has failed with, if it cleans up after that
 }
 
 const (
@@ -360,6 +361,25 @@ func (c *Cell) Crashed(last Last) {
 	if a := c.asideLocked(); !a.crashed || last.InHand {
 		a.crashed, a.last = true, last
 	}
+}
+
+// Failed is Crashed for an incarnation that cleans up before it ends, which may
+// take for ever: whoever abandons it meanwhile knows what has happened.
+func (c *Cell) Failed(reason exit.Reason, last Last) {
+	c.Crashed(last)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aside.failure = reason
+}
+
+// Failure is what Failed was told, nil if nothing.
+func (c *Cell) Failure() exit.Reason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aside == nil {
+		return nil
+	}
+	return c.aside.failure
 }
 
 // Last gives what Crashed was told, once: the cell does not keep the message.

@@ -332,3 +332,14 @@ func TestLastIsGivenOnce(t *testing.T) {
 	check(t, "last", c.Last(), incarnation.Last{Message: 1, InHand: true, Waiting: 2})
 	check(t, "again", c.Last(), incarnation.Last{})
 }
+
+// A failure that was told before the cleanup stays known, and what was in hand
+// with it.
+func TestFailureIsKnownBeforeTheEnd(t *testing.T) {
+	c := newCell(context.Background())
+	check(t, "before", c.Failure(), nil)
+	c.Failed(exit.Goexit, incarnation.Last{Message: 1, InHand: true, Waiting: 2})
+	c.Crashed(incarnation.Last{Waiting: 3})
+	check(t, "failure", c.Failure(), exit.Goexit)
+	check(t, "last", c.Last(), incarnation.Last{Message: 1, InHand: true, Waiting: 2})
+}

@@ -169,7 +169,7 @@ func TestDeadlockOfTheWholeProgram(t *testing.T) {
 	}
 	got := run(t, "deadlock"+inTime, patience)
 	contains(t, "deadlock"+inTime, got.output, "the tree ended: 1 did not stop:",
-		"root/server (incarnation 1), stuck in a unsupervised_test.message", "unsupervised_test.sleepForEver", "survived")
+		"root/server (incarnation 1), stuck with a unsupervised_test.message in hand", "unsupervised_test.sleepForEver", "survived")
 }
 
 // usesCgo says whether the test binary, and so the programs, may call C, as those
