@@ -2,6 +2,7 @@ package actortest_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -18,8 +19,10 @@ type listener struct {
 	lines []string
 }
 
-func (l *listener) Helper()               {}
-func (l *listener) Errorf(string, ...any) { l.lines = append(l.lines, "error") }
+func (l *listener) Helper() {}
+func (l *listener) Errorf(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
 
 // played says whether this process is one that play has started.
 func played(t *testing.T) bool { return os.Getenv(failingVariable) == t.Name() }
