@@ -2,11 +2,34 @@ package actortest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/supervisor"
 )
+
+func (all complaints) texts() (texts []string) {
+	for _, complaint := range all {
+		texts = append(texts, complaint.String())
+	}
+	return texts
+}
+
+// Told is what a Run says of scenarios with these complaints, in turn.
+func Told(scenarios [][]string) (lines []string) {
+	told := told{}
+	for i, texts := range scenarios {
+		var all complaints
+		for _, text := range texts {
+			all.add(text, 1)
+		}
+		for _, complaint := range all {
+			lines = append(lines, told.of(complaint, fmt.Sprint("scenario ", i+1)))
+		}
+	}
+	return lines
+}
 
 // Complaints plays the scenarios of Run and gives what it would fail with, by
 // scenario. make also gives what lets go of all that the child keeps, at the end
@@ -20,7 +43,7 @@ func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, re
 			release()
 			stragglers()
 			if complaints != nil {
-				found[s.name] = complaints
+				found[s.name] = complaints.texts()
 			}
 		})
 	}
@@ -31,11 +54,12 @@ func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, re
 func StressComplaints(t *testing.T, seed uint64, make func() (child supervisor.Child, release func())) (complaints []string) {
 	bubble(t, func(t *testing.T) {
 		var releases []func()
-		complaints = stress(func() supervisor.Child {
+		all := stress(func() supervisor.Child {
 			child, release := make()
 			releases = append(releases, release)
 			return child
 		}, nil, seed)
+		complaints = all.texts()
 		for _, release := range releases {
 			release()
 		}
@@ -56,7 +80,7 @@ func BeginTwice(abandoned bool) []string {
 			cell.Abandon()
 		}
 	}
-	return s.complained()
+	return s.complained().texts()
 }
 
 // Complain complains of an error which does something, that may complain as well,
@@ -67,7 +91,7 @@ func Complain(do func(complain func())) []string {
 		do(func() { s.complain("inner") })
 		return "outer"
 	}))
-	return s.complained()
+	return s.complained().texts()
 }
 
 type texted func() string

@@ -33,7 +33,8 @@ type Options struct {
 // started and stopped at every point of its life, crashes and is restarted, with
 // its group and with the supervisor above, is terminated, killed, and used again
 // after its tree has ended. After each scenario no goroutine of it may be left. A
-// child that does not pass is told what it has done and what it should do.
+// child that does not pass is told what it has done and what it should do; what it
+// was told in an earlier scenario it is told again in brief.
 //
 // Each scenario is a subtest in a synctest bubble of its own: time is virtual,
 // and nothing may depend on what is outside, such as a network connection. make
@@ -48,6 +49,7 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, make, options)
 	var before supervisor.Child
+	told := told{}
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -57,7 +59,7 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 				}
 				before = child
 				for _, complaint := range s.complaints(child, o.Load) {
-					t.Error(complaint)
+					t.Error(told.of(complaint, s.name))
 				}
 			})
 		})
@@ -104,14 +106,16 @@ func inside(child supervisor.Child) supervisor.Child {
 
 // complaints plays the scenario with a fresh child, in the bubble of the caller,
 // and gives what there is to complain of.
-func (s scenario) complaints(child supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
+func (s scenario) complaints(child supervisor.Child, load func(context.Context, supervisor.Child)) (all complaints) {
 	if all = faults(child); all != nil {
 		return all
 	}
 	c := &script{child: child, load: load}
 	s.play(c)
 	for _, stage := range c.stages {
-		all = append(all, stage.complained()...)
+		for _, complaint := range stage.complained() {
+			all.add(complaint.text, complaint.times)
+		}
 	}
 	if all != nil {
 		stragglers()
@@ -124,14 +128,13 @@ func (s scenario) complaints(child supervisor.Child, load func(context.Context, 
 func stragglers() { time.Sleep(patience) }
 
 // faults are what is wrong with a child before anything has started.
-func faults(child supervisor.Child) []string {
+func faults(child supervisor.Child) (all complaints) {
 	if err := supervisor.New("actortest", supervisor.Policy{}, plain(child)).Check(); err != nil {
-		return []string{"it is not made right: " + err.Error()}
+		all.add("it is not made right: "+err.Error(), 1)
+	} else if before, now := child.Name(), child.Name(); before != now {
+		all.add(fmt.Sprintf("its name must stay as it is: %q has become %q", before, now), 1)
 	}
-	if before, now := child.Name(), child.Name(); before != now {
-		return []string{fmt.Sprintf("its name must stay as it is: %q has become %q", before, now)}
-	}
-	return nil
+	return all
 }
 
 // plain leaves out of a spec what only counts under the right supervisor.

@@ -37,7 +37,7 @@ type stage struct {
 	loaded <-chan error // nil while there is no load
 
 	mu         sync.Mutex
-	complaints []string
+	complaints complaints
 }
 
 // setting is how a stage is set up.
@@ -77,18 +77,24 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 	return s
 }
 
-// complain notes a fault of the child, each once.
+// complain notes a fault of the child.
 func (s *stage) complain(format string, args ...any) {
 	text := fmt.Sprintf(format, args...) // may ask errors of the child: not under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Contains(s.complaints, text) {
-		s.complaints = append(s.complaints, text)
+	s.complaints.add(text, 1)
+}
+
+// follows notes what is a fault only of a child that runs when it is started: of
+// one that does not, and was told so, it is the consequence.
+func (s *stage) follows(format string, args ...any) {
+	if !s.unfit() {
+		s.complain(format, args...)
 	}
 }
 
 // complained gives the complaints so far. What was abandoned may still add some.
-func (s *stage) complained() []string {
+func (s *stage) complained() complaints {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.complaints)
@@ -114,7 +120,7 @@ func (s *stage) sink(e tracing.Event) {
 			s.complain("it did not return within its shutdown time: abandoned %v after it was asked to stop; it must return when ctx ends, or its spec must give it more time (Shutdown)", waited)
 		}
 	case tracing.GaveUp:
-		s.complain("its supervisor gave up on it: %v", e.Reason)
+		s.follows("its supervisor gave up on it: %v", e.Reason)
 	}
 }
 
