@@ -37,28 +37,34 @@ func Told(scenarios [][]string) (lines []string) {
 func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, release func())) map[string][]string {
 	found := map[string][]string{}
 	for _, s := range o.scenarios() {
+		rushed := false
 		bubble(t, func(t *testing.T) {
 			child, release := make()
-			complaints := s.complaints(child, o.Load)
+			c := &script{child: child, load: o.Load}
+			complaints := s.complaints(c)
+			rushed = c.rushed
 			release()
 			stragglers()
 			if complaints != nil {
 				found[s.name] = complaints.texts()
 			}
 		})
+		if rushed {
+			break
+		}
 	}
 	return found
 }
 
 // StressComplaints is what Stress would fail with. make is that of Complaints.
-func StressComplaints(t *testing.T, seed uint64, make func() (child supervisor.Child, release func())) (complaints []string) {
+func StressComplaints(t *testing.T, seed uint64, load func(context.Context, supervisor.Child), make func() (child supervisor.Child, release func())) (complaints []string) {
 	bubble(t, func(t *testing.T) {
 		var releases []func()
 		all := stress(func() supervisor.Child {
 			child, release := make()
 			releases = append(releases, release)
 			return child
-		}, nil, seed)
+		}, load, seed)
 		complaints = all.texts()
 		for _, release := range releases {
 			release()

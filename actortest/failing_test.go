@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/actortest"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -96,6 +97,33 @@ func TestRunTellsWhoMakesNoFreshChild(t *testing.T) {
 	}
 }
 
+// Scenarios that need a load are shown if there is none, unless it has nothing to
+// send to.
+func TestRunShowsWhatItSkips(t *testing.T) {
+	if played(t) {
+		for name, make := range map[string]func() supervisor.Child{
+			"server": newCounter,
+			"spec":   func() supervisor.Child { return supervisor.Spec{Child: newNumbers(actor.Options{})} },
+			"tree": func() supervisor.Child {
+				inner := supervisor.New("inner", supervisor.Policy{}, newCounter())
+				return supervisor.New("outer", supervisor.Policy{}, supervisor.Func("f", waits), inner)
+			},
+			"function": func() supervisor.Child { return supervisor.Func("f", waits) },
+			"empty":    func() supervisor.Child { return supervisor.NewDynamic("empty", supervisor.Policy{}) },
+		} {
+			t.Run(name, func(t *testing.T) { actortest.Run(t, make) })
+		}
+		t.Fail() // play expects it
+		return
+	}
+	output := play(t, t.Name())
+	check(t, "reasons", strings.Count(output, ": no Options.Load: give one"), 3*4)
+	for name, want := range map[string]int{"server": 4, "spec": 4, "tree": 4, "function": 0, "empty": 0} {
+		check(t, name, strings.Count(output, "--- SKIP: "+t.Name()+"/"+name+"/"), want)
+		check(t, name+", failed", strings.Count(output, "--- FAIL: "+t.Name()+"/"+name), 0)
+	}
+}
+
 // A failing Stress tells its seed, and with that fails again in the same way.
 func TestStressTellsItsSeed(t *testing.T) {
 	if played(t) {
@@ -130,7 +158,7 @@ func TestStressFindsWhatKeepsState(t *testing.T) {
 		"has another name each time":                "its name must stay as it is",
 	} {
 		t.Run(name, func(t *testing.T) {
-			complaints := actortest.StressComplaints(t, 1, func() (supervisor.Child, func()) {
+			complaints := actortest.StressComplaints(t, 1, nil, func() (supervisor.Child, func()) {
 				let := make(chan struct{})
 				return badChildren[name].make(let), func() { close(let) }
 			})

@@ -23,9 +23,15 @@ type Options struct {
 	// again and again until ctx ends. child is what make gave. Load begins when
 	// the child is up, goes on while that crashes, restarts and stops, and so
 	// must bear all errors. It must let time pass between its messages, by
-	// time.Sleep, which costs nothing in a bubble. The messages must not crash
-	// the child: the kit makes some of them do that. Nor may it wait by
-	// synctest.Wait, as the kit does.
+	// time.Sleep, which costs nothing in a bubble: with the hundred thousandth
+	// message at one moment the test has failed, and ctx ends. (One that does not
+	// let time pass and does not reach the child either is not found out: the
+	// test hangs.) The messages must not crash the child: the kit makes some of
+	// them do that. Nor may it wait by synctest.Wait, as the kit does.
+	//
+	// Without a Load, Run skips the scenarios in which a handler crashes. It
+	// shows them as skipped if it sees an actor or server: as the child, or
+	// below it if that is a supervisor.
 	Load func(ctx context.Context, child supervisor.Child)
 }
 
@@ -49,7 +55,7 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, make, options)
 	var before supervisor.Child
-	told := told{}
+	told, messages, rushed := told{}, false, false
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -58,10 +64,28 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 					t.Fatal("make must give a fresh child each time, but gave the same twice")
 				}
 				before = child
-				for _, complaint := range s.complaints(child, o.Load) {
+				c := &script{child: child, load: o.Load}
+				for _, complaint := range s.complaints(c) {
 					t.Error(told.of(complaint, s.name))
 				}
+				messages, rushed = messages || c.messages, c.rushed
 			})
+		})
+		if rushed {
+			return
+		}
+	}
+	if o.Load == nil && messages {
+		skip(t)
+	}
+}
+
+// skip shows the scenarios that need a load.
+func skip(t *testing.T) {
+	t.Helper()
+	for _, s := range messageScenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Skip("no Options.Load: give one that sends messages to the child, so that it also crashes with one in hand")
 		})
 	}
 }
@@ -106,16 +130,16 @@ func inside(child supervisor.Child) supervisor.Child {
 
 // complaints plays the scenario with a fresh child, in the bubble of the caller,
 // and gives what there is to complain of.
-func (s scenario) complaints(child supervisor.Child, load func(context.Context, supervisor.Child)) (all complaints) {
-	if all = faults(child); all != nil {
+func (s scenario) complaints(c *script) (all complaints) {
+	if all = faults(c.child); all != nil {
 		return all
 	}
-	c := &script{child: child, load: load}
 	s.play(c)
 	for _, stage := range c.stages {
 		for _, complaint := range stage.complained() {
 			all.add(complaint.text, complaint.times)
 		}
+		c.rushed = c.rushed || stage.hasRushed()
 	}
 	if all != nil {
 		stragglers()

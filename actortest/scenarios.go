@@ -20,6 +20,9 @@ type script struct {
 	child  supervisor.Child
 	load   func(context.Context, supervisor.Child)
 	stages []*stage
+
+	messages bool // it was seen that the child takes messages
+	rushed   bool // the load lets no time pass
 }
 
 // stage sets the child up in a new tree; those before must have been stopped.
@@ -67,6 +70,7 @@ func startsAndStops(c *script) {
 	s := c.stage(setting{})
 	if s.start() {
 		s.settle()
+		c.messages = takesMessages(c.child)
 	}
 	s.stop()
 }

@@ -33,11 +33,14 @@ type stage struct {
 	hasty  bool // it gets less time to stop than its spec says: it is killed
 
 	load   func(context.Context, supervisor.Child)
-	unload context.CancelFunc
 	loaded <-chan error // nil while there is no load
 
 	mu         sync.Mutex
 	complaints complaints
+	unload     context.CancelFunc // ends the load; nil before there is one
+	moment     time.Time          // of the last message under a load
+	messages   int                // at that moment
+	rushed     bool               // the load was ended: it lets no time pass
 }
 
 // setting is how a stage is set up.
@@ -56,6 +59,9 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 		child = set.faults.Child(child)
 	}
 	child, s.watch = watchChild(child, s.complain)
+	if load != nil {
+		s.intercept = s.pace
+	}
 	spec, ok := child.(supervisor.Spec)
 	if !ok {
 		spec.Child = child
@@ -166,11 +172,7 @@ func (s *stage) start() bool {
 	if !came || err != nil {
 		return false
 	}
-	if s.load != nil && s.loaded == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		s.unload = cancel
-		s.loaded = background(func() error { s.load(ctx, s.given); return nil })
-	}
+	s.beginLoad()
 	return true
 }
 
@@ -236,13 +238,7 @@ func (s *stage) stopping() (done <-chan error) {
 
 // stopped judges what is left after a stop with this error.
 func (s *stage) stopped(err error) {
-	if s.loaded != nil {
-		s.unload()
-		if _, came := within(s.loaded); !came {
-			s.complain("Load has not returned %v after its ctx has ended", patience)
-		}
-		s.loaded = nil
-	}
+	s.endLoad()
 	var stuck *supervisor.StopError
 	if errors.As(err, &stuck) {
 		s.complain("it does not stop: %v", stuck)

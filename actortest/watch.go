@@ -26,6 +26,8 @@ type watch struct {
 	// before the child's own Start, and when that has returned.
 	beforeStart, beforeRun func()
 
+	intercept incarnation.Interceptor // of the messages of the child and of those below; nil means none
+
 	again   bool // the child was in a tree before
 	goexits bool // are injected
 
@@ -53,6 +55,7 @@ func (w *watch) Start(ctx context.Context) (func() error, error) {
 	var err error
 	cell := incarnation.From(ctx)
 	w.begin(cell)
+	cell.Intercept(w.intercept)
 	passGate(&w.beforeStart)
 	cell.Protect(func() error {
 		run, err = w.child.Start(ctx)
