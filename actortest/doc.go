@@ -31,9 +31,9 @@
 //	tree := supervisor.New("bank", policy, in.Child(accounts), teller)
 //
 // A test that fails tells its seed. With that in the environment, as
-// ACTORTEST_SEED, the same messages crash again: which they are depends on the
-// seed, the path of the actor and the number of the message, not on the turns that
-// goroutines take.
+// ACTORTEST_SEED, messages with the same numbers crash again: they depend on the
+// seed and the path of the actor. With one sender they are the same messages; with
+// several the scheduler still decides which message has that number.
 //
 // # Leaks
 //
