@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,10 +18,20 @@ import (
 // listener is a test that only hears what it is told.
 type listener struct {
 	testing.TB
-	lines []string
+	lines    []string
+	failed   bool
+	cleanups []func()
 }
 
-func (l *listener) Helper() {}
+func (l *listener) Helper()                         {}
+func (l *listener) Logf(format string, args ...any) { l.Errorf(format, args...) }
+func (l *listener) Cleanup(f func())                { l.cleanups = append(l.cleanups, f) }
+func (l *listener) Failed() bool                    { return l.failed }
+func (l *listener) end() {
+	for _, f := range slices.Backward(l.cleanups) {
+		f()
+	}
+}
 func (l *listener) Errorf(format string, args ...any) {
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
