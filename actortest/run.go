@@ -20,14 +20,15 @@ type Options struct {
 	Seed uint64
 
 	// Load, if set, gives the child work: it sends messages to it, or calls it,
-	// again and again until ctx ends. child is what make gave. Load begins when
-	// the child is up, goes on while that crashes, restarts and stops, and so
-	// must bear all errors. It must let time pass between its messages, by
-	// time.Sleep, which costs nothing in a bubble: with the hundred thousandth
-	// message at one moment the test has failed, and ctx ends. (One that does not
-	// let time pass and does not reach the child either is not found out: the
-	// test hangs.) The messages must not crash the child: the kit makes some of
-	// them do that. Nor may it wait by synctest.Wait, as the kit does.
+	// again and again until ctx ends. child is what make gave: of a tree, let
+	// that be a struct of the supervisor, embedded, and the addresses in it.
+	// Load begins when the child is up, goes on while that crashes, restarts and
+	// stops, and so must bear all errors. It must let time pass between its
+	// messages, by time.Sleep, which costs nothing in a bubble: with the hundred
+	// thousandth message at one moment the test has failed, ctx ends, and nothing
+	// more is played. One that only gets errors is not found out so: without a
+	// sleep the test hangs. The messages must not crash the child: the kit makes
+	// some of them do that. Nor may Load wait by synctest.Wait, as the kit does.
 	//
 	// Without a Load, Run skips the scenarios in which a handler crashes. It
 	// shows them as skipped if it sees an actor or server: as the child, or
