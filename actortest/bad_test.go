@@ -289,6 +289,19 @@ func TestComplaintsOfWhoComesBackLate(t *testing.T) {
 	}
 }
 
+// A load that lets no time pass keeps a bubble from coming to rest.
+func TestLoadThatLetsNoTimePassIsEnded(t *testing.T) {
+	const want = "Load lets no time pass: 100000 messages have come at one moment; it must sleep between them"
+	rush := func(ctx context.Context, child supervisor.Child) {
+		for ctx.Err() == nil {
+			_, _ = actor.Call(ctx, child.(*actor.Server[counter]), add(1))
+		}
+	}
+	make := func() (supervisor.Child, func()) { return newCounter(), func() {} }
+	check(t, "Run", fmt.Sprint(actortest.Complaints(t, actortest.Options{Load: rush}, make)), "map[starts and stops:["+want+"]]")
+	check(t, "Stress", fmt.Sprint(actortest.StressComplaints(t, 1, rush, make)), "["+want+"]")
+}
+
 func TestBadLoadsAreToldWhy(t *testing.T) {
 	const idle = "Load has sent no message that could be made to fail: it must send to the actor or server that is the child, or to one below it"
 	var let chan struct{} // that of the bubble

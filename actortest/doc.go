@@ -20,7 +20,13 @@
 // A child that does not pass reads what it has done and what it should do: "it must
 // return nil or what ctx says when it is asked to stop, but returned an error:
 // connection closed". Give an actor or server an [Options.Load], so that it also
-// crashes with a message in hand.
+// crashes with a message in hand; for a tree, let make give a struct in which the
+// load finds the addresses:
+//
+//	type app struct {
+//		*supervisor.Supervisor
+//		orders *actor.Server[Orders]
+//	}
 //
 // # Faults
 //
@@ -30,10 +36,14 @@
 //	in := actortest.NewInjector(t, 0, actortest.Fault{Kind: actortest.Panic, Rate: 0.01})
 //	tree := supervisor.New("bank", policy, in.Child(accounts), teller)
 //
+// A whole tree gets a supervisor above it: supervisor.New("test", policy,
+// in.Child(tree)). An injector that never struck says so, and why, at the end of
+// its test.
+//
 // A test that fails tells its seed. With that in the environment, as
-// ACTORTEST_SEED, the same messages crash again: which they are depends on the
-// seed, the path of the actor and the number of the message, not on the turns that
-// goroutines take.
+// ACTORTEST_SEED, messages with the same numbers crash again: they depend on the
+// seed and the path of the actor. With one sender they are the same messages; with
+// several the scheduler still decides which message has that number.
 //
 // # Leaks
 //

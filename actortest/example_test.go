@@ -44,6 +44,53 @@ func TestExample_Run(t *testing.T) {
 	actortest.Stress(t, newCounter, actortest.Options{Load: calls})
 }
 
+// app is a tree together with the addresses in it: so a load finds whom to call.
+type app struct {
+	*supervisor.Supervisor
+	orders *actor.Server[counter]
+}
+
+func newApp() supervisor.Child {
+	orders := actor.NewServer("orders", openCounter)
+	return &app{supervisor.New("app", supervisor.Policy{}, orders, supervisor.Func("poller", waits)), orders}
+}
+
+// A whole tree is a child as well. Its type keeps the addresses for the load.
+func TestExample_RunATree(t *testing.T) {
+	load := actortest.Options{Load: func(ctx context.Context, child supervisor.Child) {
+		for ctx.Err() == nil {
+			_, _ = actor.Call(ctx, child.(*app).orders, add(1))
+			time.Sleep(time.Second)
+		}
+	}}
+	actortest.Run(t, newApp, load)
+	actortest.Stress(t, newApp, load)
+}
+
+// To strike a tree that has nobody above, put a supervisor there. Its name is the
+// first in every path.
+func TestExample_InjectorAroundARoot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tree := newApp().(*app)
+		in := actortest.NewInjector(t, 0, actortest.Fault{Kind: actortest.Panic, At: 2})
+		root := supervisor.New("test", supervisor.Policy{}, in.Child(tree))
+		if _, err := root.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var outcomes []string
+		for range 3 {
+			n, err := actor.Call(t.Context(), tree.orders, add(1))
+			outcomes = append(outcomes, fmt.Sprint(n, " ", errors.Is(err, actor.ErrEnded)))
+		}
+		check(t, "outcomes", fmt.Sprint(outcomes), "[1 false 0 true 1 false]")
+		check(t, "path", tree.orders.Path(), "test/app/orders")
+		if err := root.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		actortest.NoLeaks(t, root)
+	})
+}
+
 // One message in ten is a crash, somewhere below the supervisor. No call may be
 // left without an outcome.
 func TestExample_Injector(t *testing.T) {

@@ -2,11 +2,34 @@ package actortest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/supervisor"
 )
+
+func (all complaints) texts() (texts []string) {
+	for _, complaint := range all {
+		texts = append(texts, complaint.String())
+	}
+	return texts
+}
+
+// Told is what a Run says of scenarios with these complaints, in turn.
+func Told(scenarios [][]string) (lines []string) {
+	told := told{}
+	for i, texts := range scenarios {
+		var all complaints
+		for _, text := range texts {
+			all.add(text, 1)
+		}
+		for _, complaint := range all {
+			lines = append(lines, told.of(complaint, fmt.Sprint("scenario ", i+1)))
+		}
+	}
+	return lines
+}
 
 // Complaints plays the scenarios of Run and gives what it would fail with, by
 // scenario. make also gives what lets go of all that the child keeps, at the end
@@ -14,28 +37,35 @@ import (
 func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, release func())) map[string][]string {
 	found := map[string][]string{}
 	for _, s := range o.scenarios() {
+		rushed := false
 		bubble(t, func(t *testing.T) {
 			child, release := make()
-			complaints := s.complaints(child, o.Load)
+			c := &script{child: child, load: o.Load}
+			complaints := s.complaints(c)
+			rushed = c.rushed
 			release()
 			stragglers()
 			if complaints != nil {
-				found[s.name] = complaints
+				found[s.name] = complaints.texts()
 			}
 		})
+		if rushed {
+			break
+		}
 	}
 	return found
 }
 
 // StressComplaints is what Stress would fail with. make is that of Complaints.
-func StressComplaints(t *testing.T, seed uint64, make func() (child supervisor.Child, release func())) (complaints []string) {
+func StressComplaints(t *testing.T, seed uint64, load func(context.Context, supervisor.Child), make func() (child supervisor.Child, release func())) (complaints []string) {
 	bubble(t, func(t *testing.T) {
 		var releases []func()
-		complaints = stress(func() supervisor.Child {
+		all := stress(func() supervisor.Child {
 			child, release := make()
 			releases = append(releases, release)
 			return child
-		}, nil, seed)
+		}, load, seed)
+		complaints = all.texts()
 		for _, release := range releases {
 			release()
 		}
@@ -56,7 +86,7 @@ func BeginTwice(abandoned bool) []string {
 			cell.Abandon()
 		}
 	}
-	return s.complained()
+	return s.complained().texts()
 }
 
 // Complain complains of an error which does something, that may complain as well,
@@ -67,7 +97,7 @@ func Complain(do func(complain func())) []string {
 		do(func() { s.complain("inner") })
 		return "outer"
 	}))
-	return s.complained()
+	return s.complained().texts()
 }
 
 type texted func() string

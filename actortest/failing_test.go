@@ -2,12 +2,15 @@ package actortest_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/actortest"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -15,11 +18,23 @@ import (
 // listener is a test that only hears what it is told.
 type listener struct {
 	testing.TB
-	lines []string
+	lines    []string
+	failed   bool
+	cleanups []func()
 }
 
-func (l *listener) Helper()               {}
-func (l *listener) Errorf(string, ...any) { l.lines = append(l.lines, "error") }
+func (l *listener) Helper()                         {}
+func (l *listener) Logf(format string, args ...any) { l.Errorf(format, args...) }
+func (l *listener) Cleanup(f func())                { l.cleanups = append(l.cleanups, f) }
+func (l *listener) Failed() bool                    { return l.failed }
+func (l *listener) end() {
+	for _, f := range slices.Backward(l.cleanups) {
+		f()
+	}
+}
+func (l *listener) Errorf(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
 
 // played says whether this process is one that play has started.
 func played(t *testing.T) bool { return os.Getenv(failingVariable) == t.Name() }
@@ -93,6 +108,33 @@ func TestRunTellsWhoMakesNoFreshChild(t *testing.T) {
 	}
 }
 
+// Scenarios that need a load are shown if there is none, unless it has nothing to
+// send to.
+func TestRunShowsWhatItSkips(t *testing.T) {
+	if played(t) {
+		for name, make := range map[string]func() supervisor.Child{
+			"server": newCounter,
+			"spec":   func() supervisor.Child { return supervisor.Spec{Child: newNumbers(actor.Options{})} },
+			"tree": func() supervisor.Child {
+				inner := supervisor.New("inner", supervisor.Policy{}, newCounter())
+				return supervisor.New("outer", supervisor.Policy{}, supervisor.Func("f", waits), inner)
+			},
+			"function": func() supervisor.Child { return supervisor.Func("f", waits) },
+			"empty":    func() supervisor.Child { return supervisor.NewDynamic("empty", supervisor.Policy{}) },
+		} {
+			t.Run(name, func(t *testing.T) { actortest.Run(t, make) })
+		}
+		t.Fail() // play expects it
+		return
+	}
+	output := play(t, t.Name())
+	check(t, "reasons", strings.Count(output, ": no Options.Load: give one"), 3*4)
+	for name, want := range map[string]int{"server": 4, "spec": 4, "tree": 4, "function": 0, "empty": 0} {
+		check(t, name, strings.Count(output, "--- SKIP: "+t.Name()+"/"+name+"/"), want)
+		check(t, name+", failed", strings.Count(output, "--- FAIL: "+t.Name()+"/"+name), 0)
+	}
+}
+
 // A failing Stress tells its seed, and with that fails again in the same way.
 func TestStressTellsItsSeed(t *testing.T) {
 	if played(t) {
@@ -127,7 +169,7 @@ func TestStressFindsWhatKeepsState(t *testing.T) {
 		"has another name each time":                "its name must stay as it is",
 	} {
 		t.Run(name, func(t *testing.T) {
-			complaints := actortest.StressComplaints(t, 1, func() (supervisor.Child, func()) {
+			complaints := actortest.StressComplaints(t, 1, nil, func() (supervisor.Child, func()) {
 				let := make(chan struct{})
 				return badChildren[name].make(let), func() { close(let) }
 			})

@@ -9,8 +9,10 @@ import (
 // Kind is what goes wrong.
 type Kind uint8
 
-// The kinds of faults. The first four strike a message, before its handler has
-// done anything; the others a Start or a stop of the child that was wrapped.
+// The kinds of faults. The first five strike a message, before its handler has
+// done anything: that of an actor or server, which may be below the child that was
+// wrapped. A Func has no messages and is never struck by them. The others strike a
+// Start or a stop of the wrapped child itself, not of one below it.
 const (
 	// Panic is a panic in the handler. Its value is an error that wraps
 	// [ErrInjected].
@@ -28,6 +30,13 @@ const (
 	// [Injector.Release]. Then it is an Error.
 	Hang
 
+	// SlowMessage is a message that takes its time before its handler begins. It
+	// takes less if the actor is killed meanwhile, or asked to stop and not to
+	// handle what waits; not if a caller gives up. It is part of the
+	// HandlerTimeout of an actor, but not of that of a server, which begins with
+	// the handler.
+	SlowMessage
+
 	// FailStart is an error of Start that wraps [ErrInjected]; the child's own
 	// Start is not called.
 	FailStart
@@ -42,7 +51,7 @@ const (
 )
 
 var kinds = map[Kind]string{
-	Panic: "panic", Error: "error", Goexit: "goexit", Hang: "hang",
+	Panic: "panic", Error: "error", Goexit: "goexit", Hang: "hang", SlowMessage: "slow message",
 	FailStart: "failing start", SlowStart: "slow start", SlowStop: "slow stop",
 }
 
@@ -58,7 +67,7 @@ func (k Kind) String() string {
 var ErrInjected = errors.New("injected")
 
 // Fault is something that goes wrong, and when. Its occasions are messages for the
-// kinds Panic to Hang, starts for FailStart and SlowStart, stops for SlowStop.
+// kinds Panic to SlowMessage, starts for FailStart and SlowStart, stops for SlowStop.
 // Each child counts its own, over all its incarnations.
 type Fault struct {
 	Kind Kind
@@ -67,12 +76,12 @@ type Fault struct {
 	At int
 
 	// Rate is the share of the occasions that the fault strikes, from 0 to 1, if
-	// At is 0. Which they are follows from the seed, the path of the child and
-	// the number of the occasion, so that it does not depend on how goroutines
-	// take turns.
+	// At is 0. Which numbers they have follows from the seed and the path of the
+	// child alone. If several goroutines send to it, which message has such a
+	// number is still up to the scheduler.
 	Rate float64
 
-	// For is how long a SlowStart or SlowStop takes; 0 means a second.
+	// For is how long a SlowMessage, SlowStart or SlowStop takes; 0 means a second.
 	For time.Duration
 }
 
@@ -90,6 +99,14 @@ func (f Fault) check() error {
 		return fmt.Errorf("For: %v is negative", f.For)
 	}
 	return nil
+}
+
+// String is the fault in words.
+func (f Fault) String() string {
+	if f.At == 0 {
+		return fmt.Sprintf("%v at a rate of %v", f.Kind, f.Rate)
+	}
+	return fmt.Sprintf("%v at %v %d", f.Kind, f.Kind.occasion(), f.At)
 }
 
 // occasion is where a fault may strike.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,7 +39,7 @@ type place struct {
 // NewInjector makes an injector of faults. If several strike the same occasion,
 // the first in the list does. seed is for their rates: 0 means that of the
 // environment variable ACTORTEST_SEED, or a new one. If t fails, the seed is
-// logged.
+// logged; if at the end of t no fault has struck, that and why is.
 //
 // In a bubble t is the bubble's; its end calls [Injector.Release].
 func NewInjector(t testing.TB, seed uint64, faults ...Fault) *Injector {
@@ -50,6 +51,11 @@ func NewInjector(t testing.TB, seed uint64, faults ...Fault) *Injector {
 	}
 	in := newInjector(seedFor(t, seed), faults)
 	t.Cleanup(in.Release)
+	t.Cleanup(func() {
+		if in.Count() == 0 && len(faults) > 0 {
+			t.Logf("the injector never struck: %s", in.missed())
+		}
+	})
 	return in
 }
 
@@ -60,6 +66,10 @@ func newInjector(seed uint64, faults []Fault) *Injector {
 // Child puts the faults around a child. Those of messages strike an actor or
 // server, or if the child is a supervisor every one below it, also those that
 // come later; those of starts and stops the child itself.
+//
+// The root of a tree has nobody above to give the child to: put another supervisor
+// there, supervisor.New("test", policy, in.Child(tree)). Paths then begin with
+// test/.
 //
 // A supervisor looks after the child that is given back as after the one inside:
 // names, checks, shutdown times and snapshots stay as they are. Of a [supervisor.Spec]
@@ -90,6 +100,30 @@ func (in *Injector) Release() { in.once.Do(func() { close(in.release) }) }
 
 // Count is how many faults have struck. A test in which none has proves nothing.
 func (in *Injector) Count() int { return int(in.struck.Load()) }
+
+// missed says of each fault what it would have needed.
+func (in *Injector) missed() string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	var lines []string
+	for _, f := range in.faults {
+		var all, most uint64 // occasions of all children, and of one
+		for at, n := range in.counts {
+			if at.what == f.Kind.occasion() {
+				all, most = all+n, max(most, n)
+			}
+		}
+		why := fmt.Sprintf("there was no %v", f.Kind.occasion())
+		switch {
+		case all > 0 && f.At > 0:
+			why = fmt.Sprintf("no child had more than %d", most)
+		case all > 0:
+			why = fmt.Sprintf("there were only %d", all)
+		}
+		lines = append(lines, fmt.Sprintf("%v (%s)", f, why))
+	}
+	return strings.Join(lines, ", ")
+}
 
 // strike says which fault an occasion gets, if any, and names the occasion.
 func (in *Injector) strike(c *incarnation.Cell, what occasion) (f Fault, at string) {
@@ -134,12 +168,15 @@ func (in *Injector) message(c *incarnation.Cell, m any) error {
 		runtime.Goexit()
 	case Hang:
 		<-in.release
+	case SlowMessage:
+		in.linger(f, c.Work().Done())
+		return nil
 	}
 	return err
 }
 
-// linger is the time that something slow takes.
-func (in *Injector) linger(f Fault) {
+// linger is the time that something slow takes, unless it is cut short.
+func (in *Injector) linger(f Fault, short <-chan struct{}) {
 	d := f.For
 	if d == 0 {
 		d = time.Second
@@ -148,6 +185,7 @@ func (in *Injector) linger(f Fault) {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-short:
 	case <-in.release:
 	}
 }
@@ -181,7 +219,7 @@ func (i *injected) Start(ctx context.Context) (func() error, error) {
 	case FailStart:
 		return nil, &injectedError{f.Kind, at}
 	case SlowStart:
-		i.in.linger(f)
+		i.in.linger(f, nil)
 	}
 	run, err := i.child.Start(ctx)
 	if run == nil || err != nil {
@@ -191,7 +229,7 @@ func (i *injected) Start(ctx context.Context) (func() error, error) {
 		err := run()
 		if cell.Err() != nil && !parks(err) {
 			if f, _ := i.in.strike(cell, stop); f.Kind == SlowStop {
-				i.in.linger(f)
+				i.in.linger(f, nil)
 			}
 		}
 		return err

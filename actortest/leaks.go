@@ -84,9 +84,13 @@ func Leaks(tree Tree) []Leak {
 }
 
 // NoLeaks fails the test for each of [Leaks]. Call it when the tree has been
-// stopped, in a bubble or elsewhere.
+// stopped, in a bubble or elsewhere: of one that has not, which would prove
+// nothing, it fails the test as well.
 func NoLeaks(t testing.TB, tree Tree) {
 	t.Helper()
+	if state := tree.Snapshot().State; state != supervisor.Stopped {
+		t.Errorf("the tree is still %v: stop it first", state)
+	}
 	for _, leak := range Leaks(tree) {
 		t.Errorf("%v", leak)
 	}

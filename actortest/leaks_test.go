@@ -99,8 +99,38 @@ func TestNoLeaksFailsTheTest(t *testing.T) {
 	told := &listener{TB: t}
 	actortest.NoLeaks(told, tree)
 	check(t, "errors", len(told.lines), 1)
+	check(t, "error", strings.HasPrefix(told.lines[0], "goroutines are left of tree/f"), true)
 	close(let)
 	actortest.NoLeaks(t, tree)
+}
+
+// A forgotten Stop must not pass for a tree without leaks.
+func TestNoLeaksFailsTheTestOfATreeThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		tree := supervisor.New("tree", supervisor.Policy{}, supervisor.Factory("f", func(context.Context) (slow, error) {
+			<-open
+			return slow{}, nil
+		}))
+		noLeaks := func(when, want string) {
+			t.Helper()
+			synctest.Wait()
+			told := &listener{TB: t}
+			actortest.NoLeaks(told, tree)
+			check(t, when, strings.Join(told.lines, "\n"), want)
+		}
+		noLeaks("before", "")
+		go func() { _, _ = tree.Start(context.Background()) }()
+		noLeaks("while it starts", "the tree is still starting: stop it first")
+		close(open)
+		noLeaks("while it runs", "the tree is still running: stop it first")
+		go func() { _ = tree.Stop(context.Background()) }()
+		noLeaks("while it stops", "the tree is still stopping: stop it first")
+		if err := tree.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		noLeaks("after", "")
+	})
 }
 
 // Where the runtime proves leaks, those of a running tree are found too.
@@ -130,5 +160,7 @@ func TestWhatIsBlockedForEver(t *testing.T) {
 			break
 		}
 	}
-	actortest.NoLeaks(t, tree)
+	for _, leak := range actortest.Leaks(tree) {
+		t.Error(leak)
+	}
 }

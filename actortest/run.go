@@ -20,12 +20,19 @@ type Options struct {
 	Seed uint64
 
 	// Load, if set, gives the child work: it sends messages to it, or calls it,
-	// again and again until ctx ends. child is what make gave. Load begins when
-	// the child is up, goes on while that crashes, restarts and stops, and so
-	// must bear all errors. It must let time pass between its messages, by
-	// time.Sleep, which costs nothing in a bubble. The messages must not crash
-	// the child: the kit makes some of them do that. Nor may it wait by
-	// synctest.Wait, as the kit does.
+	// again and again until ctx ends. child is what make gave: of a tree, let
+	// that be a struct of the supervisor, embedded, and the addresses in it.
+	// Load begins when the child is up, goes on while that crashes, restarts and
+	// stops, and so must bear all errors. It must let time pass between its
+	// messages, by time.Sleep, which costs nothing in a bubble: with the hundred
+	// thousandth message at one moment the test has failed, ctx ends, and nothing
+	// more is played. One that only gets errors is not found out so: without a
+	// sleep the test hangs. The messages must not crash the child: the kit makes
+	// some of them do that. Nor may Load wait by synctest.Wait, as the kit does.
+	//
+	// Without a Load, Run skips the scenarios in which a handler crashes. It
+	// shows them as skipped if it sees an actor or server: as the child, or
+	// below it if that is a supervisor.
 	Load func(ctx context.Context, child supervisor.Child)
 }
 
@@ -33,7 +40,8 @@ type Options struct {
 // started and stopped at every point of its life, crashes and is restarted, with
 // its group and with the supervisor above, is terminated, killed, and used again
 // after its tree has ended. After each scenario no goroutine of it may be left. A
-// child that does not pass is told what it has done and what it should do.
+// child that does not pass is told what it has done and what it should do; what it
+// was told in an earlier scenario it is told again in brief.
 //
 // Each scenario is a subtest in a synctest bubble of its own: time is virtual,
 // and nothing may depend on what is outside, such as a network connection. make
@@ -48,6 +56,7 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, make, options)
 	var before supervisor.Child
+	told, messages, rushed := told{}, false, false
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -56,10 +65,28 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 					t.Fatal("make must give a fresh child each time, but gave the same twice")
 				}
 				before = child
-				for _, complaint := range s.complaints(child, o.Load) {
-					t.Error(complaint)
+				c := &script{child: child, load: o.Load}
+				for _, complaint := range s.complaints(c) {
+					t.Error(told.of(complaint, s.name))
 				}
+				messages, rushed = messages || c.messages, c.rushed
 			})
+		})
+		if rushed {
+			return
+		}
+	}
+	if o.Load == nil && messages {
+		skip(t)
+	}
+}
+
+// skip shows the scenarios that need a load.
+func skip(t *testing.T) {
+	t.Helper()
+	for _, s := range messageScenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Skip("no Options.Load: give one that sends messages to the child, so that it also crashes with one in hand")
 		})
 	}
 }
@@ -104,14 +131,16 @@ func inside(child supervisor.Child) supervisor.Child {
 
 // complaints plays the scenario with a fresh child, in the bubble of the caller,
 // and gives what there is to complain of.
-func (s scenario) complaints(child supervisor.Child, load func(context.Context, supervisor.Child)) (all []string) {
-	if all = faults(child); all != nil {
+func (s scenario) complaints(c *script) (all complaints) {
+	if all = faults(c.child); all != nil {
 		return all
 	}
-	c := &script{child: child, load: load}
 	s.play(c)
 	for _, stage := range c.stages {
-		all = append(all, stage.complained()...)
+		for _, complaint := range stage.complained() {
+			all.add(complaint.text, complaint.times)
+		}
+		c.rushed = c.rushed || stage.hasRushed()
 	}
 	if all != nil {
 		stragglers()
@@ -124,14 +153,13 @@ func (s scenario) complaints(child supervisor.Child, load func(context.Context, 
 func stragglers() { time.Sleep(patience) }
 
 // faults are what is wrong with a child before anything has started.
-func faults(child supervisor.Child) []string {
+func faults(child supervisor.Child) (all complaints) {
 	if err := supervisor.New("actortest", supervisor.Policy{}, plain(child)).Check(); err != nil {
-		return []string{"it is not made right: " + err.Error()}
+		all.add("it is not made right: "+err.Error(), 1)
+	} else if before, now := child.Name(), child.Name(); before != now {
+		all.add(fmt.Sprintf("its name must stay as it is: %q has become %q", before, now), 1)
 	}
-	if before, now := child.Name(), child.Name(); before != now {
-		return []string{fmt.Sprintf("its name must stay as it is: %q has become %q", before, now)}
-	}
-	return nil
+	return all
 }
 
 // plain leaves out of a spec what only counts under the right supervisor.

@@ -20,6 +20,9 @@ type script struct {
 	child  supervisor.Child
 	load   func(context.Context, supervisor.Child)
 	stages []*stage
+
+	messages bool // it was seen that the child takes messages
+	rushed   bool // the load lets no time pass
 }
 
 // stage sets the child up in a new tree; those before must have been stopped.
@@ -67,6 +70,7 @@ func startsAndStops(c *script) {
 	s := c.stage(setting{})
 	if s.start() {
 		s.settle()
+		c.messages = takesMessages(c.child)
 	}
 	s.stop()
 }
@@ -217,7 +221,7 @@ func terminatedAndRestarted(c *script) {
 		}
 		for _, step := range steps {
 			if err := s.ask(step.do); err != nil {
-				s.complain("%s: %v", step.name, err)
+				s.follows("%s: %v", step.name, err)
 				break
 			}
 			s.settle()
@@ -245,10 +249,10 @@ func restartedInBackoff(c *script) {
 		if s.crash() {
 			s.state()
 			if err := s.ask(s.parent.TerminateChild); err != nil {
-				s.complain("TerminateChild in its backoff: %v", err)
+				s.follows("TerminateChild in its backoff: %v", err)
 			}
 			if err := s.ask(s.parent.RestartChild); err != nil {
-				s.complain("RestartChild after its backoff was called off: %v", err)
+				s.follows("RestartChild after its backoff was called off: %v", err)
 			}
 			s.settle()
 		}
@@ -264,7 +268,7 @@ func restartedAboveInBackoff(c *script) {
 			s.state()
 			s.crashParent()
 			if s.settle(); s.count() != began+1 {
-				s.complain("its supervisor has begun %d incarnations after a restart, want 1", s.count()-began)
+				s.follows("its supervisor has begun %d incarnations after a restart, want 1", s.count()-began)
 			}
 		}
 	}
@@ -324,7 +328,7 @@ func abandonedInAHandler(c *script) {
 		s.awaitFaults(1)
 		for _, do := range []func(context.Context, string) error{s.parent.TerminateChild, s.parent.RestartChild} {
 			if err := s.ask(do); err != nil {
-				s.complain("%v", err)
+				s.follows("%v", err)
 			}
 		}
 		s.settle()

@@ -26,7 +26,11 @@ func seedFor(t testing.TB, given uint64) uint64 {
 		}
 	}
 	t.Cleanup(func() {
-		if t.Failed() {
+		switch {
+		case !t.Failed():
+		case given != 0: // the environment would have no say
+			t.Logf("the seed was %d", seed)
+		default:
 			t.Logf("the seed was %d; to run it again: %s=%d", seed, seedVariable, seed)
 		}
 	})

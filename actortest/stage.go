@@ -33,11 +33,14 @@ type stage struct {
 	hasty  bool // it gets less time to stop than its spec says: it is killed
 
 	load   func(context.Context, supervisor.Child)
-	unload context.CancelFunc
 	loaded <-chan error // nil while there is no load
 
 	mu         sync.Mutex
-	complaints []string
+	complaints complaints
+	unload     context.CancelFunc // ends the load; nil before there is one
+	moment     time.Time          // of the last message under a load
+	messages   int                // at that moment
+	rushed     bool               // the load was ended: it lets no time pass
 }
 
 // setting is how a stage is set up.
@@ -56,6 +59,9 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 		child = set.faults.Child(child)
 	}
 	child, s.watch = watchChild(child, s.complain)
+	if load != nil {
+		s.intercept = s.pace
+	}
 	spec, ok := child.(supervisor.Spec)
 	if !ok {
 		spec.Child = child
@@ -77,18 +83,24 @@ func newStage(child supervisor.Child, load func(context.Context, supervisor.Chil
 	return s
 }
 
-// complain notes a fault of the child, each once.
+// complain notes a fault of the child.
 func (s *stage) complain(format string, args ...any) {
 	text := fmt.Sprintf(format, args...) // may ask errors of the child: not under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Contains(s.complaints, text) {
-		s.complaints = append(s.complaints, text)
+	s.complaints.add(text, 1)
+}
+
+// follows notes what is a fault only of a child that runs when it is started: of
+// one that does not, and was told so, it is the consequence.
+func (s *stage) follows(format string, args ...any) {
+	if !s.unfit() {
+		s.complain(format, args...)
 	}
 }
 
 // complained gives the complaints so far. What was abandoned may still add some.
-func (s *stage) complained() []string {
+func (s *stage) complained() complaints {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.complaints)
@@ -114,7 +126,7 @@ func (s *stage) sink(e tracing.Event) {
 			s.complain("it did not return within its shutdown time: abandoned %v after it was asked to stop; it must return when ctx ends, or its spec must give it more time (Shutdown)", waited)
 		}
 	case tracing.GaveUp:
-		s.complain("its supervisor gave up on it: %v", e.Reason)
+		s.follows("its supervisor gave up on it: %v", e.Reason)
 	}
 }
 
@@ -160,11 +172,7 @@ func (s *stage) start() bool {
 	if !came || err != nil {
 		return false
 	}
-	if s.load != nil && s.loaded == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		s.unload = cancel
-		s.loaded = background(func() error { s.load(ctx, s.given); return nil })
-	}
+	s.beginLoad()
 	return true
 }
 
@@ -230,13 +238,7 @@ func (s *stage) stopping() (done <-chan error) {
 
 // stopped judges what is left after a stop with this error.
 func (s *stage) stopped(err error) {
-	if s.loaded != nil {
-		s.unload()
-		if _, came := within(s.loaded); !came {
-			s.complain("Load has not returned %v after its ctx has ended", patience)
-		}
-		s.loaded = nil
-	}
+	s.endLoad()
 	var stuck *supervisor.StopError
 	if errors.As(err, &stuck) {
 		s.complain("it does not stop: %v", stuck)

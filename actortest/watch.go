@@ -26,12 +26,15 @@ type watch struct {
 	// before the child's own Start, and when that has returned.
 	beforeStart, beforeRun func()
 
+	intercept incarnation.Interceptor // of the messages of the child and of those below; nil means none
+
 	again   bool // the child was in a tree before
 	goexits bool // are injected
 
 	mu     sync.Mutex
 	live   []*incarnation.Cell // whose Start has begun and whose run has not ended
 	starts int
+	failed bool // it was complained of that it does not run when it is started
 }
 
 // watchChild puts a watch around the child inside of a spec.
@@ -52,6 +55,7 @@ func (w *watch) Start(ctx context.Context) (func() error, error) {
 	var err error
 	cell := incarnation.From(ctx)
 	w.begin(cell)
+	cell.Intercept(w.intercept)
 	passGate(&w.beforeStart)
 	cell.Protect(func() error {
 		run, err = w.child.Start(ctx)
@@ -104,12 +108,12 @@ func (w *watch) started(cell *incarnation.Cell, run func() error, err error) {
 	switch {
 	case err == nil || errors.Is(err, ErrInjected):
 	case crashes(err):
-		w.complain("Start must return an error instead of leaving by a %v", ending(err))
+		w.misfit("Start must return an error instead of leaving by a %v", ending(err))
 	case cell.Err() != nil: // it has heard of the stop
 	case w.again || w.count() > 1:
-		w.complain("it cannot be started again: %v; what one Start takes, its run must give back, and state belongs to the incarnation", err)
+		w.misfit("it cannot be started again: %v; what one Start takes, its run must give back, and state belongs to the incarnation", err)
 	default:
-		w.complain("Start fails: %v; make must give a child that can run by itself", err)
+		w.misfit("Start fails: %v; make must give a child that can run by itself", err)
 	}
 }
 
@@ -139,13 +143,28 @@ func (w *watch) ended(cell *incarnation.Cell, reason exit.Reason) {
 	case crashes(reason) && asked:
 		w.complain("it must return when it is asked to stop, but left by a %v", ending(reason))
 	case crashes(reason):
-		w.complain("it ended by itself, by a %v", ending(reason))
+		w.misfit("it ended by itself, by a %v", ending(reason))
 	case reason.Clean():
 	case asked:
 		w.complain("it must return nil or what ctx says when it is asked to stop, but returned an error: %v", reason)
 	default:
-		w.complain("it ended by itself: %v; make must give a child that can run by itself", reason)
+		w.misfit("it ended by itself: %v; make must give a child that can run by itself", reason)
 	}
+}
+
+// misfit complains of a child that does not run when it is started.
+func (w *watch) misfit(format string, args ...any) {
+	w.complain(format, args...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = true
+}
+
+// unfit says whether misfit has complained.
+func (w *watch) unfit() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed
 }
 
 // crashes says whether something left other than by returning.

@@ -57,6 +57,7 @@ var rooms = map[string]room{
 	"actortest": {
 		rooms: []string{
 			"actor", "exit", "strategy", "supervisor", "tracing",
+			"mailbox",              // whoever has its Stats takes messages
 			"internal/incarnation", // faults come in through the contexts of incarnations
 			"internal/stacks",      // leaks are found by the labels of a tree
 		},
