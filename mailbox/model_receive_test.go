@@ -129,25 +129,40 @@ func (m *model) stop(c *caller, e *end, back func(string) bool) bool {
 		c.at = atFreeze
 		return true
 	}
-	if c.what == doFreeze {
-		m.freeze(c, e)
+	if c.what == doFreeze && m.freeze(c, e) {
+		return true
 	}
 	return back("ok")
 }
 
-// freeze moves what waits to a new box, out of the reach of an abandoned end.
-func (m *model) freeze(c *caller, e *end) {
-	l, before := e.hand, e.frozen
-	e.frozen = true
-	if old := &m.boxes.all[e.box]; c.end == m.ends.n-1 && e.box == m.current && !old.closed {
-		m.boxes.add(box{sealed: old.sealed})
-		m.current = m.boxes.n - 1
-		old.sealed, old.closed, old.moved = true, true, true
-		m.pour(old)
+// freeze moves what waits to a new box, out of the reach of an abandoned end. It
+// says whether there is more to do.
+func (m *model) freeze(c *caller, e *end) (more bool) {
+	old := &m.boxes.all[e.box]
+	if c.at == atFreeze {
+		c.letter = letter{}
+		if !e.frozen {
+			c.letter, e.hand = e.hand, letter{}
+			e.spent = e.spent || c.letter.message != 0
+		}
+		e.frozen = true
+		if c.end == m.ends.n-1 && e.box == m.current && !old.closed {
+			m.boxes.add(box{sealed: old.sealed})
+			old.sealed, old.closed, old.moved = true, true, true
+			c.at, m.pouring = atPour, true
+			return true
+		}
 	}
-	if l.message != 0 && !before {
+	if c.at == atPour {
+		next := m.boxes.n - 1
+		if m.pour(old, &m.boxes.all[next]) {
+			return true
+		}
+		m.current = next
+	}
+	if l := c.letter; l.message != 0 {
 		c.result.message = l.message
-		e.hand, e.spent = letter{}, true
 		m.bury(l, mailbox.Interrupted)
 	}
+	return false
 }

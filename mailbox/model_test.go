@@ -20,6 +20,7 @@ type model struct {
 	fates   [64]mailbox.Why // of the dead letters, one more than the reason
 	handled int8
 	woken   int8 // how often a parked receiver was woken
+	pouring bool // somebody moves messages from one box to the next, under the lock
 }
 
 // letter is a message in a channel. A poke is one with the message 0.
@@ -105,6 +106,7 @@ const (
 	atBegin                   // it has got hold of a message
 	atPoke                    // a stop has been said
 	atFreeze                  // and nothing is begun any more
+	atPour                    // what waits goes over to another box
 	atEmpty                   // a box was closed
 	atUnpark                  // a receiver is parked, and looks once more
 )
@@ -141,19 +143,44 @@ func (m *model) empty(b *box) {
 	}
 }
 
-// pour moves what is in a box into the current one, and leaves a poke behind.
-func (m *model) pour(from *box) {
-	to := &m.boxes.all[m.current]
-	for from.letters.n > 0 {
-		switch l := from.letters.first(); {
-		case l.message == 0:
-		case m.full(to):
-			m.bury(l, mailbox.Interrupted)
-		default:
-			to.letters.add(l)
-		}
+// pour moves the first of what is in a box into another, letter by letter: others
+// may take from it and put into it meanwhile. It is false when nothing is left;
+// then there is a poke behind.
+func (m *model) pour(from, to *box) bool {
+	if from.letters.n == 0 {
+		m.poke(from)
+		m.pouring = false
+		return false
 	}
-	m.poke(from)
+	m.pouring = true
+	switch l := from.letters.first(); {
+	case l.message == 0:
+	case m.full(to):
+		m.bury(l, mailbox.Interrupted)
+	default:
+		to.letters.add(l)
+	}
+	return true
+}
+
+// waits says whether a call waits for the lock, which whoever pours has.
+func (m *model) waits(c *caller) bool {
+	if !m.pouring {
+		return false
+	}
+	switch c.what {
+	case doSend:
+		return c.at == 0 && !c.ctxDead && m.boxes.all[m.current].sealed || c.at == atSecond && m.boxes.all[c.box].moved
+	case doNext:
+		return (c.at == atHeld || c.at == atDrain) && m.ends.all[c.end].begun == 0
+	case doFreeze:
+		return c.at == atFreeze
+	case doSeal, doCloseBox, doOpen, doRenew:
+		return c.at == 0
+	case doCrash, doReceive:
+		return true
+	}
+	return false
 }
 
 func (m *model) poke(b *box) {
@@ -202,6 +229,9 @@ func (m model) steps() (next []model) {
 
 func (m *model) step(c *caller, way int) bool {
 	back := func(text string) bool { c.result.text = text; return true }
+	if m.waits(c) {
+		return false
+	}
 	if c.what == doSend {
 		return m.send(c, way, back)
 	}
@@ -334,8 +364,11 @@ func (m *model) send(c *caller, way int, back func(string) bool) bool {
 			m.empty(b)
 			return back("ok")
 		}
-		m.pour(b) // its receiver was abandoned: the message goes over to the successor
-		c.box = m.current
+		c.at, m.pouring = atPour, true // its receiver was abandoned: the message goes over to the successor
+	case atPour:
+		if !m.pour(b, &m.boxes.all[m.current]) {
+			c.at, c.box = atSecond, m.current
+		}
 	}
 	return true
 }

@@ -23,7 +23,7 @@ var mutants = []mutant{
 	{"a parked receiver is not woken", "mailbox/box.go",
 		"	if state&parked != 0 {\n		b.unpark()",
 		"	if false {\n		b.unpark()"},
-	{"a message is tried again for ever", "mailbox/receiver.go",
+	{"a message is tried again for ever", "mailbox/unhandled.go",
 		"note.Crashes >= retries ||",
 		"retries == 0 ||"},
 	{"callers hear nothing of a dead letter", "actor/actor.go",
