@@ -51,6 +51,8 @@ func (s *soak) keep(t *tree, dice *rand.Rand, wait func() error, cancel context.
 	}
 	s.gate.RLock()
 	defer s.gate.RUnlock()
+	// It may have ended by itself, before a quiet moment that was waited for here.
+	justNow := t.root.Snapshot().State != supervisor.Stopped
 	s.figures.stops.Add(1)
 	var err error
 	switch dice.IntN(4) {
@@ -66,7 +68,7 @@ func (s *soak) keep(t *tree, dice *rand.Rand, wait func() error, cancel context.
 	if e := <-ended; err == nil {
 		err = e
 	}
-	s.ended(t, err, true)
+	s.ended(t, err, justNow)
 }
 
 // stop stops a tree twice at once. Both hear the same.
