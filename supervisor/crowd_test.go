@@ -28,7 +28,7 @@ func TestS193_StuckInACrowd(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			const shutdown = 200 * time.Millisecond
 			released := make(chan struct{})
-			returns := make(chan struct{}, 20)
+			returns, begun := make(chan struct{}, 20), make(chan struct{}, 20)
 			healthy := supervisor.NewDynamic("healthy", supervisor.Policy{Tracing: quiet()})
 			pool := supervisor.NewDynamic("pool", supervisor.Policy{})
 			children := []supervisor.Child{pool}
@@ -53,9 +53,16 @@ func TestS193_StuckInACrowd(t *testing.T) {
 				added(t, healthy, actor.NewServer("server", idle))
 			}
 			for range cap(returns) {
-				a := receiving("stuck", func(context.Context, int) error { stuckInReceive(released); return nil })
+				a := receiving("stuck", func(context.Context, int) error {
+					begun <- struct{}{}
+					stuckInReceive(released)
+					return nil
+				})
 				added(t, pool, supervisor.Spec{Child: a, Shutdown: supervisor.Timeout(shutdown)})
 				sent(t, a, 1)()
+			}
+			for range cap(begun) {
+				<-begun
 			}
 
 			var before, after runtime.MemStats
@@ -66,7 +73,10 @@ func TestS193_StuckInACrowd(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			t.Logf("%d healthy, %d stuck: stopped %v after the shutdown time, %d MB allocated", crowd, len(stuck),
 				(took - shutdown).Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20)
-			check(t, "stuck", len(stuck), cap(returns))
+			if len(stuck) != cap(returns) {
+				close(released)
+				t.Fatalf("stuck: got %d, want %d", len(stuck), cap(returns))
+			}
 			for _, s := range stuck {
 				if s.In != supervisor.InMessage || s.Message != "int" || !strings.Contains(s.Stack, "stuckInReceive") {
 					t.Errorf("report: got %v, want it stuck in an int, with its stack", s)
