@@ -156,19 +156,19 @@ func TestEveryRelativeLinkLeadsSomewhere(t *testing.T) {
 	}
 }
 
-// placeholder is a paragraph of one word in capitals: what was to be written there
+// blank is a paragraph of one word in capitals: what was to be written there
 // later.
-var placeholder = regexp.MustCompile(`(?:\A|\n\n)([A-Z][A-Z_]+)\s*(?:\n\n|\z)`)
+var blank = regexp.MustCompile(`(?:\A|\n\n)([A-Z][A-Z_]+)\s*(?:\n\n|\z)`)
 
 func TestNothingIsLeftToBeFilledIn(t *testing.T) {
 	for _, example := range []string{"FIGURES\n", "Text.\n\nFIGURES\n\nText.", "Text.\n\nMORE_FIGURES\n"} {
-		if !placeholder.MatchString(example) {
-			t.Errorf("%q is not taken for a placeholder", example)
+		if !blank.MatchString(example) {
+			t.Errorf("%q is not taken for a blank", example)
 		}
 	}
 	for _, example := range []string{"Text.\n\nOTP says so.\n", "Text\nOTP\nsays so.\n", "Text.\n\n# OTP\n\nText."} {
-		if placeholder.MatchString(example) {
-			t.Errorf("%q is taken for a placeholder", example)
+		if blank.MatchString(example) {
+			t.Errorf("%q is taken for a blank", example)
 		}
 	}
 	for _, pattern := range []string{"README.md", "docs/*.md", "docs/*/*.md"} {
@@ -181,7 +181,7 @@ func TestNothingIsLeftToBeFilledIn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, match := range placeholder.FindAllStringSubmatch(string(text), -1) {
+			for _, match := range blank.FindAllStringSubmatch(string(text), -1) {
 				t.Errorf("%s has a paragraph that says %s and no more", document, match[1])
 			}
 		}
