@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/coppice-go/coppice v0.0.0-00010101000000-000000000000
+	github.com/thejerf/suture/v4 v4.0.6
 	go.uber.org/goleak v1.3.0
 	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da
 	golang.org/x/term v0.48.0

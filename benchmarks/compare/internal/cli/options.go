@@ -43,7 +43,7 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&only, "only", "", "measure only these `workloads`, separated by commas")
-	flags.StringVar(&who, "contenders", "coppice,raw", "measure these `contenders`, separated by commas")
+	flags.StringVar(&who, "contenders", "coppice,raw,suture", "measure these `contenders`, separated by commas")
 	flags.IntVar(&o.repetitions, "reps", 0, "`number` of repetitions (default 5, with -short 3)")
 	flags.BoolVar(&o.short, "short", false, "measure less, for a first look: ends within a minute")
 	flags.BoolVar(&o.json, "json", false, "print one line of JSON for each figure")

@@ -8,10 +8,11 @@ import (
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/coppice"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/raw"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/sutured"
 )
 
 // All are those that are measured in a process of this program.
-var All = []bench.Contender{coppice.Contender, raw.Contender}
+var All = []bench.Contender{coppice.Contender, raw.Contender, sutured.Contender}
 
 // Find finds one by its name.
 func Find(name string) (bench.Contender, error) {
