@@ -1,5 +1,7 @@
 package bench
 
+import "slices"
+
 // Workload is one thing that figures are about.
 type Workload struct {
 	Name  string
@@ -69,19 +71,41 @@ var Workloads = []Workload{
 		About: "from send to handled under that load, 99th percentile"},
 }
 
-// Size is how much of something is measured; what the numbers mean depends on
-// the measurement.
-type Size struct {
-	Actors int // actors, children, or levels of a tree
-	Times  int // messages, calls, hops or crashes
+// Find finds a workload by its name.
+func Find(name string) (w Workload, found bool) {
+	i := slices.IndexFunc(Workloads, func(w Workload) bool { return w.Name == name })
+	if i < 0 {
+		return Workload{}, false
+	}
+	return Workloads[i], true
 }
 
-// Measurement is what one process measures: a few workloads that go together.
-type Measurement struct {
-	Name      string
-	Workloads []string // of which it gives one figure each, in this order
-	Full      Size
-	Short     Size
-	run       func(c Contender, size Size) ([]float64, error)
-	can       func(c Contender) bool
+// Verdict is how a ratio stands to limit and goal.
+type Verdict string
+
+// The verdicts; none where there is no goal.
+const (
+	Reached Verdict = "reached" // the goal
+	Held    Verdict = "held"    // the limit, but not the goal
+	Missed  Verdict = "missed"  // both
+)
+
+// Judge judges a ratio to raw.
+func (w Workload) Judge(ratio float64) Verdict {
+	switch {
+	case w.Goal == 0:
+		return ""
+	case w.reaches(ratio, w.Goal):
+		return Reached
+	case w.reaches(ratio, w.Limit):
+		return Held
+	}
+	return Missed
+}
+
+func (w Workload) reaches(ratio, mark float64) bool {
+	if w.More {
+		return ratio >= mark
+	}
+	return ratio <= mark
 }

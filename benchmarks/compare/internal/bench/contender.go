@@ -10,7 +10,8 @@ import "context"
 // What a field sets up is ready when it returns: nobody is about to start. Stop
 // ends all of it, and returns when it is gone.
 type Contender struct {
-	Name string
+	Name  string
+	About string // what stands for it, in a sentence or two
 
 	// Send makes an actor for each tally, which counts the messages that it
 	// handles. Burst sends so many to one of them, one after the other.

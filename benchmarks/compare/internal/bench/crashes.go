@@ -10,9 +10,9 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// restarts are the median and the 99th percentile of the seconds from the panic
+// restarting are the median and the 99th percentile of the seconds from the panic
 // of a child until its next incarnation begins.
-func restarts(c Contender, size Size) (_ []float64, err error) {
+func restarting(c Contender, size Size) (_ []float64, err error) {
 	one := &oneLife{up: make(chan struct{}, 1), took: make([]float64, 0, size.Times+1)}
 	crash, stop, err := c.Crashes(1, 1, one)
 	if err != nil {
@@ -46,28 +46,29 @@ func (l *oneLife) Began(int) {
 
 func (l *oneLife) Ends(int) { l.crashed = time.Now() }
 
-// storm is how many seconds it takes to crash all children of the supervisors,
-// until all are up again.
-func storm(c Contender, supervisors int, size Size) (_ []float64, err error) {
-	children := size.Actors
-	many := &manyLives{up: make(chan struct{}, 1), awaited: int64(children)}
-	many.down.Store(many.awaited)
-	crash, stop, err := c.Crashes(supervisors, children/supervisors, many)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	<-many.up
-	many.down.Store(many.awaited)
-	settle()
-	begun := time.Now()
-	for child := range children {
-		if err := crash(child); err != nil {
+// storming is how many seconds it takes to crash all children of the
+// supervisors, until all are up again.
+func storming(supervisors int) measuring {
+	return func(c Contender, size Size) (_ []float64, err error) {
+		many := &manyLives{awaited: int64(size.Actors), up: make(chan struct{}, 1)}
+		many.down.Store(many.awaited)
+		crash, stop, err := c.Crashes(supervisors, size.Actors/supervisors, many)
+		if err != nil {
 			return nil, err
 		}
+		defer func() { err = errors.Join(err, stop()) }()
+		<-many.up
+		many.down.Store(many.awaited)
+		settle()
+		begun := time.Now()
+		for child := range size.Actors {
+			if err := crash(child); err != nil {
+				return nil, err
+			}
+		}
+		<-many.up
+		return []float64{time.Since(begun).Seconds()}, nil
 	}
-	<-many.up
-	return []float64{time.Since(begun).Seconds()}, nil
 }
 
 // manyLives waits until all children have begun a life.
@@ -84,6 +85,10 @@ func (l *manyLives) Began(int) {
 }
 
 func (l *manyLives) Ends(int) {}
+
+func stoppingTree(c Contender, size Size) ([]float64, error) { return stopping(c, size.Actors, 10) }
+
+func stoppingChildren(c Contender, size Size) ([]float64, error) { return stopping(c, 1, size.Actors) }
 
 // stopping is how many seconds it takes to stop a tree in order.
 func stopping(c Contender, depth, fanOut int) ([]float64, error) {

@@ -8,9 +8,18 @@ import (
 	"time"
 )
 
-// spawnAndStop is how many seconds it takes to spawn the actors, and to stop
+// spawning is how many seconds it takes to spawn the actors.
+func spawning(c Contender, size Size) ([]float64, error) {
+	both, err := spawningAndStopping(c, size)
+	if err != nil {
+		return nil, err
+	}
+	return both[:1], nil
+}
+
+// spawningAndStopping is how many seconds it takes to spawn the actors, and to stop
 // them again.
-func spawnAndStop(c Contender, size Size) ([]float64, error) {
+func spawningAndStopping(c Contender, size Size) ([]float64, error) {
 	spawn, stop, err := c.Idle()
 	if err != nil {
 		return nil, err
@@ -28,9 +37,14 @@ func spawnAndStop(c Contender, size Size) ([]float64, error) {
 	return []float64{spawned.Seconds(), time.Since(begun).Seconds()}, nil
 }
 
-// bytes is what an idle actor holds of the heap and of the stacks.
-func bytes(idle func() (func(int) error, Stop, error), parked bool, size Size) (_ []float64, err error) {
-	spawn, stop, err := idle()
+func idling(c Contender, size Size) ([]float64, error) { return held(c.Idle, false, size) }
+
+func hibernating(c Contender, size Size) ([]float64, error) { return held(c.Hibernated, true, size) }
+
+// held is how many bytes of the heap and of the stacks an idle actor holds; if
+// actors park, once that has come about.
+func held(setUp func() (func(int) error, Stop, error), parks bool, size Size) (_ []float64, err error) {
+	spawn, stop, err := setUp()
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +53,7 @@ func bytes(idle func() (func(int) error, Stop, error), parked bool, size Size) (
 	if err := spawn(size.Actors); err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(time.Minute); parked && runtime.NumGoroutine() > goroutines+size.Actors/100; {
+	for deadline := time.Now().Add(time.Minute); parks && runtime.NumGoroutine() > goroutines+size.Actors/100; {
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("%d goroutines of %d idle actors are still there after a minute", runtime.NumGoroutine()-goroutines, size.Actors)
 		}

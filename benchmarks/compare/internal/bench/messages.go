@@ -8,21 +8,29 @@ import (
 	"time"
 )
 
+// sending is with so many senders.
+func sending(senders int) measuring {
+	return func(c Contender, size Size) ([]float64, error) { return throughput(c.Send, senders, size) }
+}
+
+func casting(c Contender, size Size) ([]float64, error) { return throughput(c.Cast, 1, size) }
+
+func batching(c Contender, size Size) ([]float64, error) { return throughput(c.Batch, 1, size) }
+
 // throughput is how many messages a second go from so many senders to the
 // actors, each sender to one of them: from the first that is sent to the last
 // that is handled.
-func throughput(make func([]*Tally) (Burst, Stop, error), senders int, size Size) (_ []float64, err error) {
+func throughput(setUp func([]*Tally) (Burst, Stop, error), senders int, size Size) (_ []float64, err error) {
 	each := size.Times / senders
 	tallies := tally(size.Actors, each*senders/size.Actors)
-	burst, stop, err := make(tallies)
+	burst, stop, err := setUp(tallies)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 
+	start, failed := newGate(senders), make([]error, senders)
 	var all sync.WaitGroup
-	start := newGate(senders)
-	failed := makeErrors(senders)
 	for i := range senders {
 		all.Go(func() {
 			start.pass()
@@ -38,25 +46,27 @@ func throughput(make func([]*Tally) (Burst, Stop, error), senders int, size Size
 	return []float64{float64(each*senders) / time.Since(begun).Seconds()}, nil
 }
 
-// calls is how many nanoseconds a call takes.
-func calls(c Contender, deadline bool, size Size) (_ []float64, err error) {
-	call, stop, err := c.Call(deadline)
-	if err != nil {
-		return nil, err
+// calling is how many nanoseconds a call takes.
+func calling(deadline bool) measuring {
+	return func(c Contender, size Size) (_ []float64, err error) {
+		call, stop, err := c.Call(deadline)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		runtime.GC()
+		begun := time.Now()
+		if err := call(ctx, size.Times); err != nil {
+			return nil, err
+		}
+		return []float64{each(time.Since(begun), size.Times)}, nil
 	}
-	defer func() { err = errors.Join(err, stop()) }()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	runtime.GC()
-	begun := time.Now()
-	if err := call(ctx, size.Times); err != nil {
-		return nil, err
-	}
-	return []float64{float64(time.Since(begun).Nanoseconds()) / float64(size.Times)}, nil
 }
 
-// ring is how many nanoseconds a hop takes.
-func ring(c Contender, size Size) (_ []float64, err error) {
+// hopping is how many nanoseconds a hop takes.
+func hopping(c Contender, size Size) (_ []float64, err error) {
 	last := NewTally(1)
 	start, stop, err := c.Ring(size.Actors, last)
 	if err != nil {
@@ -69,8 +79,11 @@ func ring(c Contender, size Size) (_ []float64, err error) {
 		return nil, err
 	}
 	<-last.all
-	return []float64{float64(time.Since(begun).Nanoseconds()) / float64(size.Times)}, nil
+	return []float64{each(time.Since(begun), size.Times)}, nil
 }
+
+// each is how many nanoseconds one of n took.
+func each(all time.Duration, n int) float64 { return float64(all.Nanoseconds()) / float64(n) }
 
 func tally(n, each int) []*Tally {
 	tallies := make([]*Tally, n)
@@ -85,8 +98,6 @@ func await(tallies []*Tally) {
 		<-t.all
 	}
 }
-
-func makeErrors(n int) []error { return make([]error, n) }
 
 // gate holds goroutines back until all are there, so that their start is not
 // part of what is measured.

@@ -56,5 +56,5 @@ func steady(c Contender, size Size) (_ []float64, err error) {
 		took[i] = messages[i].Took.Seconds()
 	}
 	slices.Sort(took)
-	return []float64{float64((after - before).Nanoseconds()) / float64(len(messages)), stat.Quantile(0.99, stat.Empirical, took, nil)}, nil
+	return []float64{each(after-before, len(messages)), stat.Quantile(0.99, stat.Empirical, took, nil)}, nil
 }

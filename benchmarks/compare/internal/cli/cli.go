@@ -4,15 +4,12 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
-	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
-	"github.com/coppice-go/coppice/benchmarks/compare/internal/runner"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/progress"
 )
 
 // The exit statuses of the command.
@@ -31,7 +28,8 @@ type Streams struct {
 }
 
 // Run runs the command with the arguments that follow its name, and returns its
-// exit status. As a process that measures it is called with "measure" first.
+// exit status. A process that measures is this command too: its first argument
+// is "measure".
 func Run(ctx context.Context, arguments []string, streams Streams) int {
 	if len(arguments) > 0 && arguments[0] == measureWord {
 		return measure(arguments[1:], streams)
@@ -43,22 +41,13 @@ func Run(ctx context.Context, arguments []string, streams Streams) int {
 	case err != nil:
 		return streams.fail(Misused, err)
 	}
-	executable, err := os.Executable()
-	if err != nil {
+	if err := options.run(ctx, streams); err != nil {
+		if ctx.Err() != nil {
+			return streams.fail(Interrupted, errors.New("interrupted; there are no figures"))
+		}
 		return streams.fail(Failed, err)
 	}
-	samples, err := options.plan(executable, streams).Run(ctx)
-	if ctx.Err() != nil {
-		return streams.fail(Interrupted, errors.New("interrupted; there are no figures"))
-	}
-	status := OK
-	if err != nil {
-		status = streams.fail(Failed, err)
-	}
-	if err := options.tell(samples, streams); err != nil {
-		status = streams.fail(Failed, err)
-	}
-	return status
+	return OK
 }
 
 func (s Streams) fail(status int, err error) int {
@@ -66,26 +55,24 @@ func (s Streams) fail(status int, err error) int {
 	return status
 }
 
-func (o options) plan(executable string, streams Streams) runner.Plan {
-	p := runner.Plan{
-		Contenders:   o.contenders,
-		Measurements: o.measurements,
-		Repetitions:  o.repetitions,
-		Size:         o.size,
-		Process: func(ctx context.Context, job runner.Job) ([]float64, error) {
-			return runner.Output(ctx, job, executable, o.arguments(job)...)
-		},
-	}
-	p.Done = func(job runner.Job) { fmt.Fprintln(streams.Err, job) }
-	return p
-}
-
-func (o options) tell(samples *figures.Samples, streams Streams) error {
-	encoder := json.NewEncoder(streams.Out)
-	for _, f := range samples.Figures(o.names()) {
-		if err := encoder.Encode(f); err != nil {
+// run measures, and tells the figures that there are even if some are missing.
+func (o options) run(ctx context.Context, streams Streams) error {
+	for _, make := range []func() error{o.makeProfiles, o.makeOutput} {
+		if err := make(); err != nil {
 			return err
 		}
 	}
-	return nil
+	plan, cleanUp, err := o.plan(ctx, streams)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	shown := progress.New(streams.Err, streams.Terminal, plan.Jobs())
+	plan.Begin, plan.End = shown.Begin, shown.End
+	samples, failed, err := plan.Run(ctx)
+	shown.Close()
+	if err != nil {
+		return err
+	}
+	return errors.Join(append(failed, o.tell(o.report(samples, failed), streams))...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"runtime/pprof"
 
@@ -28,11 +29,11 @@ func measure(arguments []string, streams Streams) int {
 	if flags.Parse(arguments) != nil {
 		return Misused
 	}
-	c, err := contenders.Find(contender)
-	if err != nil {
-		return streams.fail(Misused, err)
+	c, found := contenders.Find(contender)
+	if !found {
+		return streams.fail(Misused, fmt.Errorf("no contender is called %q", contender))
 	}
-	m, err := bench.Find(measurement)
+	m, err := bench.FindMeasurement(measurement)
 	if err != nil {
 		return streams.fail(Misused, err)
 	}

@@ -5,27 +5,33 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/contenders"
-	"github.com/coppice-go/coppice/benchmarks/compare/internal/runner"
 )
 
-const usage = `compare measures Coppice beside what one would write by hand, and beside others.
+const usage = `compare measures Coppice beside raw Go, as one would write it by hand, and beside
+suture; with -peers also beside protoactor-go and, where it is installed,
+Erlang/OTP. Each workload of each contender is measured in processes of its own.
+
+	go run ./benchmarks/compare [flags]
+
+It prints a table in Markdown, of medians, spreads and ratios to raw Go, or with
+-json a line for each figure. The exit status is 1 if something could not be
+measured, and 2 if the flags make no sense; a missed goal is no failure.
 
 `
 
 type options struct {
 	contenders   []bench.Contender
 	measurements []bench.Measurement
-	workloads    []string // that are told
+	only         []string // workloads that are told; nil for all
 	repetitions  int
 	short        bool
 	json         bool
+	write        string // directory; empty for none
 	profiles     string // directory; empty for none
 }
 
@@ -40,51 +46,102 @@ const (
 func parse(arguments []string, out io.Writer) (options, error) {
 	var o options
 	var only, who string
+	var peers bool
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	flags.BoolVar(&peers, "peers", false, "measure protoactor and erlang too")
+	flags.StringVar(&who, "contenders", "", "measure these `names`, separated by commas, instead of coppice,raw,suture")
 	flags.StringVar(&only, "only", "", "measure only these `workloads`, separated by commas")
-	flags.StringVar(&who, "contenders", "coppice,raw,suture", "measure these `contenders`, separated by commas")
-	flags.IntVar(&o.repetitions, "reps", 0, "`number` of repetitions (default 5, with -short 3)")
-	flags.BoolVar(&o.short, "short", false, "measure less, for a first look: ends within a minute")
+	flags.IntVar(&o.repetitions, "reps", 0, fmt.Sprintf("`number` of repetitions (default %d, with -short %d)", repetitions, shortRepetitions))
+	flags.BoolVar(&o.short, "short", false, "measure less, for a first look; ends within a minute")
 	flags.BoolVar(&o.json, "json", false, "print one line of JSON for each figure")
+	flags.StringVar(&o.write, "write", "", "write RESULTS.md and compare.svg into `directory`")
 	flags.StringVar(&o.profiles, "cpuprofile", "", "write a CPU profile of each process into `directory`")
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(out, usage)
 			flags.SetOutput(out)
 			flags.PrintDefaults()
+			fmt.Fprintf(out, "\nWorkloads: %s.\nContenders: %s.\n", strings.Join(workloads(), ", "), strings.Join(contenders.Names(), ", "))
 		}
 		return options{}, err
 	}
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	var faults []error
 	if flags.NArg() > 0 {
-		return options{}, fmt.Errorf("arguments that nobody wants: %q", flags.Args())
+		faults = append(faults, fmt.Errorf("it takes flags only, not %q", flags.Args()))
 	}
-	for name := range strings.SplitSeq(who, ",") {
-		c, err := contenders.Find(name)
-		if err != nil {
-			return options{}, err
-		}
-		o.contenders = append(o.contenders, c)
+	if given["reps"] && o.repetitions < 1 {
+		faults = append(faults, fmt.Errorf("-reps %d: at least one is needed", o.repetitions))
 	}
-	if o.repetitions == 0 {
+	if !given["reps"] {
 		o.repetitions = repetitions
 		if o.short {
 			o.repetitions = shortRepetitions
 		}
 	}
-	o.measurements = bench.Measurements
-	if only != "" {
-		o.workloads = strings.Split(only, ",")
-		o.measurements = nil
-		for _, m := range bench.Measurements {
-			if slices.ContainsFunc(m.Of(), func(w string) bool { return slices.Contains(o.workloads, w) }) {
-				o.measurements = append(o.measurements, m)
-			}
-		}
-	}
-	return o, nil
+	faults = append(faults, o.choose(given["contenders"], who, peers), o.limit(given["only"], only))
+	return o, errors.Join(faults...)
 }
 
+// choose sets the contenders.
+func (o *options) choose(named bool, who string, peers bool) error {
+	switch {
+	case named && peers:
+		return errors.New("-contenders and -peers both say who takes part")
+	case peers:
+		who = "coppice,raw,suture,protoactor"
+	case !named:
+		who = "coppice,raw,suture"
+	}
+	var faults []error
+	for name := range strings.SplitSeq(who, ",") {
+		c, found := contenders.Find(name)
+		switch {
+		case !found:
+			faults = append(faults, fmt.Errorf("-contenders: %q is not one of %s", name, strings.Join(contenders.Names(), ", ")))
+		case slices.Contains(o.names(), name):
+			faults = append(faults, fmt.Errorf("-contenders: %s twice", name))
+		default:
+			o.contenders = append(o.contenders, c)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// limit sets what is measured.
+func (o *options) limit(limited bool, only string) error {
+	if !limited {
+		o.measurements = bench.Measurements
+		return nil
+	}
+	var faults []error
+	var needed []string
+	for name := range strings.SplitSeq(only, ",") {
+		w, found := bench.Find(name)
+		if !found {
+			faults = append(faults, fmt.Errorf("-only: %q is not one of %s", name, strings.Join(workloads(), ", ")))
+			continue
+		}
+		o.only = append(o.only, w.Name)
+		needed = append(needed, w.Name, w.Baseline)
+	}
+	for _, m := range bench.Measurements {
+		if slices.ContainsFunc(m.Of(), func(name string) bool { return slices.Contains(needed, name) }) {
+			o.measurements = append(o.measurements, m)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// tells says whether a workload is to be told; a measurement may give others
+// too.
+func (o options) tells(workload string) bool {
+	return o.only == nil || slices.Contains(o.only, workload)
+}
+
+// names are those of the contenders.
 func (o options) names() []string {
 	names := make([]string, len(o.contenders))
 	for i, c := range o.contenders {
@@ -93,25 +150,10 @@ func (o options) names() []string {
 	return names
 }
 
-func (o options) size(m bench.Measurement) bench.Size {
-	if o.short {
-		return m.Short
+func workloads() []string {
+	names := make([]string, len(bench.Workloads))
+	for i, w := range bench.Workloads {
+		names[i] = w.Name
 	}
-	return m.Full
-}
-
-// arguments are those of a process that does a job.
-func (o options) arguments(job runner.Job) []string {
-	arguments := []string{
-		measureWord,
-		"-contender", job.Contender.Name,
-		"-measurement", job.Measurement.Name,
-		"-actors", strconv.Itoa(job.Size.Actors),
-		"-times", strconv.Itoa(job.Size.Times),
-	}
-	if o.profiles != "" {
-		name := fmt.Sprintf("%s-%s-%d.pprof", job.Measurement.Name, job.Contender.Name, job.Repetition)
-		arguments = append(arguments, "-cpuprofile", filepath.Join(o.profiles, name))
-	}
-	return arguments
+	return names
 }

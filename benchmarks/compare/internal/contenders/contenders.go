@@ -1,8 +1,7 @@
-// Package contenders is the list of who takes part.
+// Package contenders is the list of who can take part.
 package contenders
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
@@ -11,14 +10,23 @@ import (
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/sutured"
 )
 
-// All are those that are measured in a process of this program.
+// All are those who can take part, in the order in which they are told.
 var All = []bench.Contender{coppice.Contender, raw.Contender, sutured.Contender}
 
-// Find finds one by its name.
-func Find(name string) (bench.Contender, error) {
-	i := slices.IndexFunc(All, func(c bench.Contender) bool { return c.Name == name })
-	if i < 0 {
-		return bench.Contender{}, fmt.Errorf("no contender is called %q", name)
+// Names are their names.
+func Names() []string {
+	names := make([]string, len(All))
+	for i, c := range All {
+		names[i] = c.Name
 	}
-	return All[i], nil
+	return names
+}
+
+// Find finds one by its name.
+func Find(name string) (c bench.Contender, found bool) {
+	i := slices.Index(Names(), name)
+	if i < 0 {
+		return bench.Contender{}, false
+	}
+	return All[i], true
 }

@@ -17,6 +17,7 @@ import (
 // Contender is Coppice.
 var Contender = bench.Contender{
 	Name:       "coppice",
+	About:      "every default: events with a log that nobody reads, restarts counted against a budget, history of crashes, ordered stop, panics caught with their stacks; mailboxes of 64. Idle actors are below one Dynamic, all others below a Supervisor.",
 	Send:       send,
 	Cast:       cast,
 	Paced:      paced,

@@ -4,7 +4,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
@@ -17,8 +16,11 @@ type Plan struct {
 	Measurements []bench.Measurement
 	Repetitions  int
 	Size         func(bench.Measurement) bench.Size
-	Process      func(ctx context.Context, job Job) ([]float64, error) // runs one
-	Done         func(job Job)                                         // is told of each, before it runs and how many are left
+
+	// Process does a job in a process of its own. Begin and End, if set, are told
+	// of each.
+	Process    func(ctx context.Context, job Job) ([]float64, error)
+	Begin, End func(job Job)
 }
 
 // Job is what one process measures.
@@ -51,16 +53,17 @@ func (p Plan) Jobs() []Job {
 }
 
 // Run runs the plan. A process that fails is no reason to stop: its figures are
-// missing, and the error says why. When ctx ends, no other is started.
-func (p Plan) Run(ctx context.Context) (*figures.Samples, error) {
-	samples := new(figures.Samples)
-	var failed []error
+// missing, and failed says why. When ctx ends, the process that runs is killed,
+// no other is started, and the error is the cause.
+func (p Plan) Run(ctx context.Context) (samples *figures.Samples, failed []error, err error) {
+	samples = new(figures.Samples)
 	for _, job := range p.Jobs() {
+		tell(p.Begin, job)
 		values, err := p.Process(ctx, job)
 		if ctx.Err() != nil {
-			return samples, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		}
-		p.Done(job)
+		tell(p.End, job)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%v: %w", job, err))
 			continue
@@ -69,5 +72,11 @@ func (p Plan) Run(ctx context.Context) (*figures.Samples, error) {
 			samples.Add(workload, job.Contender.Name, values[i])
 		}
 	}
-	return samples, errors.Join(failed...)
+	return samples, failed, nil
+}
+
+func tell(who func(Job), job Job) {
+	if who != nil {
+		who(job)
+	}
 }

@@ -17,6 +17,7 @@ import (
 // Contender is suture.
 var Contender = bench.Contender{
 	Name:    "suture",
+	About:   "suture v4.0.6. It knows no messages: its services have raw's mailboxes and selects. Its failure threshold is out of reach, its events go nowhere. It tells all children of a supervisor to stop at once.",
 	Idle:    idle,
 	Crashes: crashes,
 	Tree:    tree,
