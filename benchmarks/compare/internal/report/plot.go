@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"io"
@@ -36,11 +37,12 @@ var (
 func (r Report) Plot(w io.Writer) error {
 	p := plot.New()
 	useSans(p)
-	p.Title.Text = "How many times as good as raw Go"
+	// The axis has no label of its own: on a logarithmic one it would take its
+	// room in the wrong place.
+	p.Title.Text = "How many times as good as raw Go: better is to the right"
 	if r.Short {
 		p.Title.Text += " (short run)"
 	}
-	p.X.Label.Text = "more messages a second, less time, less memory →"
 	workloads := r.workloads()
 	slices.Reverse(workloads) // the first is at the top
 
@@ -64,12 +66,13 @@ func (r Report) Plot(w io.Writer) error {
 		names[i] = w.Name
 	}
 	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -0.6, float64(len(workloads))-0.4
+	// Above the first row there is room for the legend.
+	p.Y.Min, p.Y.Max = -0.6, float64(len(workloads))-0.4+0.7*float64(len(r.Contenders))
 
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = grey, grey
 	p.Add(grid, line(p, 1))
-	if err := mark(p, "goal of "+Subject, goals, draw.GlyphStyle{Shape: draw.RingGlyph{}, Color: goalColor, Radius: vg.Points(5.5)}); err != nil {
+	if err := mark(p, "goal of "+Subject, goals, false, draw.GlyphStyle{Shape: draw.RingGlyph{}, Color: goalColor, Radius: vg.Points(5.5)}); err != nil {
 		return err
 	}
 	for _, c := range r.Contenders {
@@ -77,21 +80,28 @@ func (r Report) Plot(w io.Writer) error {
 		if !ok {
 			continue // raw is the line at 1
 		}
-		if err := mark(p, c.Name, drawn[c.Name], look); err != nil {
+		if err := mark(p, c.Name, drawn[c.Name], true, look); err != nil {
 			return err
 		}
 	}
-	p.Legend.Top, p.Legend.Left = false, false
-	p.Legend.YOffs, p.Legend.XOffs = vg.Points(6), vg.Points(-6)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs, p.Legend.Padding = vg.Points(6), vg.Points(2)
 
-	height := vg.Points(90 + 20*float64(len(workloads)))
-	canvas, err := p.WriterTo(vg.Points(620), height, "svg")
+	height := vg.Points(60 + 20*(p.Y.Max-p.Y.Min))
+	canvas, err := p.WriterTo(vg.Points(640), height, "svg")
 	if err != nil {
 		return err
 	}
-	_, err = canvas.WriteTo(w)
+	var text bytes.Buffer
+	if _, err := canvas.WriteTo(&text); err != nil {
+		return err
+	}
+	_, err = w.Write(bytes.ReplaceAll(text.Bytes(), []byte(face), []byte(face+", Arial, Helvetica, sans-serif")))
 	return err
 }
+
+// face is how the text of the plot is set; others are as wide.
+const face = "font-family:Liberation Sans"
 
 // point is where a figure stands, and from where to where it was spread.
 type point struct{ row, at, low, high float64 }
@@ -133,8 +143,8 @@ func (r Report) goals(workloads []bench.Workload) []point {
 	return points
 }
 
-// mark draws points with their spread, and names them in the legend.
-func mark(p *plot.Plot, name string, points []point, look draw.GlyphStyle) error {
+// mark draws points, with their spread if there is one, and names them in the legend.
+func mark(p *plot.Plot, name string, points []point, spread bool, look draw.GlyphStyle) error {
 	if len(points) == 0 {
 		return nil
 	}
@@ -146,17 +156,20 @@ func mark(p *plot.Plot, name string, points []point, look draw.GlyphStyle) error
 		at.XYs = append(at.XYs, plotter.XY{X: q.at, Y: q.row})
 		at.XErrors = append(at.XErrors, struct{ Low, High float64 }{q.at - q.low, q.high - q.at})
 	}
-	bars, err := plotter.NewXErrorBars(at)
-	if err != nil {
-		return err
+	if spread {
+		bars, err := plotter.NewXErrorBars(at)
+		if err != nil {
+			return err
+		}
+		bars.Color, bars.CapWidth = look.Color, vg.Points(4)
+		p.Add(bars)
 	}
-	bars.Color, bars.CapWidth = look.Color, vg.Points(4)
 	dots, err := plotter.NewScatter(at.XYs)
 	if err != nil {
 		return err
 	}
 	dots.GlyphStyle = look
-	p.Add(bars, dots)
+	p.Add(dots)
 	p.Legend.Add(name, dots)
 	return nil
 }
