@@ -13,6 +13,10 @@ type Contender struct {
 	Name  string
 	About string // what stands for it, in a sentence or two
 
+	// Foreign are the measurements that are made by a program that is not this one;
+	// then the fields below are nil.
+	Foreign []string
+
 	// Send makes an actor for each tally, which counts the messages that it
 	// handles. Burst sends so many to one of them, one after the other.
 	Send func(tallies []*Tally) (burst Burst, stop Stop, err error)

@@ -83,7 +83,7 @@ func (m Measurement) Of() []string {
 }
 
 // Can says whether a contender can do what is measured.
-func (m Measurement) Can(c Contender) bool { return m.can(c) }
+func (m Measurement) Can(c Contender) bool { return m.can(c) || slices.Contains(c.Foreign, m.Name) }
 
 // Run measures a contender and gives a figure for each workload. It takes this
 // whole process as its own.

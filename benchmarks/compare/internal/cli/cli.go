@@ -56,17 +56,15 @@ func (s Streams) fail(status int, err error) int {
 }
 
 // run measures, and tells the figures that there are even if some are missing.
-func (o options) run(ctx context.Context, streams Streams) error {
-	for _, make := range []func() error{o.makeProfiles, o.makeOutput} {
-		if err := make(); err != nil {
-			return err
-		}
+func (o options) run(ctx context.Context, streams Streams) (err error) {
+	if err := o.makeDirectories(); err != nil {
+		return err
 	}
-	plan, cleanUp, err := o.plan(ctx, streams)
+	plan, cleanUp, err := o.plan(ctx)
 	if err != nil {
 		return err
 	}
-	defer cleanUp()
+	defer func() { err = errors.Join(err, cleanUp()) }()
 	shown := progress.New(streams.Err, streams.Terminal, plan.Jobs())
 	plan.Begin, plan.End = shown.Begin, shown.End
 	samples, failed, err := plan.Run(ctx)

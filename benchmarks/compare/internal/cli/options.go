@@ -10,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/contenders"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/erlang"
 )
 
 const usage = `compare measures Coppice beside raw Go, as one would write it by hand, and beside
@@ -49,7 +50,7 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	var peers bool
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.BoolVar(&peers, "peers", false, "measure protoactor and erlang too")
+	flags.BoolVar(&peers, "peers", false, "measure protoactor too, and erlang if it is installed")
 	flags.StringVar(&who, "contenders", "", "measure these `names`, separated by commas, instead of coppice,raw,suture")
 	flags.StringVar(&only, "only", "", "measure only these `workloads`, separated by commas")
 	flags.IntVar(&o.repetitions, "reps", 0, fmt.Sprintf("`number` of repetitions (default %d, with -short %d)", repetitions, shortRepetitions))
@@ -91,7 +92,10 @@ func (o *options) choose(named bool, who string, peers bool) error {
 	case named && peers:
 		return errors.New("-contenders and -peers both say who takes part")
 	case peers:
-		who = "coppice,raw,suture,protoactor"
+		who = strings.Join(contenders.Names(), ",")
+		if !erlang.Installed() {
+			who = strings.TrimSuffix(who, ","+erlang.Contender.Name)
+		}
 	case !named:
 		who = "coppice,raw,suture"
 	}
@@ -101,6 +105,8 @@ func (o *options) choose(named bool, who string, peers bool) error {
 		switch {
 		case !found:
 			faults = append(faults, fmt.Errorf("-contenders: %q is not one of %s", name, strings.Join(contenders.Names(), ", ")))
+		case name == erlang.Contender.Name && !erlang.Installed():
+			faults = append(faults, fmt.Errorf("-contenders: %s: %w", name, erlang.ErrNotInstalled))
 		case slices.Contains(o.names(), name):
 			faults = append(faults, fmt.Errorf("-contenders: %s twice", name))
 		default:

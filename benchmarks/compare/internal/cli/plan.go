@@ -5,27 +5,42 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/erlang"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/runner"
 )
 
 // plan is what a run does. What it needs for that is there until cleanUp.
-func (o options) plan(ctx context.Context, streams Streams) (plan runner.Plan, cleanUp func(), err error) {
+func (o options) plan(ctx context.Context) (plan runner.Plan, cleanUp func() error, err error) {
 	executable, err := os.Executable()
 	if err != nil {
-		return runner.Plan{}, nil, err
+		return plan, nil, err
 	}
-	return runner.Plan{
-		Contenders:   o.contenders,
-		Measurements: o.measurements,
-		Repetitions:  o.repetitions,
-		Size:         o.size,
-		Process: func(ctx context.Context, job runner.Job) ([]float64, error) {
-			return runner.Output(ctx, job, executable, o.arguments(job)...)
-		},
-	}, func() {}, nil
+	command := func(job runner.Job) (string, []string) { return executable, o.arguments(job) }
+	cleanUp = func() error { return nil }
+	if slices.Contains(o.names(), erlang.Contender.Name) {
+		program, err := erlang.Compile(ctx)
+		if err != nil {
+			return plan, nil, err
+		}
+		cleanUp = program.Remove
+		own := command
+		command = func(job runner.Job) (string, []string) {
+			if job.Contender.Name == erlang.Contender.Name {
+				return program.Command(job.Measurement, job.Size)
+			}
+			return own(job)
+		}
+	}
+	plan = runner.Plan{Contenders: o.contenders, Measurements: o.measurements, Repetitions: o.repetitions, Size: o.size}
+	plan.Process = func(ctx context.Context, job runner.Job) ([]float64, error) {
+		path, arguments := command(job)
+		return runner.Output(ctx, job, path, arguments...)
+	}
+	return plan, cleanUp, nil
 }
 
 func (o options) size(m bench.Measurement) bench.Size {

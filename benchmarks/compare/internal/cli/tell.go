@@ -54,18 +54,18 @@ func (o options) tell(r report.Report, streams Streams) error {
 	return r.Table(streams.Out)
 }
 
-func (o options) makeOutput() error {
-	if o.write == "" {
-		return nil
+// makeDirectories makes those that are to be written to, before minutes are
+// spent on what has no place.
+func (o options) makeDirectories() error {
+	for _, directory := range []string{o.write, o.profiles} {
+		if directory == "" {
+			continue
+		}
+		if err := os.MkdirAll(directory, 0o755); err != nil {
+			return err
+		}
 	}
-	return os.MkdirAll(o.write, 0o755) // before hours are spent on figures that have no place
-}
-
-func (o options) makeProfiles() error {
-	if o.profiles == "" {
-		return nil
-	}
-	return os.MkdirAll(o.profiles, 0o755)
+	return nil
 }
 
 func (o options) file(name string, write func(io.Writer) error) (err error) {

@@ -6,13 +6,14 @@ import (
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/coppice"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/erlang"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/proto"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/raw"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/sutured"
 )
 
 // All are those who can take part, in the order in which they are told.
-var All = []bench.Contender{coppice.Contender, raw.Contender, sutured.Contender, proto.Contender}
+var All = []bench.Contender{coppice.Contender, raw.Contender, sutured.Contender, proto.Contender, erlang.Contender}
 
 // Names are their names.
 func Names() []string {
