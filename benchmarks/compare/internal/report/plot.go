@@ -61,11 +61,9 @@ func (r Report) Plot(w io.Writer) error {
 	}
 	p.X.Min, p.X.Max = least/1.2, most*1.2
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, ticks(p.X.Min, p.X.Max)
-	names := make([]string, len(workloads))
-	for i, w := range workloads {
-		names[i] = w.Name
+	if len(workloads) > 0 {
+		p.NominalY(names(workloads)...)
 	}
-	p.NominalY(names...)
 	// Above the first row there is room for the legend.
 	p.Y.Min, p.Y.Max = -0.6, float64(len(workloads))-0.4+0.7*float64(len(r.Contenders))
 
@@ -102,6 +100,14 @@ func (r Report) Plot(w io.Writer) error {
 
 // face is how the text of the plot is set; others are as wide.
 const face = "font-family:Liberation Sans"
+
+func names(workloads []bench.Workload) []string {
+	all := make([]string, len(workloads))
+	for i, w := range workloads {
+		all[i] = w.Name
+	}
+	return all
+}
 
 // point is where a figure stands, and from where to where it was spread.
 type point struct{ row, at, low, high float64 }
