@@ -29,7 +29,7 @@ func (c *child) live(exits chan<- *child) {
 // the one before is gone.
 func supervise(lives ...func(ctx context.Context)) func(ctx context.Context) {
 	return func(ctx context.Context) {
-		exits := make(chan *child, bench.Capacity)
+		exits := make(chan *child)
 		children := make([]*child, len(lives))
 		for i, run := range lives {
 			// Not derived from ctx: all would end with it at once.
