@@ -8,9 +8,15 @@
 main([Measurement, Actors, Times]) ->
     logger:set_primary_config(level, none),
     process_flag(trap_exit, true), % the trees that are stopped here are linked
-    Figures = measure(Measurement, list_to_integer(Actors), list_to_integer(Times)),
-    io:format("[~s]~n", [lists:join(",", [io_lib:format("~p", [F * 1.0]) || F <- Figures])]),
-    halt(0).
+    try measure(Measurement, list_to_integer(Actors), list_to_integer(Times)) of
+        Figures ->
+            io:format("[~s]~n", [lists:join(",", [io_lib:format("~p", [F * 1.0]) || F <- Figures])]),
+            halt(0)
+    catch
+        _:Reason ->
+            io:format(standard_error, "~p~n", [Reason]),
+            halt(1)
+    end.
 
 measure("send-1-1", Actors, Times) -> throughput(fun spawn_counters/2, fun send/2, 1, Actors, Times);
 measure("send-8-1", Actors, Times) -> throughput(fun spawn_counters/2, fun send/2, 8, Actors, Times);

@@ -72,7 +72,7 @@ func Compile(ctx context.Context) (_ *Program, err error) {
 // JSON.
 func (p *Program) Command(m bench.Measurement, size bench.Size) (path string, arguments []string) {
 	return "erl", []string{
-		"+P", "4000000", "+Bd", "-noshell", "-noinput", "-pa", p.directory,
+		"+P", "4000000", "+Bd", "-env", "ERL_CRASH_DUMP_SECONDS", "0", "-noshell", "-noinput", "-pa", p.directory,
 		"-run", "compare", "main", m.Name, strconv.Itoa(size.Actors), strconv.Itoa(size.Times),
 	}
 }
