@@ -74,6 +74,23 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+func TestRepetitions(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // no Erlang, which would have to be compiled first
+	for _, test := range []struct {
+		arguments []string
+		want      string
+	}{
+		{nil, "5"},
+		{[]string{"-short"}, "3"},
+		{[]string{"-short", "-peers"}, "2"},
+		{[]string{"-peers"}, "5"},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		interrupt()
+		expect(t, run(ctx, append(test.arguments, "-only", "call")...), cli.Interrupted, "", "repetition 1 of "+test.want+": .*")
+	}
+}
+
 // A workload whose ratio is to another one's figure has that measured too.
 func TestABaselineIsMeasuredToo(t *testing.T) {
 	got := run(t.Context(), "-short", "-reps", "1", "-only", "bytes-hibernated", "-json", "-contenders", "coppice,raw")

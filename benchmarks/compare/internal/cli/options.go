@@ -36,10 +36,12 @@ type options struct {
 	profiles     string // directory; empty for none
 }
 
-// The repetitions of a run, and of a short one.
+// The repetitions of a run; of a short one as many as end within a minute, with
+// all contenders and without.
 const (
 	repetitions      = 5
 	shortRepetitions = 3
+	shortWithPeers   = 2
 )
 
 // parse reads flags. It writes to out only if it is asked for help, and returns
@@ -53,7 +55,7 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	flags.BoolVar(&peers, "peers", false, "measure protoactor too, and erlang if it is installed")
 	flags.StringVar(&who, "contenders", "", "measure these `names`, separated by commas, instead of coppice,raw,suture")
 	flags.StringVar(&only, "only", "", "measure only these `workloads`, separated by commas")
-	flags.IntVar(&o.repetitions, "reps", 0, fmt.Sprintf("`number` of repetitions (default %d, with -short %d)", repetitions, shortRepetitions))
+	flags.IntVar(&o.repetitions, "reps", 0, fmt.Sprintf("`number` of repetitions (default %d, with -short %d, and with -peers %d)", repetitions, shortRepetitions, shortWithPeers))
 	flags.BoolVar(&o.short, "short", false, "measure less, for a first look; ends within a minute")
 	flags.BoolVar(&o.json, "json", false, "print one line of JSON for each figure")
 	flags.StringVar(&o.write, "write", "", "write RESULTS.md and compare.svg into `directory`")
@@ -77,13 +79,20 @@ func parse(arguments []string, out io.Writer) (options, error) {
 		faults = append(faults, fmt.Errorf("-reps %d: at least one is needed", o.repetitions))
 	}
 	if !given["reps"] {
-		o.repetitions = repetitions
-		if o.short {
-			o.repetitions = shortRepetitions
-		}
+		o.repetitions = defaultRepetitions(o.short, peers)
 	}
 	faults = append(faults, o.choose(given["contenders"], who, peers), o.limit(given["only"], only))
 	return o, errors.Join(faults...)
+}
+
+func defaultRepetitions(short, peers bool) int {
+	switch {
+	case short && peers:
+		return shortWithPeers
+	case short:
+		return shortRepetitions
+	}
+	return repetitions
 }
 
 // choose sets the contenders.
