@@ -67,10 +67,10 @@ func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	j := cast[S, R, M]{message}
 	life := s.actor.life.Load()
 	if !life.Traces() {
-		return s.actor.post(ctx, j, nil)
+		return s.actor.box.Send(ctx, j, nil)
 	}
 	ctx, sent := life.Sending(ctx, tracing.Cast, message)
-	err = s.actor.post(ctx, j, &mailbox.Note{Trace: sent.Carrier()})
+	err = s.actor.box.Send(ctx, j, &mailbox.Note{Trace: sent.Carrier()})
 	sent.End(err)
 	return err
 }
@@ -139,7 +139,7 @@ func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Not
 	if in != nil {
 		return c.askInside(ctx, s, note, in)
 	}
-	if err := s.actor.post(ctx, c, note); err != nil {
+	if err := s.actor.box.Send(ctx, c, note); err != nil {
 		return c.value, err
 	}
 	select {
@@ -168,6 +168,9 @@ func (c *call[S, R, M]) payload() any                 { return c.message }
 func (c *call[S, R, M]) gone() bool { return c.state.Load() == left || c.caller.Err() != nil }
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
+	if c.gone() {
+		return errCallerGone
+	}
 	c.server, c.serving = ctx, sv
 	value, deferred, err := c.handle()
 	if rest, ok := err.(*continuation); ok {

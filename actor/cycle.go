@@ -46,7 +46,7 @@ func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailb
 	if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
 		return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
 	}
-	if err := s.actor.post(in, c, note); err != nil {
+	if err := s.actor.box.Send(in, c, note); err != nil {
 		return c.value, err
 	}
 	for {

@@ -36,6 +36,8 @@ type box[M any] struct {
 	mailbox *Mailbox[M]
 	pokes   atomic.Int32 // pokes in the channel; each takes the room of a message until it is received
 
+	around func(context.Context, M, func(context.Context, *Note) error) error // of the owner
+
 	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
 	wake func()                        // starts the parked receiver; set before the state says parked
 }
@@ -46,10 +48,15 @@ const (
 	closed
 	moved  // and a successor has taken over what waited
 	parked // the receiver has given its goroutine back
+	traced // there is something around each send; set from the beginning
 )
 
 func newBox[M any](m *Mailbox[M]) *box[M] {
-	return &box[M]{channel: make(chan Envelope[M], m.options.capacity()), mailbox: m}
+	b := &box[M]{channel: make(chan Envelope[M], m.options.capacity()), mailbox: m}
+	if b.around = m.owner.Around(); b.around != nil {
+		b.state.Store(traced)
+	}
+	return b
 }
 
 // deliver puts e into an open box by the overflow policy. It is errNotOpen if
