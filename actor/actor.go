@@ -317,14 +317,15 @@ func (o *owner[M]) Refusal(err error) error {
 	return &SendError{Path: (*Actor[M])(o).Path(), Err: err}
 }
 
-// Around makes the span of a send. Those of a call and a cast are made elsewhere.
+// Around makes the span of a send or a cast. That of a call lasts longer.
 func (o *owner[M]) Around() func(context.Context, M, func(context.Context, *mailbox.Note) error) error {
 	life := o.life.Load()
 	if !life.Traces() {
 		return nil
 	}
+	a := (*Actor[M])(o)
 	return func(ctx context.Context, message M, deliver func(context.Context, *mailbox.Note) error) error {
-		ctx, sent := life.Sending(ctx, tracing.Send, message)
+		ctx, sent := life.Sending(ctx, a.operation(message), a.payload(message))
 		err := deliver(ctx, &mailbox.Note{Trace: sent.Carrier()})
 		sent.End(err)
 		return err
@@ -354,6 +355,14 @@ func (a *Actor[M]) resend(ctx context.Context, message M) error {
 		message = a.again(message)
 	}
 	return a.box.Send(ctx, message, new(mailbox.Note)) // beside all traces
+}
+
+// operation is how the message was sent.
+func (a *Actor[M]) operation(message M) tracing.Operation {
+	if a.request != nil {
+		return a.request(message).operation()
+	}
+	return tracing.Send
 }
 
 // payload is the message as the user knows it.

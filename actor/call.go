@@ -64,23 +64,13 @@ func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	if err != nil {
 		return err
 	}
-	j := cast[S, R, M]{message}
-	life := s.actor.life.Load()
-	if !life.Traces() {
-		return s.actor.box.Send(ctx, j, nil)
-	}
-	ctx, sent := life.Sending(ctx, tracing.Cast, message)
-	err = s.actor.box.Send(ctx, j, &mailbox.Note{Trace: sent.Carrier()})
-	sent.End(err)
-	return err
+	return s.actor.box.Send(ctx, cast[S, R, M]{message}, nil)
 }
 
 // find gives the server behind a target, which may be nil.
 func find[S any](to Target[S]) (*Server[S], error) {
-	if to != nil {
-		if s := to.server(); s != nil {
-			return s, nil
-		}
+	if s, _ := to.(*Server[S]); s != nil {
+		return s, nil
 	}
 	return nil, &SendError{Path: "nil", Err: ErrNoProc}
 }
@@ -249,10 +239,10 @@ func (c cast[S, R, M]) fail(string, failure)         {}
 
 func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	_, err := c.message.Handle(ctx, sv.state)
-	sv.outcome = err
 	if err == nil {
 		return nil
 	}
+	sv.outcome = err
 	if rest, ok := err.(*continuation); ok {
 		return sv.goOn(ctx, rest)
 	}

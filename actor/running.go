@@ -169,11 +169,7 @@ func (r *running[M]) around(receive func(context.Context, M) error) func(context
 		bare = false
 		inner := receive
 		receive = func(ctx context.Context, message M) error {
-			operation := tracing.Send
-			if r.actor.request != nil {
-				operation = r.actor.request(message).operation()
-			}
-			ctx = r.trace(ctx, operation, message)
+			ctx = r.trace(ctx, r.actor.operation(message), message)
 			err := inner(ctx, message)
 			if _, chosen := exit.Chosen(err); err == nil || chosen {
 				r.endSpan(err)

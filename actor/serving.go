@@ -32,7 +32,7 @@ type job[S any] interface {
 type serving[S any] struct {
 	server  *Server[S]
 	state   *S
-	outcome error // of the handler that returned last
+	outcome error // what a handler has failed with, for its span
 
 	mu      sync.Mutex
 	waiting map[waiting]struct{} // calls to be answered after their handler has returned; nil after the end
@@ -43,6 +43,12 @@ type waiting interface {
 	// serverEnded is told that the server has ended, orderly if its cleanup did
 	// not fail.
 	serverEnded(path string, reason exit.Reason, orderly bool)
+}
+
+func (sv *serving[S]) takeOutcome() error {
+	outcome := sv.outcome
+	sv.outcome = nil
+	return outcome
 }
 
 // answerLater adds a call to those that are answered at the end at the latest.
@@ -68,7 +74,7 @@ func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close fu
 	b := Behavior[job[S]]{
 		Receive: sv.receive(),
 		ended:   sv.ended,
-		outcome: func() error { return sv.outcome },
+		outcome: sv.takeOutcome,
 	}
 	if proceed != nil {
 		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }

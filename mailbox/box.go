@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -99,7 +100,15 @@ func (b *box[M]) replaceOldest(e Envelope[M]) {
 	}
 }
 
+// waitForRoom first gives the receiver its turn, once: often that is all it needs.
 func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
+	runtime.Gosched()
+	select {
+	case b.channel <- e:
+		b.delivered()
+		return nil
+	default:
+	}
 	gate := b.gate.Load()
 	if gate == nil {
 		made := make(chan struct{})
