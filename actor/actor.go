@@ -123,6 +123,10 @@ type Behavior[M any] struct {
 
 	// outcome, if set, is how the handler that returned last ended.
 	outcome func() error
+
+	// settled, if set, is given what a handler may call to say that the message in
+	// hand is handled, before it returns. It is false if the incarnation is abandoned.
+	settled func(settle func() bool)
 }
 
 func (b Behavior[M]) check(o Options) error {
@@ -163,6 +167,7 @@ type Actor[M any] struct {
 	// messages.
 	request func(M) request
 	again   func(M) M
+	forget  func() // drops what belongs to a life in a tree; nil if that is nothing
 }
 
 // New makes an actor. open makes the behavior of each incarnation, fresh: what
@@ -254,6 +259,9 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	attached := cell.Attach(func() incarnation.Hooks {
 		r.in = a.box.Receive(behavior.Loop == nil)
 		r.in.Incarnation = cell.Number()
+		if behavior.settled != nil {
+			behavior.settled(r.in.Settle)
+		}
 		return r.hooks()
 	})
 	if !attached { // too late: a successor may have the mailbox by now
@@ -282,6 +290,9 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
 		defer a.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
 		a.box.Close()
+		if a.forget != nil {
+			a.forget()
+		}
 	})
 	return nil
 }

@@ -33,11 +33,21 @@ type running[M any] struct {
 func (r *running[M]) hooks() incarnation.Hooks {
 	return incarnation.Hooks{
 		Self:    r.actor.self,
+		Handler: r,
 		Stop:    r.stop,
 		Kill:    func() { r.in.Stop(false) },
 		Abandon: r.abandon,
 		Holding: r.holding,
 	}
+}
+
+// handling is the message in hand, nil if there is none. It is asked on the
+// incarnation's own goroutine.
+func (r *running[M]) handling() any {
+	if message, ok := r.in.InHand(); ok {
+		return message
+	}
+	return nil
 }
 
 func (r *running[M]) stop(final bool) {
@@ -257,6 +267,7 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	if message, ok := r.in.InHand(); ok && r.actor.request != nil {
 		request := r.actor.request(message)
 		request.fail(r.actor.Path(), failure{ErrEnded, reason})
+		request.handled()
 		if request.operation() == tracing.Call {
 			retries = 0
 		}

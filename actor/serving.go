@@ -16,6 +16,7 @@ type request interface {
 	payload() any                // the message as the user knows it
 	gone() bool                  // the caller has left: nobody wants the answer
 	fail(path string, f failure) // answers with a failure, unless there is an answer
+	handled() (deferred bool)    // is told that the handler is over
 }
 
 // job is a message to a server with state S, its types erased.
@@ -32,7 +33,8 @@ type job[S any] interface {
 type serving[S any] struct {
 	server  *Server[S]
 	state   *S
-	outcome error // what a handler has failed with, for its span
+	outcome error       // what a handler has failed with, for its span
+	settle  func() bool // says that the message in hand is handled; false if the incarnation is abandoned
 
 	mu      sync.Mutex
 	waiting map[waiting]struct{} // calls to be answered after their handler has returned; nil after the end
@@ -75,6 +77,7 @@ func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close fu
 		Receive: sv.receive(),
 		ended:   sv.ended,
 		outcome: sv.takeOutcome,
+		settled: func(settle func() bool) { sv.settle = settle },
 	}
 	if proceed != nil {
 		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }

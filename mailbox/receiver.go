@@ -320,6 +320,10 @@ func (in *Receiver[M]) Done() {
 	in.rest()
 }
 
+// Settle is Done for a message whose handler goes on for a moment. It is false if
+// the incarnation is abandoned: then the message is a dead letter already.
+func (in *Receiver[M]) Settle() bool { return in.rest() }
+
 // Begun is the number of messages that this incarnation has begun, and whether
 // the last of them is in hand.
 func (in *Receiver[M]) Begun() (n uint64, busy bool) {

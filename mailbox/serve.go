@@ -15,10 +15,10 @@ import (
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
 	for {
-		if in.stop.Load() == 0 && in.last&idle == 0 {
+		if in.stop.Load() == 0 && in.last != idle {
 			select {
 			case e := <-in.C:
-				next := in.last + one
+				next := in.last&^idle + one
 				in.hand[next/one&1] = e
 				if e.note != poke && in.word.CompareAndSwap(in.last, next) {
 					in.last = next
