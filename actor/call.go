@@ -154,7 +154,8 @@ func (c *call[S, R, M]) outcome() (R, error) {
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	if c.state.CompareAndSwap(unanswered, left) {
 		c.forgo()
-		return c.value, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
+		var none R // the value is the server's, who may be about to write it
+		return none, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
 	}
 	for c.state.Load() != answered { // it is this moment
 		<-c.told
