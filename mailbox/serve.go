@@ -15,23 +15,28 @@ import (
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
 	for {
-		if in.stop.Load() == 0 && in.last != idle {
+		var e Envelope[M]
+		ok := in.stop.Load() == 0 && in.last != idle
+		if ok {
 			select {
-			case e := <-in.C:
-				next := in.last&^idle + one
-				in.hand[next/one&1] = e
-				if e.note != poke && in.word.CompareAndSwap(in.last, next) {
-					in.last = next
-					if err := handle(ctx, e.message); err != nil {
-						return Message, err
-					}
-					continue
-				}
-				if !in.box.poked(e) {
-					in.mailbox.drop(in.noted(e), Interrupted)
-					return Stopped, nil
-				}
+			case e = <-in.C:
 			default:
+				e, ok = in.await(patience)
+			}
+		}
+		if ok {
+			next := in.last&^idle + one
+			in.hand[next/one&1] = e
+			if e.note != poke && in.word.CompareAndSwap(in.last, next) {
+				in.last = next
+				if err := handle(ctx, e.message); err != nil {
+					return Message, err
+				}
+				continue
+			}
+			if !in.box.poked(e) {
+				in.mailbox.drop(in.noted(e), Interrupted)
+				return Stopped, nil
 			}
 		}
 		message, got := in.Next(patience)
@@ -46,4 +51,13 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			return Message, err
 		}
 	}
+}
+
+// await rests and waits for what comes next, unless there is more to wait for. What
+// Next says of a stop holds here too: it is seen here, or it sends a poke after.
+func (in *Receiver[M]) await(patience time.Duration) (e Envelope[M], ok bool) {
+	if patience > 0 || in.stopped != nil || !in.rest() || in.stop.Load() != 0 {
+		return e, false
+	}
+	return <-in.C, true
 }
