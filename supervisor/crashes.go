@@ -82,27 +82,28 @@ func (l *loop) crashedInStop(m *member, r *runner, reason exit.Reason) {
 	if reason == nil || reason.Clean() || reason == exit.Killed {
 		return
 	}
-	m.crashed(reason, r)
+	l.crashed(m, reason, r)
 	l.decided(m, tracing.Crash{Decision: tracing.Stop})
 }
 
 // crashed begins the dossier of a member's incarnation; [loop.decided] ends it.
 // r is nil if none could begin.
-func (m *member) crashed(reason exit.Reason, r *runner) {
-	m.crash = &tracing.Crash{
+func (l *loop) crashed(m *member, reason exit.Reason, r *runner) {
+	past := l.remember(m)
+	past.crash = &tracing.Crash{
 		Head:     m.head(),
 		Reason:   reason,
 		InStart:  true,
-		Restarts: m.history[:len(m.history):len(m.history)],
+		Restarts: slices.Clip(past.history),
 	}
 	if r != nil {
-		r.describe(m.crash)
+		r.describe(past.crash)
 	}
 }
 
 // describe adds what the incarnation knows.
 func (r *runner) describe(c *tracing.Crash) {
-	c.InStart = r.phase.Load() == starting || r.upAt.IsZero()
+	c.InStart = r.phase.Load() == starting || r.upAt == 0
 	if !c.InStart {
 		c.Lived = r.lived()
 	}
@@ -116,11 +117,11 @@ func (r *runner) describe(c *tracing.Crash) {
 // decided tells of the crash of a member, if there is one that was not told yet,
 // now that it is known what follows: the decision, and what belongs to it.
 func (l *loop) decided(m *member, what tracing.Crash) {
-	if m.crash == nil {
+	if m.past == nil || m.past.crash == nil {
 		return
 	}
-	c := *m.crash
-	m.crash = nil
+	c := *m.past.crash
+	m.past.crash = nil
 	c.Decision, c.Attempt, c.Delay, c.Why = what.Decision, what.Attempt, what.Delay, what.Why
 	m.life.Crash(c, l.tree.crashes.keep)
 }

@@ -29,6 +29,8 @@ type loop struct {
 	gone   chan struct{} // closed when no request will be answered any more
 	why    exit.Reason   // set before gone is closed: why not
 	delays delays
+	heard  func(*runner) // notify
+	usual  *Spec         // of the last child that has no backoff of its own
 
 	lookout lookout // for children that are stuck
 
@@ -66,6 +68,7 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		unhooked: make(chan struct{}),
 		byName:   make(map[string]*member),
 	}
+	l.heard = l.notify
 	if l.events == nil {
 		l.events = tracing.From(cell).Tracing()
 	}

@@ -40,6 +40,8 @@ func nodeOf(child Child) *node {
 		return &s.node
 	case *Dynamic:
 		return &s.node
+	case *node: // as the root of a tree
+		return s
 	}
 	return nil
 }
@@ -198,8 +200,12 @@ func (n *node) kept(l *loop) []*member {
 func (l *loop) inherit(child Child, m *member, from *loop) *member {
 	heir := l.newMember(child, m.name, true)
 	from.mu.Lock()
-	heir.number, heir.reason, heir.history = m.number, m.reason, slices.Clone(m.history)
+	heir.number, heir.reason = m.number, m.reason
+	history := slices.Clone(m.history())
 	from.mu.Unlock()
+	if history != nil {
+		l.remember(heir).history = history
+	}
 	heir.life = m.life
 	if scope := m.scope.Load(); scope != nil && scope.Sealed() {
 		m.gone(exit.Killed)

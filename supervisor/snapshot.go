@@ -107,7 +107,7 @@ func (l *loop) snapshots() []Snapshot {
 			State:       m.state,
 			Incarnation: m.number,
 			Reason:      m.reason,
-			Restarts:    slices.Clone(m.history),
+			Restarts:    slices.Clone(m.history()),
 			Stuck:       m.watched.stuckFor(m),
 		}
 		runners[i] = m.current
@@ -121,7 +121,7 @@ func (l *loop) snapshots() []Snapshot {
 
 // look adds what the incarnation itself knows, if there is one.
 func (s *Snapshot) look(m *member, r *runner) {
-	below := nodeOf(m.spec.Child)
+	below := nodeOf(m.child)
 	s.Supervisor = below != nil
 	switch {
 	case r == nil && below != nil:

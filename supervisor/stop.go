@@ -27,6 +27,15 @@ type stopping struct {
 	act      tracing.Act
 }
 
+// stopping is the stop of an incarnation, which is about to begin if there is none
+// yet.
+func (r *runner) stopping() *stopping {
+	if r.stop == nil {
+		r.stop = new(stopping)
+	}
+	return r.stop
+}
+
 // stopAll stops all members when the supervisor ends: one after the other, last
 // first, or for a Dynamic all at once (S82, S83). Their mailboxes close only if
 // no incarnation of the supervisor will follow.
@@ -104,10 +113,10 @@ func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int
 // ask begins the stop of a member's incarnation.
 func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	r := m.current
-	if !r.stop.byItself { // else its time has begun already
+	s := r.stopping()
+	if !s.byItself { // else its time has begun already
 		r.limit(m.spec.Shutdown)
 	}
-	s := &r.stop
 	s.byItself = false
 	s.asked = time.Now()
 	m.notice(s.asked)
@@ -123,7 +132,7 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 
 // limit says how long an incarnation has to end from now on.
 func (r *runner) limit(shutdown Shutdown) {
-	s := &r.stop
+	s := r.stop
 	now := time.Now()
 	grace := killGrace * time.Duration(1+r.height())
 	switch {
@@ -141,7 +150,7 @@ func (r *runner) limit(shutdown Shutdown) {
 // come again; zero for never.
 func (l *loop) press(m *member, final bool) (again time.Time) {
 	r := m.current
-	s := &r.stop
+	s := r.stop
 	switch {
 	case r.dead():
 		l.stopped(m, final)
@@ -162,7 +171,7 @@ func (l *loop) press(m *member, final bool) (again time.Time) {
 // hurry kills an incarnation whose time is nearly over. It says when to come
 // again, zero for never, and whether the time is over.
 func (l *loop) hurry(r *runner) (again time.Time, over bool) {
-	s := &r.stop
+	s := r.stop
 	now := time.Now()
 	if !l.killed.IsZero() { // everything below was killed, and gets its grace
 		s.killed = true
@@ -241,5 +250,5 @@ func (l *loop) awaitEnds(until time.Time, final bool) (ends int) {
 
 // isStopping says whether the incarnation was asked to stop, and is awaited.
 func (r *runner) isStopping() bool {
-	return r.member.current == r && !r.stop.asked.IsZero() && !r.stop.byItself
+	return r.member.current == r && r.stop != nil && !r.stop.asked.IsZero() && !r.stop.byItself
 }

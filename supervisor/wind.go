@@ -37,7 +37,7 @@ func (l *loop) windDown(r *runner) {
 // to be abandoned because its time is over.
 func (l *loop) wind(m *member) (again time.Time, abandoned bool) {
 	r := m.current
-	s := &r.stop
+	s := r.stopping()
 	if s.asked.IsZero() {
 		s.byItself, s.asked = true, time.Now()
 		m.notice(s.asked)

@@ -71,11 +71,18 @@ type (
 // contexts descend from parent, which gives the values and, when it ends, kills
 // the incarnation.
 func New(parent context.Context, scope *Scope, number int, terms Terms) *Cell {
-	c := &Cell{scope: scope, number: number, terms: terms}
-	c.Init(parent)
+	c := new(Cell)
+	c.Init(parent, scope, number, terms)
+	return c
+}
+
+// Init is New for a cell that is part of something else. It must not be copied
+// from then on.
+func (c *Cell) Init(parent context.Context, scope *Scope, number int, terms Terms) {
+	c.scope, c.number, c.terms = scope, number, terms
+	c.Lazy.Init(parent)
 	c.work.Init(parent)
 	c.work.cell = c
-	return c
 }
 
 // From gives the incarnation whose context ctx is or descends from, nil if
