@@ -89,32 +89,25 @@ func (r *runner) launch() { go r.start() }
 // stack, which is two kilobytes unless it ever needs more.
 func (r *runner) start() {
 	pprof.SetGoroutineLabels(r.labelled())
-	r.begin()
-	r.live()
-}
-
-// begin runs Start.
-func (r *runner) begin() {
 	returned := false
 	defer func() { // a sink may leave by Goexit when it is told that the root has started
 		if !returned {
 			r.live()
 		}
 	}()
-	r.cell.Protect(r.open, r.started)
+	r.cell.Protect(func() error {
+		if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
+			return exit.Killed
+		}
+		run, err := r.member.child.Start(&r.cell)
+		if err != nil {
+			return startError{r.cell.Reason(err)}
+		}
+		r.run = run
+		return nil
+	}, r.started)
 	returned = true
-}
-
-func (r *runner) open() error {
-	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
-		return exit.Killed
-	}
-	run, err := r.member.child.Start(&r.cell)
-	if err != nil {
-		return startError{r.cell.Reason(err)}
-	}
-	r.run = run
-	return nil
+	r.live()
 }
 
 // startError keeps an error of Start from being read as the reason of an end:
@@ -148,32 +141,10 @@ func (r *runner) live() {
 	if r.run == nil {
 		return
 	}
-	parked := false
-	r.cell.Protect(func() error {
-		for {
-			err := r.run()
-			p, ok := err.(parker)
-			if !ok {
-				return err
-			}
-			if parked = p.Park(r.wake); parked {
-				return nil
-			}
-		}
-	}, func(reason exit.Reason) {
-		if !parked {
-			r.end(over, reason)
-		}
-	})
+	r.cell.Live(r.run, r.wake, r.ended)
 }
 
-// parker is what run may return to give its goroutine back for a while: Park
-// arms wake, which starts run again, and says whether the goroutine may go;
-// false means that work has arrived.
-type parker interface {
-	error
-	Park(wake func()) bool
-}
+func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
 
 func (r *runner) wake() { go r.resume() }
 

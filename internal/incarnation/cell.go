@@ -142,15 +142,15 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 		c.mu.Unlock()
 		return false
 	}
-	hooks := prepare()
-	c.hooks, c.attached = hooks, true
-	stop, killed := c.asked.Load(), c.killed
+	c.hooks, c.attached = prepare(), true
+	stop, kill := c.hooks.Stop, c.hooks.Kill
+	asked, killed := c.asked.Load(), c.killed
 	c.mu.Unlock()
-	if stop != notAsked && hooks.Stop != nil {
-		hooks.Stop(stop == askedFinally)
+	if asked != notAsked && stop != nil {
+		stop(asked == askedFinally)
 	}
-	if killed && hooks.Kill != nil {
-		hooks.Kill()
+	if killed && kill != nil {
+		kill()
 	}
 	return true
 }
@@ -358,22 +358,4 @@ func (c *Cell) Reason(err error) exit.Reason {
 		cause = exit.Killed
 	}
 	return exit.OfStopped(err, cause)
-}
-
-// Protect runs f and calls end once with the reason for its end: what it
-// returned, the panic that left it, or Goexit. In the last case the goroutine
-// ends when end has returned. This is the one place where code of users is
-// recovered from.
-func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
-	reason := exit.Goexit
-	defer func() {
-		if value := recover(); value != nil {
-			if c.terms.CrashOnPanic {
-				panic(value) // who must crash, crashes here, with the stack below
-			}
-			reason = exit.Recovered(value)
-		}
-		end(reason)
-	}()
-	reason = c.Reason(f())
 }
