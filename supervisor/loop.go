@@ -219,7 +219,10 @@ func (l *loop) turn() {
 	}
 	l.look() // here too, for a loop that never has to wait
 	if len(l.held) == 0 {
-		l.held = slices.Concat(l.delays.due(time.Now()), l.queue.take())
+		l.held = l.queue.take()
+		if len(l.delays) > 0 {
+			l.held = append(l.delays.due(time.Now()), l.held...)
+		}
 	}
 	if len(l.held) == 0 {
 		l.wait(l.delays.next())

@@ -55,6 +55,18 @@ type past struct {
 	delayed int // the number of the last plan that waits for its time
 }
 
+// add adds a decision to the history. Those who have seen it keep what they saw: what
+// is behind that is new to them, and when there is no more room there is a new one.
+func (p *past) add(decision tracing.Restarting) {
+	if len(p.history) == historyLength {
+		p.history = p.history[1:]
+	}
+	if len(p.history) == cap(p.history) {
+		p.history = append(make([]tracing.Restarting, 0, 2*historyLength), p.history...)
+	}
+	p.history = append(p.history, decision)
+}
+
 // history are the last few decisions to restart it, oldest first.
 func (m *member) history() []tracing.Restarting {
 	if m.past == nil {

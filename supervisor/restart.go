@@ -75,13 +75,9 @@ func (l *loop) restart(m *member, lived time.Duration) {
 	}
 	past.attempt++
 	decision := tracing.Restarting{Head: m.head(), Attempt: past.attempt, Delay: delay, Reason: m.reason}
-	history := past.history
-	if len(history) == historyLength { // a new one: crashes that were told keep the old
-		history = append(make([]tracing.Restarting, 0, historyLength), history[1:]...)
-	}
-	history = append(history, decision)
 	l.mu.Lock()
-	m.state, past.history = Restarting, history
+	m.state = Restarting
+	past.add(decision)
 	l.mu.Unlock()
 	m.pending++
 	l.decided(m, tracing.Crash{Decision: tracing.Restart, Attempt: past.attempt, Delay: delay})
