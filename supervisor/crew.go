@@ -91,7 +91,7 @@ func (r *runner) left(reason exit.Reason) {
 
 // fails says whether a reason is a failure, and not just obedience.
 func (r *runner) fails(reason exit.Reason) bool {
-	return !reason.Clean() && error(reason) != context.Cause(&r.cell)
+	return !reason.Clean() && error(reason) != r.cell.Cause()
 }
 
 // ending says whether the incarnation ends by itself, although goroutines of it

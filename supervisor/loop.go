@@ -29,6 +29,7 @@ type loop struct {
 	gone   chan struct{} // closed when no request will be answered any more
 	why    exit.Reason   // set before gone is closed: why not
 	delays delays
+	alarm  alarm
 	heard  func(*runner) // notify
 	usual  *Spec         // of the last child that has no backoff of its own
 
@@ -184,6 +185,7 @@ func (l *loop) release() {
 	}
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
+	l.alarm.off()
 	l.queue.close()
 }
 
@@ -246,7 +248,7 @@ func (l *loop) turn() {
 
 // ordered is the reason that the supervisor was asked to end with.
 func (l *loop) ordered() exit.Reason {
-	cause := context.Cause(l.cell)
+	cause := l.cell.Cause()
 	if cause == nil { // a kill ends the context of the work first
 		cause = context.Cause(l.kill)
 	}
@@ -269,23 +271,11 @@ func (l *loop) notify(r *runner) {
 }
 
 // wait waits for a nudge, a point in time (zero for none), or the kill of the
-// supervisor. It may come back before, when it has looked at watched children.
+// supervisor, which is passed on with a nudge. It may come back before.
 func (l *loop) wait(until time.Time) {
-	until = earlier(until, l.lookout.next)
-	var timeout <-chan time.Time
-	if !until.IsZero() {
-		timer := time.NewTimer(time.Until(until))
-		defer timer.Stop()
-		timeout = timer.C
-	}
-	var kill <-chan struct{}
-	if l.killed.IsZero() {
-		kill = l.kill.Done()
-	}
-	select {
-	case <-l.queue.wake:
-	case <-timeout:
-	case <-kill:
+	l.alarm.set(earlier(until, l.lookout.next), l.queue.nudge)
+	<-l.queue.wake
+	if l.killed.IsZero() && l.kill.Err() != nil {
 		l.killed = time.Now()
 		l.asked.Store(true)
 	}

@@ -353,7 +353,7 @@ func (c *Cell) Reason(err error) exit.Reason {
 	if c.Err() == nil {
 		return exit.Of(err)
 	}
-	cause, ok := context.Cause(c).(exit.Reason)
+	cause, ok := c.Cause().(exit.Reason)
 	if !ok { // only contexts of ours are above; they end with reasons
 		cause = exit.Killed
 	}
