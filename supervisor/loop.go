@@ -25,7 +25,9 @@ type loop struct {
 	events *tracing.Tracing // for the children
 	window strategy.Window
 	queue  *queue
-	held   []any         // taken from the queue while something else was awaited; dealt with first
+	held   []any         // taken from the queue and not dealt with, also while something else was awaited
+	taken  []any         // where these were, for the next; held is empty then
+	ends   []any         // the same for awaitEnds
 	gone   chan struct{} // closed when no request will be answered any more
 	why    exit.Reason   // set before gone is closed: why not
 	delays delays
@@ -221,7 +223,8 @@ func (l *loop) turn() {
 	}
 	l.look() // here too, for a loop that never has to wait
 	if len(l.held) == 0 {
-		l.held = l.queue.take()
+		l.taken = l.queue.take(l.taken)
+		l.held = l.taken
 		if len(l.delays) > 0 {
 			l.held = append(l.delays.due(time.Now()), l.held...)
 		}

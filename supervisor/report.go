@@ -131,6 +131,14 @@ func (m *member) notice(now time.Time) {
 	}
 }
 
+// noticeBusy is notice for what has a message in hand now, for when the others of a
+// crowd are asked before it.
+func (m *member) noticeBusy() {
+	if r := m.current; r != nil && r.cell.Holding().Busy {
+		m.notice(time.Now())
+	}
+}
+
 // same says whether an incarnation has had the same thing in hand at two moments.
 func same(a, b incarnation.Hand) bool {
 	return a.Phase == b.Phase && a.Begun == b.Begun && a.Busy == b.Busy

@@ -75,7 +75,7 @@ func (n *node) snapshot() Snapshot {
 	}
 	if l == nil {
 		if last := n.last.Load(); last != nil {
-			s.Incarnation = last.Incarnation
+			s.Incarnation = last.cell.Number()
 		}
 		if r := n.root.Load(); r != nil && r.ended() {
 			s.Reason = r.reason
@@ -144,7 +144,7 @@ func (s *Snapshot) look(m *member, r *runner) {
 // incarnation left them.
 func (n *node) resting(path string) (children []Snapshot) {
 	if last := n.last.Load(); last != nil {
-		return slices.Clone(last.Children)
+		return last.snapshots()
 	}
 	for _, child := range n.children {
 		name, err := nameOf(child)
