@@ -364,8 +364,8 @@ func TestDeferredAnswerForACallerWhoHasLeftIsForgotten(t *testing.T) {
 			s := actor.NewServer("s", openState)
 			plant(t, s)
 			works := make(chan context.Context, 1)
-			kept := func() weak.Pointer[state] {
-				big := &state{7}
+			kept := func() weak.Pointer[large] {
+				big := &large{n: 7}
 				_, err := actor.Call(timeout(t, time.Second), s, do(func(ctx context.Context, _ *state) (int, error) {
 					if late {
 						<-ctx.Done()
@@ -390,6 +390,13 @@ func TestDeferredAnswerForACallerWhoHasLeftIsForgotten(t *testing.T) {
 }
 
 type keyOf string
+
+// large is not one of those small values that share a place in memory, and are
+// collected with it.
+type large struct {
+	n    int
+	room [64]byte
+}
 
 func timeout(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // maxFrames bounds how much of a panicking stack is kept. A stack overflow
@@ -25,10 +26,15 @@ type Panic struct {
 // Call it in the deferred function that recovers, while the stack of the panic
 // is still there.
 func Recovered(value any) *Panic {
-	var pcs [maxFrames]uintptr
+	pcs := room.Get().(*[maxFrames]uintptr)
+	defer room.Put(pcs)
 	n := runtime.Callers(2, pcs[:])
 	return &Panic{Value: value, pcs: slices.Clone(pcs[:n])}
 }
+
+// room is where stacks are taken down: on the stack itself it would make the
+// goroutines of most crashes grow theirs, which takes longer than all else here.
+var room = sync.Pool{New: func() any { return new([maxFrames]uintptr) }}
 
 // Error is "panic: " and the value.
 func (p *Panic) Error() string { return "panic: " + text(p.Value) }

@@ -1,7 +1,7 @@
 package supervisor
 
 import (
-	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -38,8 +38,9 @@ func (n *node) Crashes() []tracing.Crash {
 
 // crashes is what a tree remembers of its crashes.
 type crashes struct {
-	mu   sync.Mutex
-	kept []*tracing.Crash // oldest first; never changed
+	mu     sync.Mutex
+	kept   []*tracing.Crash // oldest first; never changed
+	number map[string]int   // of them by path
 }
 
 // keep adds a crash, and forgets the oldest of the same child or of all if there
@@ -47,20 +48,25 @@ type crashes struct {
 func (c *crashes) keep(crash tracing.Crash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	oldest, same := 0, 0
-	for i, k := range slices.Backward(c.kept) {
-		if k.Path == crash.Path {
-			oldest = i
-			same++
-		}
-	}
 	switch {
-	case same >= KeptCrashesPerChild:
-		c.kept = slices.Delete(c.kept, oldest, oldest+1)
+	case c.number[crash.Path] >= KeptCrashesPerChild:
+		c.forget(slices.IndexFunc(c.kept, func(k *tracing.Crash) bool { return k.Path == crash.Path }))
 	case len(c.kept) >= KeptCrashes:
-		c.kept = slices.Delete(c.kept, 0, 1)
+		c.forget(0)
+	}
+	if c.number == nil {
+		c.number = make(map[string]int)
 	}
 	c.kept = append(c.kept, &crash)
+	c.number[crash.Path]++
+}
+
+func (c *crashes) forget(i int) {
+	path := c.kept[i].Path
+	if c.number[path]--; c.number[path] == 0 {
+		delete(c.number, path)
+	}
+	c.kept = slices.Delete(c.kept, i, i+1)
 }
 
 // below are those of the child at path and all below it.
@@ -82,45 +88,54 @@ func (l *loop) crashedInStop(m *member, r *runner, reason exit.Reason) {
 	if reason == nil || reason.Clean() || reason == exit.Killed {
 		return
 	}
-	m.crashed(reason, r)
+	l.crashed(m, reason, r)
 	l.decided(m, tracing.Crash{Decision: tracing.Stop})
 }
 
 // crashed begins the dossier of a member's incarnation; [loop.decided] ends it.
 // r is nil if none could begin.
-func (m *member) crashed(reason exit.Reason, r *runner) {
-	m.crash = &tracing.Crash{
+func (l *loop) crashed(m *member, reason exit.Reason, r *runner) {
+	past := l.remember(m)
+	past.crash = &tracing.Crash{
 		Head:     m.head(),
 		Reason:   reason,
 		InStart:  true,
-		Restarts: m.history[:len(m.history):len(m.history)],
+		Restarts: slices.Clip(past.history),
 	}
 	if r != nil {
-		r.describe(m.crash)
+		r.describe(past.crash)
 	}
 }
 
 // describe adds what the incarnation knows.
 func (r *runner) describe(c *tracing.Crash) {
-	c.InStart = r.phase.Load() == starting || r.upAt.IsZero()
+	c.InStart = r.phase.Load() == starting || r.upAt == 0
 	if !c.InStart {
 		c.Lived = r.lived()
 	}
 	last := r.cell.Last()
 	c.Waiting = last.Waiting
 	if last.InHand {
-		c.Message, c.MessageType = last.Message, fmt.Sprintf("%T", last.Message)
+		c.Message, c.MessageType = last.Message, typeName(last.Message)
 	}
 }
 
 // decided tells of the crash of a member, if there is one that was not told yet,
 // now that it is known what follows: the decision, and what belongs to it.
 func (l *loop) decided(m *member, what tracing.Crash) {
-	if m.crash == nil {
+	if m.past == nil || m.past.crash == nil {
 		return
 	}
-	c := *m.crash
-	m.crash = nil
+	c := *m.past.crash
+	m.past.crash = nil
 	c.Decision, c.Attempt, c.Delay, c.Why = what.Decision, what.Attempt, what.Delay, what.Why
 	m.life.Crash(c, l.tree.crashes.keep)
+}
+
+// typeName is the name of a value's type, as fmt has it.
+func typeName(value any) string {
+	if value == nil {
+		return "<nil>"
+	}
+	return reflect.TypeOf(value).String()
 }

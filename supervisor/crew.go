@@ -38,7 +38,7 @@ import (
 // in which [errors.Is] finds the reason.
 func Go(ctx context.Context, f func(ctx context.Context) error) error {
 	r, _ := ctx.Value(runnerKey{}).(*runner)
-	if r == nil || r.member == nil || nodeOf(r.child) != nil { // a supervisor has no work of its own
+	if r == nil || nodeOf(r.member.child) != nil { // a supervisor has no work of its own
 		return ErrUnsupervised
 	}
 	return r.spawn(ctx, f)
@@ -64,7 +64,7 @@ func (r *runner) spawn(values context.Context, f func(context.Context) error) er
 	}
 	if r.cell.Err() != nil || !r.crew.Load().join() {
 		<-r.cell.Done() // which is closed by now, or this moment
-		return &ChildError{Path: r.cell.Scope().Path(), Op: "go", Err: incarnation.Ended(r.cell)}
+		return &ChildError{Path: r.cell.Scope().Path(), Op: "go", Err: incarnation.Ended(&r.cell)}
 	}
 	ctx, end := r.cell.Beside(values)
 	go func() {
@@ -91,7 +91,7 @@ func (r *runner) left(reason exit.Reason) {
 
 // fails says whether a reason is a failure, and not just obedience.
 func (r *runner) fails(reason exit.Reason) bool {
-	return !reason.Clean() && error(reason) != context.Cause(r.cell)
+	return !reason.Clean() && error(reason) != r.cell.Cause()
 }
 
 // ending says whether the incarnation ends by itself, although goroutines of it

@@ -58,8 +58,8 @@ func TestNewsOfAFailure(t *testing.T) {
 
 // The supervisor gives up an incarnation that was given up with the supervisor.
 func TestAbandonedTwice(t *testing.T) {
-	tree := newTree(nil)
-	r := &runner{cell: incarnation.New(t.Context(), incarnation.NewScope("root/c"), 1, incarnation.Terms{}), tree: tree}
+	tree := newTree(t.Context(), nil)
+	r := newRunner(t.Context(), &member{}, incarnation.NewScope("root/c"), 1, incarnation.Terms{}, tree, nil)
 	for i, want := range []bool{true, false} {
 		if got := tree.abandon(r, overdue{}); got != want {
 			t.Errorf("abandon, time %d: got %v, want %v", i+1, got, want)
@@ -85,8 +85,8 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 			tree.done(r)
 		},
 	} {
-		tree := newTree(nil)
-		r := &runner{cell: incarnation.New(t.Context(), incarnation.NewScope("root/c"), 1, incarnation.Terms{}), tree: tree}
+		tree := newTree(t.Context(), nil)
+		r := newRunner(t.Context(), &member{}, incarnation.NewScope("root/c"), 1, incarnation.Terms{}, tree, nil)
 		looks := false
 		lost := 0
 		r.cell.Attach(func() incarnation.Hooks {
@@ -107,9 +107,9 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 // Where goroutines wait long for their turn, the shutdown time may be over before
 // an incarnation has begun. Its Start would run beside that of its successor.
 func TestS194_AbandonedBeforeItBegins(t *testing.T) {
-	tree, began, notified := newTree(nil), false, false
+	tree, began, notified := newTree(t.Context(), nil), false, false
 	child := starts{Func("c", nil), func() { began = true }}
-	r := newRunner(t.Context(), child, incarnation.NewScope("root/c"), 1, incarnation.Terms{}, tree, nil, func(*runner) { notified = true })
+	r := newRunner(t.Context(), &member{child: child}, incarnation.NewScope("root/c"), 1, incarnation.Terms{}, tree, func(*runner) { notified = true })
 	tree.abandon(r, overdue{})
 	r.start()
 	if began || notified || len(tree.lost(true)) != 0 {

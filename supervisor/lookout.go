@@ -216,7 +216,7 @@ func (w *lookout) leave(c *concern) {
 // opens is told that the Start of a member begins.
 func (w *lookout) opens(m *member) {
 	if m.watched != nil && m.watched.limits.Start > 0 {
-		w.opening, w.patient = m, m.current.began.Add(m.watched.limits.Start)
+		w.opening, w.patient = m, m.current.began.time().Add(m.watched.limits.Start)
 		w.next = earlier(w.next, w.patient)
 	}
 }
@@ -263,9 +263,9 @@ func (l *loop) look() {
 	if m := w.opening; m != nil && !w.patient.IsZero() && !now.Before(w.patient) {
 		w.patient = time.Time{}
 		if r := m.current; r != nil && r.cell.Starting() {
-			m.watched.start = r.began
+			m.watched.start = r.began.time()
 			l.showStuck(m)
-			all = append(all, news{m, tracing.StuckInStart, now.Sub(r.began), false})
+			all = append(all, news{m, tracing.StuckInStart, r.began.since(), false})
 		}
 	}
 	for kind, r := range w.rounds {

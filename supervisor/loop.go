@@ -25,10 +25,15 @@ type loop struct {
 	events *tracing.Tracing // for the children
 	window strategy.Window
 	queue  *queue
-	held   []any         // taken from the queue while something else was awaited; dealt with first
+	held   []any         // taken from the queue and not dealt with, also while something else was awaited
+	taken  []any         // where these were, for the next; held is empty then
+	ends   []any         // the same for awaitEnds
 	gone   chan struct{} // closed when no request will be answered any more
 	why    exit.Reason   // set before gone is closed: why not
 	delays delays
+	alarm  alarm
+	heard  func(*runner) // notify
+	usual  *Spec         // of the last child that has no backoff of its own
 
 	lookout lookout // for children that are stuck
 
@@ -66,6 +71,7 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		unhooked: make(chan struct{}),
 		byName:   make(map[string]*member),
 	}
+	l.heard = l.notify
 	if l.events == nil {
 		l.events = tracing.From(cell).Tracing()
 	}
@@ -181,6 +187,7 @@ func (l *loop) release() {
 	}
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
+	l.alarm.off()
 	l.queue.close()
 }
 
@@ -216,7 +223,11 @@ func (l *loop) turn() {
 	}
 	l.look() // here too, for a loop that never has to wait
 	if len(l.held) == 0 {
-		l.held = slices.Concat(l.delays.due(time.Now()), l.queue.take())
+		l.taken = l.queue.take(l.taken)
+		l.held = l.taken
+		if len(l.delays) > 0 {
+			l.held = append(l.delays.due(time.Now()), l.held...)
+		}
 	}
 	if len(l.held) == 0 {
 		l.wait(l.delays.next())
@@ -240,7 +251,7 @@ func (l *loop) turn() {
 
 // ordered is the reason that the supervisor was asked to end with.
 func (l *loop) ordered() exit.Reason {
-	cause := context.Cause(l.cell)
+	cause := l.cell.Cause()
 	if cause == nil { // a kill ends the context of the work first
 		cause = context.Cause(l.kill)
 	}
@@ -263,23 +274,11 @@ func (l *loop) notify(r *runner) {
 }
 
 // wait waits for a nudge, a point in time (zero for none), or the kill of the
-// supervisor. It may come back before, when it has looked at watched children.
+// supervisor, which is passed on with a nudge. It may come back before.
 func (l *loop) wait(until time.Time) {
-	until = earlier(until, l.lookout.next)
-	var timeout <-chan time.Time
-	if !until.IsZero() {
-		timer := time.NewTimer(time.Until(until))
-		defer timer.Stop()
-		timeout = timer.C
-	}
-	var kill <-chan struct{}
-	if l.killed.IsZero() {
-		kill = l.kill.Done()
-	}
-	select {
-	case <-l.queue.wake:
-	case <-timeout:
-	case <-kill:
+	l.alarm.set(earlier(until, l.lookout.next), l.queue.nudge)
+	<-l.queue.wake
+	if l.killed.IsZero() && l.kill.Err() != nil {
 		l.killed = time.Now()
 		l.asked.Store(true)
 	}

@@ -27,7 +27,8 @@ const historyLength = 8
 // member is a child and what has become of it. It belongs to the loop; fields
 // that a snapshot reads are written under the loop's mutex.
 type member struct {
-	spec  Spec
+	child Child // not a Spec
+	spec  *Spec // without the child; may be shared by many
 	name  string
 	path  string
 	fixed bool // named by the supervisor's constructor, not added while it runs
@@ -38,16 +39,56 @@ type member struct {
 	scope   atomic.Pointer[incarnation.Scope] // nil while the child is gone
 	current *runner                           // nil while there is no process
 	state   State
-	number  int // of the latest incarnation
+	number  int         // of the latest incarnation
+	reason  exit.Reason // why the last one ended, or would not start
+	pending int         // counts the plans that were made or called off; one with an older number is void
+
+	past *past // nil until it crashes or is to be restarted: most never are
+}
+
+// past is what a supervisor remembers of a child that had to be restarted.
+type past struct {
 	history []tracing.Restarting
 	crash   *tracing.Crash // that is still to be told, when it is known what follows
-
 	delays  strategy.Delays
 	attempt int
-	pending int         // counts the plans that were made or called off; one with an older number is void
-	delayed int         // the number of the last one that waits for its time
-	reason  exit.Reason // why the last incarnation ended, or would not start
+	delayed int // the number of the last plan that waits for its time
 }
+
+// add adds a decision to the history. Those who have seen it keep what they saw: what
+// is behind that is new to them, and when there is no more room there is a new one.
+func (p *past) add(decision tracing.Restarting) {
+	if len(p.history) == historyLength {
+		p.history = p.history[1:]
+	}
+	if len(p.history) == cap(p.history) {
+		p.history = append(make([]tracing.Restarting, 0, 2*historyLength), p.history...)
+	}
+	p.history = append(p.history, decision)
+}
+
+// history are the last few decisions to restart it, oldest first.
+func (m *member) history() []tracing.Restarting {
+	if m.past == nil {
+		return nil
+	}
+	return m.past.history
+}
+
+// remember makes the past of a member that has none yet.
+func (l *loop) remember(m *member) *past {
+	if m.past == nil {
+		past := &past{delays: strategy.NewDelays(m.spec.Backoff, l.node.policy.Healthy)}
+		l.mu.Lock()
+		m.past = past
+		l.mu.Unlock()
+	}
+	return m.past
+}
+
+// delayed says whether a restart of it waits for its time, or did when the plan was
+// called off.
+func (m *member) delayed() bool { return m.past != nil && m.past.delayed == m.pending }
 
 // gone ends the child's life: its mailbox closes, and whoever waits for it
 // hears.

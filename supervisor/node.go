@@ -18,9 +18,9 @@ type node struct {
 	dynamic  bool
 	children []Child // of a static supervisor, as constructed
 
-	loop atomic.Pointer[loop]     // the running incarnation
-	root atomic.Pointer[root]     // the tree of which this was or is the root
-	last atomic.Pointer[Snapshot] // number and children, as the last incarnation left them
+	loop atomic.Pointer[loop] // the running incarnation
+	root atomic.Pointer[root] // the tree of which this was or is the root
+	last atomic.Pointer[loop] // the last incarnation that has ended: its members are as it left them
 
 	// visible is the mutex of all incarnations: they share the members, and a
 	// snapshot may still look at them through one that has ended.
@@ -40,6 +40,8 @@ func nodeOf(child Child) *node {
 		return &s.node
 	case *Dynamic:
 		return &s.node
+	case *node: // as the root of a tree
+		return s
 	}
 	return nil
 }
@@ -198,8 +200,12 @@ func (n *node) kept(l *loop) []*member {
 func (l *loop) inherit(child Child, m *member, from *loop) *member {
 	heir := l.newMember(child, m.name, true)
 	from.mu.Lock()
-	heir.number, heir.reason, heir.history = m.number, m.reason, slices.Clone(m.history)
+	heir.number, heir.reason = m.number, m.reason
+	history := slices.Clone(m.history())
 	from.mu.Unlock()
+	if history != nil {
+		l.remember(heir).history = history
+	}
 	heir.life = m.life
 	if scope := m.scope.Load(); scope != nil && scope.Sealed() {
 		m.gone(exit.Killed)
@@ -212,7 +218,7 @@ func (l *loop) inherit(child Child, m *member, from *loop) *member {
 // while it ran are forgotten (S63).
 func (n *node) left(l *loop) {
 	if n.loop.Load() == l {
-		n.last.Store(&Snapshot{Incarnation: l.cell.Number(), Children: l.snapshots()})
+		n.last.Store(l)
 		n.loop.CompareAndSwap(l, nil)
 	}
 	incarnation.Each(l.added(), func(m *member) { m.gone(exit.Shutdown) })

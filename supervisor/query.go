@@ -15,7 +15,9 @@ func (n *node) ChildSpec(name string) (Spec, error) {
 	if m == nil {
 		return Spec{}, l.unknown("find", name)
 	}
-	return m.spec, nil // which does not change
+	spec := *m.spec // which does not change
+	spec.Child = m.child
+	return spec, nil
 }
 
 // Count is how many children a supervisor has (S106).

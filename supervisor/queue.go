@@ -35,14 +35,21 @@ func (q *queue) nudge() {
 	}
 }
 
-// take gives everything that has come.
-func (q *queue) take() []any {
+// take gives everything that has come. spent is what an earlier take gave and has
+// been dealt with: its room serves once more, unless a crowd has made it large.
+func (q *queue) take(spent []any) []any {
+	clear(spent)
+	if cap(spent) > mostSpent {
+		spent = nil
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items := q.items
-	q.items = nil
+	q.items = spent[:0]
 	return items
 }
+
+const mostSpent = 64
 
 // close refuses all further items and forgets those that were not dealt with.
 func (q *queue) close() {

@@ -96,7 +96,7 @@ func overdueNow(r *runner) overdue {
 	known := overdue{waiting: hand.Depth, phase: hand.Phase, since: time.Now()}
 	switch {
 	case hand.Phase == incarnation.Starting:
-		known.since = r.began
+		known.since = r.began.time()
 	case !hand.Since.IsZero():
 		known.since = hand.Since
 	}
@@ -125,9 +125,17 @@ func (m *member) notice(now time.Time) {
 	if r == nil {
 		return
 	}
-	s, hand := &r.stop, r.cell.Holding()
+	s, hand := r.stopping(), r.cell.Holding()
 	if s.since.IsZero() || !hand.Busy || !same(s.before, hand) {
 		s.before, s.since = hand, earlier(now, m.watched.busySince(r, hand))
+	}
+}
+
+// noticeBusy is notice for what has a message in hand now, for when the others of a
+// crowd are asked before it.
+func (m *member) noticeBusy() {
+	if r := m.current; r != nil && r.cell.Holding().Busy {
+		m.notice(time.Now())
 	}
 }
 

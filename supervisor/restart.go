@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -23,9 +24,11 @@ func (l *loop) conclude(m *member, reason exit.Reason) {
 	r, lived := m.current, m.current.lived()
 	l.lost(m, reason)
 	if !reason.Clean() {
-		m.crashed(reason, r)
+		l.crashed(m, reason, r)
 	}
-	m.life.Emit(tracing.Exited{Head: m.head(), Reason: reason, Lived: lived})
+	if m.life.Hears(slog.LevelDebug) {
+		m.life.Emit(tracing.Exited{Head: m.head(), Reason: reason, Lived: lived})
+	}
 	if !m.spec.Restart.Restarts(reason) {
 		l.decided(m, tracing.Crash{Decision: tracing.StayDown})
 		l.over(m, reason)
@@ -37,10 +40,10 @@ func (l *loop) conclude(m *member, reason exit.Reason) {
 
 // lived is how long the incarnation was up before it began to end.
 func (r *runner) lived() time.Duration {
-	if r.stop.asked.IsZero() {
-		return time.Since(r.upAt)
+	if r.stop == nil || r.stop.asked.IsZero() {
+		return r.upAt.since()
 	}
-	return max(0, r.stop.asked.Sub(r.upAt))
+	return max(0, r.stop.asked.Sub(r.upAt.time()))
 }
 
 // over deals with a child that has ended and is not to be restarted: its spec
@@ -61,26 +64,26 @@ func (l *loop) restart(m *member, lived time.Duration) {
 		l.giveUp(m, m.reason, nil)
 		return
 	}
-	delay, err := m.delays.Next(lived)
+	past := l.remember(m)
+	delay, err := past.delays.Next(lived)
 	if err != nil {
 		l.giveUp(m, m.reason, err)
 		return
 	}
-	if m.delays.Healthy(lived) {
-		m.attempt = 0
+	if past.delays.Healthy(lived) {
+		past.attempt = 0
 	}
+	past.attempt++
+	decision := tracing.Restarting{Head: m.head(), Attempt: past.attempt, Delay: delay, Reason: m.reason}
 	l.mu.Lock()
-	m.attempt++
 	m.state = Restarting
-	decision := tracing.Restarting{Head: m.head(), Attempt: m.attempt, Delay: delay, Reason: m.reason}
-	if len(m.history) == historyLength { // a new one: crashes that were told keep the old
-		m.history = append(make([]tracing.Restarting, 0, historyLength), m.history[1:]...)
-	}
-	m.history = append(m.history, decision)
+	past.add(decision)
 	l.mu.Unlock()
 	m.pending++
-	l.decided(m, tracing.Crash{Decision: tracing.Restart, Attempt: m.attempt, Delay: delay})
-	m.life.Emit(decision)
+	l.decided(m, tracing.Crash{Decision: tracing.Restart, Attempt: past.attempt, Delay: delay})
+	if m.life.Hears(slog.LevelInfo) {
+		m.life.Emit(decision)
+	}
 	l.stopSiblings(m)
 	if delay > 0 {
 		l.plan(m, time.Now().Add(delay))
@@ -94,7 +97,7 @@ func (l *loop) plan(m *member, at time.Time) {
 	if len(l.delays) > 2*len(l.members)+16 { // most of them are void: each member has one at most
 		l.delays.compact()
 	}
-	m.delayed = m.pending
+	l.remember(m).delayed = m.pending
 	l.delays.add(plan{m, m.pending, at})
 }
 
@@ -120,7 +123,7 @@ type retry struct {
 // (S70), unless its backoff has begun (S189).
 func (l *loop) retry(r retry) {
 	m := r.member
-	if m.state == Restarting && m.delayed != m.pending {
+	if m.state == Restarting && !m.delayed() {
 		l.restart(m, 0)
 	}
 }
@@ -183,7 +186,7 @@ func (l *loop) attempt(m *member) {
 func (l *loop) waiting(inBackoff bool) map[*member]bool {
 	waiting := make(map[*member]bool)
 	for _, origin := range l.members {
-		if origin.state == Restarting && (!inBackoff || origin.delayed == origin.pending) {
+		if origin.state == Restarting && (!inBackoff || origin.delayed()) {
 			for _, m := range l.group(origin) {
 				waiting[m] = true
 			}

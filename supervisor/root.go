@@ -75,7 +75,7 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	}
 	r := &root{
 		node:     n,
-		tree:     newTree(last),
+		tree:     newTree(ctx, last),
 		unhooked: make(chan struct{}),
 		up:       make(chan struct{}),
 		done:     make(chan struct{}),
@@ -89,8 +89,8 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	// children by itself, all at once (S91).
 	below := r.tree.context(context.WithoutCancel(ctx))
 	r.act = r.life.Begin(below, tracing.ActStart)
-	r.runner = newRunner(below, n, incarnation.NewScope(n.name), 1,
-		incarnation.Terms{CrashOnPanic: n.policy.CrashOnPanic}, r.tree, r.life, r.notify)
+	r.runner = newRunner(below, &member{child: n, life: r.life}, incarnation.NewScope(n.name), 1,
+		incarnation.Terms{CrashOnPanic: n.policy.CrashOnPanic}, r.tree, r.notify)
 	r.unhook = context.AfterFunc(ctx, func() {
 		r.stop()
 		close(r.unhooked)
@@ -122,7 +122,7 @@ func (r *root) notify(runner *runner) {
 			return // it was abandoned meanwhile
 		}
 		defer close(r.up)
-		r.act.End(tracing.Started{Head: runner.head(), Took: time.Since(runner.began)})
+		r.act.End(tracing.Started{Head: runner.head(), Took: runner.began.since()})
 		return
 	}
 	r.finish(runner.reason)
@@ -172,9 +172,9 @@ func (r *root) tell(reason exit.Reason) {
 	case asked != nil && !gaveUp && (reason.Clean() || reason == exit.Killed):
 		event = tracing.Terminated{Head: head, Reason: reason, Took: time.Since(*asked), Killed: reason == exit.Killed}
 	case up:
-		event = tracing.Exited{Head: head, Reason: reason, Lived: time.Since(r.runner.upAt)}
+		event = tracing.Exited{Head: head, Reason: reason, Lived: r.runner.upAt.since()}
 	default:
-		event = tracing.StartFailed{Head: head, Reason: reason, Took: time.Since(r.runner.began)}
+		event = tracing.StartFailed{Head: head, Reason: reason, Took: r.runner.began.since()}
 	}
 	if up {
 		r.life.Emit(event)
@@ -217,7 +217,7 @@ func (r *root) conclude(reason exit.Reason) {
 // holds says whether ctx comes from inside the tree.
 func (r *root) holds(ctx context.Context) bool {
 	cell := incarnation.From(ctx)
-	for cell != nil && cell != r.runner.cell {
+	for cell != nil && cell != &r.runner.cell {
 		cell = cell.Parent()
 	}
 	return cell != nil

@@ -4,12 +4,10 @@ import (
 	"context"
 	"runtime/pprof"
 	"sync/atomic"
-	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/internal/stacks"
-	"github.com/coppice-go/coppice/tracing"
 )
 
 // runner is one incarnation of a child: its goroutine, or while the child is
@@ -19,33 +17,28 @@ import (
 //
 // It is also the context that its cell descends from, so that [Go] finds it.
 type runner struct {
-	context.Context // has its pprof labels
+	context.Context // of the supervisor's work: the end of that is a kill
 
-	child  Child
-	member *member // that it is an incarnation of; nil for a root
-	cell   *incarnation.Cell
+	member *member // that it is an incarnation of
+	cell   incarnation.Cell
 	tree   *tree
-	life   *tracing.Life
 	notify func(*runner) // started, ending, or ended; on a goroutine of the incarnation
-	began  time.Time
-	upAt   time.Time // set before the phase is up
+	began  moment
+	upAt   moment // set before the phase is up
 
-	phase atomic.Uint32
-	run   func() error // set before the phase is up
+	run func() error // set before the phase is up
 	// reason is why Start failed or the incarnation ended; set before the phase
 	// says so.
 	reason exit.Reason
 
-	crew atomic.Pointer[crew] // nil while it has but one goroutine
-	stop stopping             // belongs to whoever stops it
+	phase  atomic.Uint32
+	listed atomic.Bool // by the tree, which must be told of the end
+	done   atomic.Bool // it has ended, and told of it
 
-	abandonment struct { // guarded by the tree
-		told     bool          // an event has told of it
-		back     exit.Reason   // what the goroutine came back with, nil while it has not
-		gone     chan struct{} // made when it has come back, closed when it has told of that
-		forsaken bool          // it is listed although it was not abandoned
-	}
-	done bool // it has ended, and told of it; guarded by the tree
+	// What only some have, or only at their end.
+	crew        atomic.Pointer[crew] // nil while it has but one goroutine
+	stop        *stopping            // belongs to whoever stops it
+	abandonment *abandonment         // guarded by the tree
 }
 
 // The phases of a runner, in their order.
@@ -57,38 +50,51 @@ const (
 	over                   // run has ended
 )
 
-// newRunner makes the next incarnation of a child, below the given context.
-func newRunner(below context.Context, child Child, scope *incarnation.Scope, number int, terms incarnation.Terms, t *tree, life *tracing.Life, notify func(*runner)) *runner {
-	labels := pprof.WithLabels(life.Context(below), stacks.Labels(t.id, scope.Path(), number))
-	r := &runner{
-		Context: labels,
-		child:   child,
-		tree:    t,
-		life:    life,
-		notify:  notify,
-		began:   time.Now(),
+// newRunner makes the next incarnation of a member, below the given context.
+func newRunner(below context.Context, m *member, scope *incarnation.Scope, number int, terms incarnation.Terms, t *tree, notify func(*runner)) *runner {
+	r := &runner{Context: below, member: m, tree: t, notify: notify, began: now()}
+	if m.life.Traces() {
+		r.Context = m.life.Context(below)
 	}
-	r.cell = incarnation.New(r, scope, number, terms)
+	r.cell.Init(r, scope, number, terms)
 	return r
 }
 
 type runnerKey struct{}
 
-// Value finds the incarnation itself, for those below.
+// Value finds the incarnation itself, for those below, and what it does not keep
+// a context of its own for: its life, and the labels of its goroutines.
 func (r *runner) Value(key any) any {
 	if key == (runnerKey{}) {
 		return r
 	}
+	if stacks.Wanted(key) {
+		return r.labelled().Value(key)
+	}
+	if value := r.member.life.Value(key); value != nil {
+		return value
+	}
 	return r.Context.Value(key)
+}
+
+// labelled is a context with the labels of the incarnation's goroutines.
+func (r *runner) labelled() context.Context {
+	return pprof.WithLabels(r.tree.outside, stacks.Labels(r.tree.id, r.cell.Scope().Path(), r.cell.Number()))
 }
 
 // launch starts the incarnation's goroutine.
 func (r *runner) launch() { go r.start() }
 
+// start and what it calls are kept flat: an idle child keeps its goroutine's
+// stack, which is two kilobytes unless it ever needs more.
 func (r *runner) start() {
-	pprof.SetGoroutineLabels(r)
+	if r.cell.Number() > 1 {
+		deepen(r.cell.Number() % 2)
+	}
+	pprof.SetGoroutineLabels(r.labelled())
+	returned := false
 	defer func() { // a sink may leave by Goexit when it is told that the root has started
-		if r.run != nil {
+		if !returned {
 			r.live()
 		}
 	}()
@@ -96,13 +102,15 @@ func (r *runner) start() {
 		if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
 			return exit.Killed
 		}
-		run, err := r.child.Start(r.cell)
+		run, err := r.member.child.Start(&r.cell)
 		if err != nil {
 			return startError{r.cell.Reason(err)}
 		}
 		r.run = run
 		return nil
 	}, r.started)
+	returned = true
+	r.live()
 }
 
 // startError keeps an error of Start from being read as the reason of an end:
@@ -125,45 +133,26 @@ func (r *runner) started(reason exit.Reason) {
 	case r.run == nil:
 		r.end(declined, exit.Normal)
 	default:
-		r.upAt = time.Now()
+		r.upAt = now()
 		r.phase.Store(up)
 		r.notify(r)
 	}
 }
 
-// live runs the incarnation until it ends or parks.
+// live runs the incarnation, if its Start has succeeded, until it ends or parks.
 func (r *runner) live() {
-	parked := false
-	r.cell.Protect(func() error {
-		for {
-			err := r.run()
-			p, ok := err.(parker)
-			if !ok {
-				return err
-			}
-			if parked = p.Park(r.wake); parked {
-				return nil
-			}
-		}
-	}, func(reason exit.Reason) {
-		if !parked {
-			r.end(over, reason)
-		}
-	})
+	if r.run == nil {
+		return
+	}
+	r.cell.Live(r.run, r.wake, r.ended)
 }
 
-// parker is what run may return to give its goroutine back for a while: Park
-// arms wake, which starts run again, and says whether the goroutine may go;
-// false means that work has arrived.
-type parker interface {
-	error
-	Park(wake func()) bool
-}
+func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
 
 func (r *runner) wake() { go r.resume() }
 
 func (r *runner) resume() {
-	pprof.SetGoroutineLabels(r) // the sender's were inherited
+	pprof.SetGoroutineLabels(r.labelled()) // the sender's were inherited
 	r.live()
 }
 

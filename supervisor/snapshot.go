@@ -75,7 +75,7 @@ func (n *node) snapshot() Snapshot {
 	}
 	if l == nil {
 		if last := n.last.Load(); last != nil {
-			s.Incarnation = last.Incarnation
+			s.Incarnation = last.cell.Number()
 		}
 		if r := n.root.Load(); r != nil && r.ended() {
 			s.Reason = r.reason
@@ -107,7 +107,7 @@ func (l *loop) snapshots() []Snapshot {
 			State:       m.state,
 			Incarnation: m.number,
 			Reason:      m.reason,
-			Restarts:    slices.Clone(m.history),
+			Restarts:    slices.Clone(m.history()),
 			Stuck:       m.watched.stuckFor(m),
 		}
 		runners[i] = m.current
@@ -121,7 +121,7 @@ func (l *loop) snapshots() []Snapshot {
 
 // look adds what the incarnation itself knows, if there is one.
 func (s *Snapshot) look(m *member, r *runner) {
-	below := nodeOf(m.spec.Child)
+	below := nodeOf(m.child)
 	s.Supervisor = below != nil
 	switch {
 	case r == nil && below != nil:
@@ -144,7 +144,7 @@ func (s *Snapshot) look(m *member, r *runner) {
 // incarnation left them.
 func (n *node) resting(path string) (children []Snapshot) {
 	if last := n.last.Load(); last != nil {
-		return slices.Clone(last.Children)
+		return last.snapshots()
 	}
 	for _, child := range n.children {
 		name, err := nameOf(child)

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	if l.occupied(m) {
 		l.lost(m, exit.Of(ErrAbandoned))
 		m.life.Emit(tracing.StartFailed{Head: m.head(), Reason: m.reason})
-		m.crashed(m.reason, nil)
+		l.crashed(m, m.reason, nil)
 		l.decided(m, tracing.Crash{Decision: tracing.Refuse})
 		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
 	}
@@ -64,8 +65,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	act := m.life.Begin(l.kill, kind)
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
 	number := 1 + max(m.number, l.tree.latest(m.path))
-	r := newRunner(l.kill, m.spec.Child, scope, number, terms, l.tree, m.life, l.notify)
-	r.member = m
+	r := newRunner(l.kill, m, scope, number, terms, l.tree, l.heard)
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
 	if l.fenced {
@@ -81,7 +81,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	l.lookout.opens(m)
 	r.launch()
 	phase, reason := l.awaitStart(m)
-	took := time.Since(r.began)
+	took := r.began.since()
 	if phase != starting {
 		l.opened(m, r, took)
 	}
@@ -93,7 +93,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		return false, errStopping
 	case failed:
 		l.lost(m, reason)
-		m.crashed(reason, r)
+		l.crashed(m, reason, r)
 		act.End(tracing.StartFailed{Head: m.head(), Reason: reason, Took: took})
 		if origin == nil {
 			l.decided(m, tracing.Crash{Decision: tracing.Refuse})
@@ -105,9 +105,12 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		return true, nil
 	}
 	l.set(m, Running, r)
-	if origin != nil {
-		act.End(tracing.Restarted{Head: m.head(), Attempt: origin.attempt, Took: took, Reason: origin.reasonFor(m)})
-	} else {
+	switch {
+	case !m.life.Hears(slog.LevelDebug):
+		act.End(nil)
+	case origin != nil:
+		act.End(tracing.Restarted{Head: m.head(), Attempt: origin.past.attempt, Took: took, Reason: origin.reasonFor(m)})
+	default:
 		act.End(tracing.Started{Head: m.head(), Took: took})
 	}
 	return false, nil
@@ -152,18 +155,39 @@ func (m *member) reasonFor(other *member) exit.Reason {
 
 // newMember makes the record of a child of this supervisor.
 func (l *loop) newMember(child Child, name string, fixed bool) *member {
-	m := &member{spec: resolve(child), name: name, path: l.path + "/" + name, fixed: fixed, state: Stopped}
-	m.life = l.events.Life(m.path, destination(m.path), tracing.From(l.cell))
-	if m.spec.Backoff == nil {
-		m.spec.Backoff = l.node.policy.Backoff
+	m := &member{name: name, path: l.path + "/" + name, fixed: fixed, state: Stopped}
+	m.child, m.spec = l.resolve(child)
+	if l.events.Remembers() {
+		m.life = l.events.Life(m.path, destination(m.path), tracing.From(l.cell))
+	} else {
+		m.life = l.events.Life(m.path, "", nil)
 	}
 	limits := l.node.policy.Watch
 	if m.spec.Watch != nil {
 		limits = *m.spec.Watch
 	}
 	m.watched = newWatched(m, limits)
-	m.delays = strategy.NewDelays(m.spec.Backoff, l.node.policy.Healthy)
 	return m
+}
+
+// resolve gives a child and its spec, which is that of the child before if it says
+// the same: a million equal ones need it once.
+func (l *loop) resolve(child Child) (Child, *Spec) {
+	spec := resolve(child)
+	child, spec.Child = spec.Child, nil
+	own := spec.Backoff != nil
+	if !own {
+		if usual := l.usual; usual != nil && usual.Restart == spec.Restart && usual.Significant == spec.Significant &&
+			usual.Shutdown == spec.Shutdown && usual.Watch == spec.Watch {
+			return child, usual
+		}
+		spec.Backoff = l.node.policy.Backoff
+	}
+	kept := &spec
+	if !own {
+		l.usual = kept
+	}
+	return child, kept
 }
 
 // destination is a path for the names of spans: the numbered children of a

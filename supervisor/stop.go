@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -27,6 +28,15 @@ type stopping struct {
 	act      tracing.Act
 }
 
+// stopping is the stop of an incarnation, which is about to begin if there is none
+// yet.
+func (r *runner) stopping() *stopping {
+	if r.stop == nil {
+		r.stop = new(stopping)
+	}
+	return r.stop
+}
+
 // stopAll stops all members when the supervisor ends: one after the other, last
 // first, or for a Dynamic all at once (S82, S83). Their mailboxes close only if
 // no incarnation of the supervisor will follow.
@@ -40,7 +50,7 @@ func (l *loop) stopAll() {
 		return
 	}
 	for _, m := range l.members { // those before one that is stuck may wait for long
-		m.notice(time.Now())
+		m.noticeBusy()
 	}
 	for _, m := range slices.Backward(slices.Clone(l.members)) {
 		l.stopMember(m, cause, l.final.Load() || !m.fixed)
@@ -87,11 +97,12 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 // pressAll does what is due for those that are still there. It says when to
 // come again, zero for never, and how many are there no more.
 func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int) {
+	now := time.Now()
 	for _, m := range members {
 		if m.current == nil {
 			continue
 		}
-		again := l.press(m, final)
+		again := l.press(m, now, final)
 		if m.current == nil {
 			dead++
 		} else if !again.IsZero() && (next.IsZero() || again.Before(next)) {
@@ -104,13 +115,14 @@ func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int
 // ask begins the stop of a member's incarnation.
 func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	r := m.current
-	if !r.stop.byItself { // else its time has begun already
-		r.limit(m.spec.Shutdown)
+	s := r.stopping()
+	asked := time.Now()
+	if !s.byItself { // else its time has begun already
+		r.limit(m.spec.Shutdown, asked)
 	}
-	s := &r.stop
 	s.byItself = false
-	s.asked = time.Now()
-	m.notice(s.asked)
+	s.asked = asked
+	m.notice(asked)
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
 	l.set(m, Stopping, r)
 	if m.spec.Shutdown != BrutalKill {
@@ -122,9 +134,8 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 }
 
 // limit says how long an incarnation has to end from now on.
-func (r *runner) limit(shutdown Shutdown) {
-	s := &r.stop
-	now := time.Now()
+func (r *runner) limit(shutdown Shutdown, now time.Time) {
+	s := r.stop
 	grace := killGrace * time.Duration(1+r.height())
 	switch {
 	case shutdown == BrutalKill:
@@ -139,9 +150,9 @@ func (r *runner) limit(shutdown Shutdown) {
 
 // press does what is due for a member that is being stopped, and says when to
 // come again; zero for never.
-func (l *loop) press(m *member, final bool) (again time.Time) {
+func (l *loop) press(m *member, now time.Time, final bool) (again time.Time) {
 	r := m.current
-	s := &r.stop
+	s := r.stop
 	switch {
 	case r.dead():
 		l.stopped(m, final)
@@ -152,7 +163,7 @@ func (l *loop) press(m *member, final bool) (again time.Time) {
 	case s.ending:
 		return again
 	}
-	again, over := l.hurry(r)
+	again, over := l.hurry(r, now)
 	if over {
 		l.abandon(m, final)
 	}
@@ -161,9 +172,8 @@ func (l *loop) press(m *member, final bool) (again time.Time) {
 
 // hurry kills an incarnation whose time is nearly over. It says when to come
 // again, zero for never, and whether the time is over.
-func (l *loop) hurry(r *runner) (again time.Time, over bool) {
-	s := &r.stop
-	now := time.Now()
+func (l *loop) hurry(r *runner, now time.Time) (again time.Time, over bool) {
+	s := r.stop
 	if !l.killed.IsZero() { // everything below was killed, and gets its grace
 		s.killed = true
 		if end := l.killed.Add(killGrace * time.Duration(1+r.height())); s.endAt.IsZero() || end.Before(s.endAt) {
@@ -188,13 +198,17 @@ func (l *loop) hurry(r *runner) (again time.Time, over bool) {
 func (l *loop) stopped(m *member, final bool) {
 	r := m.current
 	l.lost(m, r.reason)
-	r.stop.act.End(tracing.Terminated{
-		Head:    m.head(),
-		Reason:  r.reason,
-		Took:    time.Since(r.stop.asked),
-		Killed:  r.stop.killed || l.kill.Err() != nil,
-		Overdue: r.stop.overdue,
-	})
+	if r.stop.overdue || r.reason == exit.Killed || m.life.Hears(slog.LevelDebug) {
+		r.stop.act.End(tracing.Terminated{
+			Head:    m.head(),
+			Reason:  r.reason,
+			Took:    time.Since(r.stop.asked),
+			Killed:  r.stop.killed || l.kill.Err() != nil,
+			Overdue: r.stop.overdue,
+		})
+	} else {
+		r.stop.act.End(nil)
+	}
 	l.crashedInStop(m, r, r.reason)
 	if final {
 		m.gone(r.reason)
@@ -223,11 +237,12 @@ func (l *loop) abandon(m *member, final bool) {
 // awaitEnds waits for something to happen and deals with the ends of those who
 // are being stopped; everything else is kept for later. It says how many ended.
 func (l *loop) awaitEnds(until time.Time, final bool) (ends int) {
-	items := l.queue.take()
+	items := l.queue.take(l.ends)
 	if len(items) == 0 {
 		l.wait(until)
-		items = l.queue.take()
+		items = l.queue.take(items)
 	}
+	l.ends = items
 	for _, item := range items {
 		if e, ok := item.(death); ok && e.runner.isStopping() {
 			l.stopped(e.runner.member, final)
@@ -241,5 +256,5 @@ func (l *loop) awaitEnds(until time.Time, final bool) (ends int) {
 
 // isStopping says whether the incarnation was asked to stop, and is awaited.
 func (r *runner) isStopping() bool {
-	return r.member.current == r && !r.stop.asked.IsZero() && !r.stop.byItself
+	return r.member.current == r && r.stop != nil && !r.stop.asked.IsZero() && !r.stop.byItself
 }

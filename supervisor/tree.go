@@ -17,6 +17,8 @@ type tree struct {
 	id     string // the number, which tells the goroutines of two trees with the same names apart
 	before *tree  // of the same root, if something of it was still there; nil otherwise
 
+	outside context.Context // that the root was started with, for its pprof labels
+
 	crashes crashes
 
 	mu     sync.Mutex          // never held while code of the user runs
@@ -26,13 +28,14 @@ type tree struct {
 var treeIDs atomic.Uint64
 
 // newTree makes the tree of a root whose last one was before, which may be nil.
-func newTree(before *tree) *tree {
+func newTree(outside context.Context, before *tree) *tree {
 	number := treeIDs.Add(1)
 	return &tree{
-		number: number,
-		id:     strconv.FormatUint(number, 10),
-		before: before.remains(),
-		listed: make(map[*runner]overdue),
+		number:  number,
+		id:      strconv.FormatUint(number, 10),
+		before:  before.remains(),
+		outside: outside,
+		listed:  make(map[*runner]overdue),
 	}
 }
 
@@ -96,6 +99,23 @@ func (t *tree) latest(path string) (number int) {
 	return number
 }
 
+// abandonment is how it went with an incarnation that was or is to be abandoned.
+// The tree guards it.
+type abandonment struct {
+	told     bool          // an event has told of it
+	back     exit.Reason   // what the goroutine came back with, nil while it has not
+	gone     chan struct{} // made when it has come back, closed when it has told of that
+	forsaken bool          // it is listed although it was not abandoned
+}
+
+// abandonmentLocked is that of an incarnation, begun if there is none yet.
+func (r *runner) abandonmentLocked() *abandonment {
+	if r.abandonment == nil {
+		r.abandonment = new(abandonment)
+	}
+	return r.abandonment
+}
+
 type treeKey struct{}
 
 func (t *tree) context(ctx context.Context) context.Context {
@@ -124,11 +144,12 @@ func (t *tree) abandon(r *runner, known overdue) bool {
 // told is for whoever has told of an abandonment: now a return may be told too.
 func (t *tree) told(r *runner) {
 	t.mu.Lock()
-	r.abandonment.told = true
-	back := r.abandonment.back
+	a := r.abandonmentLocked()
+	a.told = true
+	back := a.back
 	t.mu.Unlock()
 	if back != nil {
-		r.life.Emit(tracing.Returned{Head: r.head(), Reason: back})
+		r.member.life.Emit(tracing.Returned{Head: r.head(), Reason: back})
 	}
 }
 
@@ -136,20 +157,22 @@ func (t *tree) told(r *runner) {
 // after all.
 func (t *tree) returned(r *runner, reason exit.Reason) {
 	t.mu.Lock()
-	told := r.abandonment.told
-	r.abandonment.back, r.abandonment.gone = reason, make(chan struct{})
+	a := r.abandonmentLocked()
+	told := a.told
+	a.back, a.gone = reason, make(chan struct{})
 	t.mu.Unlock()
 	if told { // else whoever tells of the abandonment tells of this as well
-		r.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
+		r.member.life.Emit(tracing.Returned{Head: r.head(), Reason: reason})
 	}
 }
 
 // list puts an incarnation on the list, unless it has come back, or knows better
 // since when it is stuck.
 func (t *tree) list(r *runner, known overdue) {
+	r.listed.Store(true)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r.done || r.abandonment.back != nil {
+	if r.done.Load() || r.abandonmentLocked().back != nil {
 		return
 	}
 	if before, ok := t.listed[r]; !ok || known.since.Before(before.since) {
@@ -162,7 +185,7 @@ func (t *tree) list(r *runner, known overdue) {
 func (t *tree) forsake(r *runner) {
 	t.list(r, overdueNow(r))
 	t.mu.Lock()
-	r.abandonment.forsaken = true
+	r.abandonmentLocked().forsaken = true
 	t.mu.Unlock()
 	if l, ok := r.cell.Handler().(*loop); ok {
 		for _, below := range l.alive() {
@@ -174,12 +197,15 @@ func (t *tree) forsake(r *runner) {
 // done takes off the list what has ended and told of it, which may take the time
 // of a sink.
 func (t *tree) done(r *runner) {
+	r.done.Store(true)
+	if !r.listed.Load() { // as most never are: whoever lists it from now on sees that it is done
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r.done = true
 	delete(t.listed, r)
-	if r.abandonment.gone != nil {
-		close(r.abandonment.gone)
+	if a := r.abandonment; a != nil && a.gone != nil {
+		close(a.gone)
 	}
 }
 

@@ -37,16 +37,16 @@ func (l *loop) windDown(r *runner) {
 // to be abandoned because its time is over.
 func (l *loop) wind(m *member) (again time.Time, abandoned bool) {
 	r := m.current
-	s := &r.stop
+	s := r.stopping()
 	if s.asked.IsZero() {
 		s.byItself, s.asked = true, time.Now()
 		m.notice(s.asked)
-		if r.limit(m.spec.Shutdown); s.killed {
+		if r.limit(m.spec.Shutdown, s.asked); s.killed {
 			r.cell.Kill(exit.Killed)
 		}
 	}
 	l.set(m, Stopping, r)
-	again, over := l.hurry(r)
+	again, over := l.hurry(r, time.Now())
 	waited := time.Since(s.asked)
 	if !over || !l.tree.abandon(r, r.overdue()) {
 		return again, false

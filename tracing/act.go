@@ -81,7 +81,7 @@ func (l *Life) beginSpan(ctx context.Context, kind ActKind) (span trace.Span) {
 			links = append(links, trace.Link{SpanContext: sc})
 		}
 	}
-	supervisor := l.parent.start()
+	supervisor := m.parent.start()
 	if asked := trace.SpanContextFromContext(ctx); asked.SpanID() != supervisor.SpanID() {
 		link(asked)
 	}
@@ -107,7 +107,7 @@ func (l *Life) beginSpan(ctx context.Context, kind ActKind) (span trace.Span) {
 	}
 	var begun trace.SpanContext
 	l.tracing.guard("OpenTelemetry provider", func() {
-		_, started := l.tracing.tracer.Start(ctx, actNames[kind]+" "+l.destination, options...)
+		_, started := l.tracing.tracer.Start(ctx, actNames[kind]+" "+m.destination, options...)
 		begun, span = started.SpanContext(), started
 	})
 	if span == nil {

@@ -155,9 +155,13 @@ func (l *Life) Crash(e Crash, keep func(Crash)) {
 	}
 	e.TraceID, e.MessageTraceID = l.traces(e.MessageType != "")
 	e.Head = e.Head.stamped(l.path)
-	told := l.tracing.redact(e)
-	if keep != nil {
-		keep(told.(Crash))
+	if l.tracing.options.Redact != nil {
+		e = l.tracing.redact(e).(Crash)
 	}
-	l.tell(told, told, trace.SpanContext{})
+	if keep != nil {
+		keep(e)
+	}
+	if l.Hears(slog.LevelError) {
+		l.tell(e, e, trace.SpanContext{})
+	}
 }

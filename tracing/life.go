@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -18,15 +19,16 @@ import (
 // called concurrently, but the acts of one child ([Life.Begin]) come one after
 // the other.
 type Life struct {
-	tracing     *Tracing
-	path        string
-	destination string
-	parent      *Life
-	memory      *memory // nil if there is no OpenTelemetry to remember for
+	tracing *Tracing
+	path    string
+	memory  *memory // nil if there is no OpenTelemetry to remember for
 }
 
-// memory is what one act must know of those before it.
+// memory is what one act must know of those before it, and what only spans need.
 type memory struct {
+	destination string
+	parent      *Life
+
 	messages atomic.Pointer[messageSpans] // made at the first message: most children of a large tree are idle
 
 	mu       sync.Mutex
@@ -51,12 +53,16 @@ func (t *Tracing) Life(path, destination string, parent *Life) *Life {
 	if destination == "" {
 		destination = path
 	}
-	l := &Life{tracing: t, path: path, destination: destination, parent: parent}
-	if t.tracer != nil || t.records != nil {
-		l.memory = new(memory)
+	l := &Life{tracing: t, path: path}
+	if t.Remembers() {
+		l.memory = &memory{destination: destination, parent: parent}
 	}
 	return l
 }
+
+// Remembers says whether destination and parent are of any use to the Lives of t:
+// there is an OpenTelemetry provider.
+func (t *Tracing) Remembers() bool { return t != nil && (t.tracer != nil || t.records != nil) }
 
 // Tracing is where the events of l go; nil for a nil Life.
 func (l *Life) Tracing() *Tracing {
@@ -88,6 +94,15 @@ func (l *Life) Context(ctx context.Context) context.Context {
 	return ctx
 }
 
+// Value is what [Life.Context] adds under a key if there is no TracerProvider, nil
+// if that is nothing: for an incarnation that is a context itself.
+func (l *Life) Value(key any) any {
+	if l != nil && key == (lifeKey{}) {
+		return l
+	}
+	return nil
+}
+
 // From is the Life of the child that ctx was made for, nil if there is none.
 func From(ctx context.Context) *Life {
 	l, _ := ctx.Value(lifeKey{}).(*Life)
@@ -115,6 +130,17 @@ func (l *Life) Emit(e Event) {
 	if l != nil {
 		l.tell(e, l.prepare(e), trace.SpanContext{})
 	}
+}
+
+// Hears says whether anybody would hear of an event that is logged at this level:
+// there is a sink, a subscription or a provider, or the log has the level. If not,
+// the event need not be made. See the package documentation for the levels.
+func (l *Life) Hears(level slog.Level) bool {
+	if l == nil {
+		return false
+	}
+	t := l.tracing
+	return l.memory != nil || len(t.options.Sinks) > 0 || t.subscriptions.Load() != nil || t.logs(level)
 }
 
 // prepare is an event as it will be told; nil if it is none to tell.

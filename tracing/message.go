@@ -189,9 +189,9 @@ func (l *Life) messageSpans() *messageSpans {
 		return spans
 	}
 	spans := &messageSpans{
-		call:           fmt.Sprintf("call %s", l.destination),
-		send:           fmt.Sprintf("send %s", l.destination),
-		process:        fmt.Sprintf("process %s", l.destination),
+		call:           fmt.Sprintf("call %s", l.memory.destination),
+		send:           fmt.Sprintf("send %s", l.memory.destination),
+		process:        fmt.Sprintf("process %s", l.memory.destination),
 		callOptions:    l.messageOptions(trace.SpanKindClient, "call", semconv.MessagingOperationTypeSend),
 		sendOptions:    l.messageOptions(trace.SpanKindProducer, "send", semconv.MessagingOperationTypeSend),
 		processOptions: l.messageOptions(trace.SpanKindConsumer, "process", semconv.MessagingOperationTypeProcess),
@@ -208,8 +208,8 @@ func (l *Life) messageOptions(kind trace.SpanKind, name string, operation attrib
 		operation,
 		semconv.MessagingDestinationName(l.path),
 	}
-	if l.destination != l.path {
-		attributes = append(attributes, semconv.MessagingDestinationTemplate(l.destination))
+	if l.memory.destination != l.path {
+		attributes = append(attributes, semconv.MessagingDestinationTemplate(l.memory.destination))
 	}
 	return []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(attributes...)}
 }

@@ -71,11 +71,18 @@ type (
 // contexts descend from parent, which gives the values and, when it ends, kills
 // the incarnation.
 func New(parent context.Context, scope *Scope, number int, terms Terms) *Cell {
-	c := &Cell{scope: scope, number: number, terms: terms}
-	c.Init(parent)
+	c := new(Cell)
+	c.Init(parent, scope, number, terms)
+	return c
+}
+
+// Init is New for a cell that is part of something else. It must not be copied
+// from then on.
+func (c *Cell) Init(parent context.Context, scope *Scope, number int, terms Terms) {
+	c.scope, c.number, c.terms = scope, number, terms
+	c.Lazy.Init(parent)
 	c.work.Init(parent)
 	c.work.cell = c
-	return c
 }
 
 // From gives the incarnation whose context ctx is or descends from, nil if
@@ -135,15 +142,15 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 		c.mu.Unlock()
 		return false
 	}
-	hooks := prepare()
-	c.hooks, c.attached = hooks, true
-	stop, killed := c.asked.Load(), c.killed
+	c.hooks, c.attached = prepare(), true
+	stop, kill := c.hooks.Stop, c.hooks.Kill
+	asked, killed := c.asked.Load(), c.killed
 	c.mu.Unlock()
-	if stop != notAsked && hooks.Stop != nil {
-		hooks.Stop(stop == askedFinally)
+	if asked != notAsked && stop != nil {
+		stop(asked == askedFinally)
 	}
-	if killed && hooks.Kill != nil {
-		hooks.Kill()
+	if killed && kill != nil {
+		kill()
 	}
 	return true
 }
@@ -346,27 +353,9 @@ func (c *Cell) Reason(err error) exit.Reason {
 	if c.Err() == nil {
 		return exit.Of(err)
 	}
-	cause, ok := context.Cause(c).(exit.Reason)
+	cause, ok := c.Cause().(exit.Reason)
 	if !ok { // only contexts of ours are above; they end with reasons
 		cause = exit.Killed
 	}
 	return exit.OfStopped(err, cause)
-}
-
-// Protect runs f and calls end once with the reason for its end: what it
-// returned, the panic that left it, or Goexit. In the last case the goroutine
-// ends when end has returned. This is the one place where code of users is
-// recovered from.
-func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
-	reason := exit.Goexit
-	defer func() {
-		if value := recover(); value != nil {
-			if c.terms.CrashOnPanic {
-				panic(value) // who must crash, crashes here, with the stack below
-			}
-			reason = exit.Recovered(value)
-		}
-		end(reason)
-	}()
-	reason = c.Reason(f())
 }

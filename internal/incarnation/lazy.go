@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/coppice-go/coppice/exit"
 )
 
 // Lazy is a context that costs 32 bytes until somebody needs more of it.
@@ -35,12 +37,34 @@ func (l *Lazy) Init(parent context.Context) { l.parent = parent }
 // Cancel ends l with cause, if it has not ended yet: only the first cause
 // counts, be it given here or inherited from the parent.
 func (l *Lazy) Cancel(cause error) {
-	if l.real.Load() == nil && l.parent.Err() != nil || !l.cause.CompareAndSwap(nil, &cause) {
+	if l.cause.Load() != nil || l.real.Load() == nil && l.parent.Err() != nil || !l.cause.CompareAndSwap(nil, shared(cause)) {
 		return
 	}
 	if real := l.real.Load(); real != nil {
 		real.cancel(cause)
 	}
+}
+
+// shared is where a cause can be found: the common ones stand there once, for a
+// million contexts that end at the same time.
+func shared(cause error) *error {
+	for i := range common {
+		if common[i] == cause {
+			return &common[i]
+		}
+	}
+	own := cause // or every cause would be moved there
+	return &own
+}
+
+var common = [...]error{exit.Shutdown, exit.Normal, exit.Killed}
+
+// Cause is [context.Cause] of l. It makes no real context.
+func (l *Lazy) Cause() error {
+	if cause := l.cause.Load(); cause != nil && l.real.Load() == nil {
+		return *cause
+	}
+	return context.Cause(l)
 }
 
 // Deadline is the parent's.

@@ -13,19 +13,6 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// The names of the pprof labels that the goroutines of a tree carry.
-const (
-	labelTree        = "coppice.tree"
-	labelPath        = "coppice.path"
-	labelIncarnation = "coppice.incarnation"
-)
-
-// Labels are those of the goroutines of an incarnation. tree tells two trees with
-// the same names apart.
-func Labels(tree, path string, incarnation int) pprof.LabelSet {
-	return pprof.Labels(labelTree, tree, labelPath, path, labelIncarnation, strconv.Itoa(incarnation))
-}
-
 // Incarnation names an incarnation in a tree.
 type Incarnation struct {
 	Path   string
