@@ -27,7 +27,7 @@ type Options struct {
 	Retries int
 
 	// ParkAfter gives the actor's goroutine back when no message came for this
-	// long; the next message starts a new one, which costs it about a
+	// long; the next message, like the first, starts a new one, which costs it about a
 	// microsecond, more if its handlers need a deep stack. 0 means the
 	// goroutine is kept. The state stays in either case. Not for an unbuffered
 	// mailbox, nor for a Loop, nor where a type of yours stands around the actor and
@@ -171,8 +171,13 @@ type Actor[M any] struct {
 }
 
 // New makes an actor. open makes the behavior of each incarnation, fresh: what
-// it allocates is the incarnation's state. It runs on the actor's goroutine
+// it allocates is the incarnation's state. It runs on a goroutine of the actor's
 // while the supervisor waits; an error means that the actor could not start.
+//
+// That goroutine may end when open has returned: the one for the messages begins
+// with the first, and is kept unless [Options.ParkAfter] says otherwise. A Loop and
+// a Continue run on the goroutine of open, as all does if a type of yours stands
+// around the actor.
 //
 // At most one options value may be given. Nothing is checked here: the
 // supervisor reports all faults before it starts anything.

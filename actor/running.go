@@ -23,6 +23,7 @@ type running[M any] struct {
 
 	span      *tracing.Processed // around the handler, if there is a tracer
 	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
+	begun     bool               // it has run before
 	parked    bool               // the loop ended only to give the goroutine back
 
 	mu     sync.Mutex // guards inHand and stuck
@@ -62,9 +63,15 @@ func (r *running[M]) stop(final bool) {
 	}
 }
 
-// serve is the run function of the incarnation.
+// serve is the run function of the incarnation. It parks at once if it can: until
+// the first message comes there is nothing to do, and most of a million actors wait
+// for that most of the time.
 func (r *running[M]) serve() (err error) {
-	r.parked = false
+	if !r.begun && r.behavior.Receive != nil && r.behavior.Continue == nil && r.cell.Is(r.actor.self) {
+		r.begun = true
+		return parking[M]{r}
+	}
+	r.begun, r.parked = true, false
 	r.cell.Protect(r.loop, func(reason exit.Reason) {
 		if r.parked {
 			err = parking[M]{r}

@@ -62,8 +62,9 @@ type Server[S any] struct {
 }
 
 // NewServer makes a server. open makes the state of each incarnation, fresh. It
-// runs on the server's goroutine while the supervisor waits; an error means
-// that the server could not start.
+// runs on a goroutine of the server's while the supervisor waits; an error means
+// that the server could not start. The goroutine for the messages may be another, as
+// with [New].
 //
 // At most one options value may be given. Nothing is checked here: the
 // supervisor reports all faults before it starts anything.

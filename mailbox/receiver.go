@@ -301,7 +301,7 @@ func (in *Receiver[M]) Stop(drain bool) {
 // senders need a receiver that waits.
 func (in *Receiver[M]) Park(wake func()) bool {
 	b := in.box
-	if cap(b.channel) == 0 {
+	if cap(b.channel) == 0 || in.last == idle && in.mailbox.holds() {
 		return false
 	}
 	b.wake = wake
