@@ -262,7 +262,11 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 		r.behavior.Receive = r.around(behavior.Receive)
 	}
 	attached := cell.Attach(func() incarnation.Hooks {
-		r.in = a.box.Receive(behavior.Loop == nil)
+		if behavior.Loop != nil {
+			r.in = a.box.Receive(false)
+		} else {
+			r.in = a.box.Prepare()
+		}
 		r.in.Incarnation = cell.Number()
 		if behavior.settled != nil {
 			behavior.settled(r.in.Settle)

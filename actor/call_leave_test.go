@@ -274,10 +274,13 @@ func TestCallerWhoseContextPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := actor.NewServer("s", openState)
 		_, kept := plant(t, s)
+		if n, err := actor.Call(t.Context(), s, next); n != 1 || err != nil {
+			t.Errorf("got %d, %v, want 1", n, err)
+		}
 		n, err := actor.Call(&brokenContext{Context: t.Context()}, s, next)
 		check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: broken context")
 		synctest.Wait()
-		check(t, "Stats", s.Stats(), mailbox.Stats{Dead: 1})
+		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 1, Dead: 1})
 		check(t, "crashes", len(eventsOf[tracing.Crash](kept)), 1)
 	})
 }

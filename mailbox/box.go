@@ -31,8 +31,11 @@ var poke = new(Note)
 // message into the channel and for "closed" after. Sealed means that senders
 // are refused while the receiver still drains. Only in a closed box, whose
 // receiver is gone, may a sender empty the channel.
+//
+// Its channel is made when it is needed: an actor that waits for its first message,
+// or has given its goroutine back, has none.
 type box[M any] struct {
-	channel chan Envelope[M]
+	channel chan Envelope[M] // to be read only after the state has said that it is not hollow
 	state   atomic.Uint32
 	mailbox *Mailbox[M]
 	pokes   atomic.Int32 // pokes in the channel; each takes the room of a message until it is received
@@ -43,21 +46,42 @@ type box[M any] struct {
 	wake func()                        // starts the parked receiver; set before the state says parked
 }
 
-// The bits of a box's state. None of them is taken back, save parked.
+// The bits of a box's state. None of them is taken back, save parked and hollow.
 const (
 	sealed uint32 = 1 << iota
 	closed
 	moved  // and a successor has taken over what waited
 	parked // the receiver has given its goroutine back
 	traced // there is something around each send; set from the beginning
+	hollow // the channel has not been made yet
 )
 
 func newBox[M any](m *Mailbox[M]) *box[M] {
-	b := &box[M]{channel: make(chan Envelope[M], m.options.capacity()), mailbox: m}
+	b := &box[M]{mailbox: m}
+	state := hollow
 	if b.around = m.owner.Around(); b.around != nil {
-		b.state.Store(traced)
+		state |= traced
 	}
+	b.state.Store(state)
 	return b
+}
+
+// fillLocked makes the channel. The mailbox is locked.
+func (b *box[M]) fillLocked() {
+	if b.state.Load()&hollow != 0 {
+		b.channel = make(chan Envelope[M], b.mailbox.options.capacity())
+		b.state.And(^hollow)
+	}
+}
+
+func (b *box[M]) isHollow() bool { return b.state.Load()&hollow != 0 }
+
+// depth is how many messages are in the channel.
+func (b *box[M]) depth() int {
+	if b.isHollow() {
+		return 0
+	}
+	return max(0, len(b.channel)-int(b.pokes.Load()))
 }
 
 // deliver puts e into an open box by the overflow policy. It is errNotOpen if
@@ -156,7 +180,7 @@ func (b *box[M]) seal(with uint32) {
 
 // empty makes dead letters of what is there.
 func (b *box[M]) empty() {
-	for {
+	for !b.isHollow() {
 		select {
 		case e := <-b.channel:
 			if !b.poked(e) {
@@ -175,9 +199,12 @@ func (b *box[M]) poke() {
 	}
 }
 
-// putPoke puts a poke into the channel. If that is full there is no need: the
-// receiver will come to look.
+// putPoke puts a poke into the channel. If that is full, or is still to be made,
+// there is no need: the receiver will come to look.
 func (b *box[M]) putPoke() {
+	if b.isHollow() {
+		return
+	}
 	b.pokes.Add(1)
 	select {
 	case b.channel <- Envelope[M]{note: poke}:
@@ -204,10 +231,14 @@ func (b *box[M]) unpark() bool {
 	return true
 }
 
-// pourInto moves what is there into next, without waiting, and gives back what
-// did not fit. It leaves a poke for an abandoned receiver: the one meant for it
+// pourIntoLocked moves what is there into next, without waiting, and gives back what
+// did not fit. The mailbox is locked. It leaves a poke for an abandoned receiver: the one meant for it
 // may have been among the messages, or have found no room between them.
-func (b *box[M]) pourInto(next *box[M]) (lost []Envelope[M]) {
+func (b *box[M]) pourIntoLocked(next *box[M]) (lost []Envelope[M]) {
+	if b.isHollow() {
+		return nil
+	}
+	next.fillLocked()
 	defer b.putPoke()
 	for {
 		select {

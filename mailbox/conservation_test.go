@@ -152,7 +152,7 @@ func TestAStopMissesNobodyWhoIsAboutToWait(t *testing.T) {
 	for _, options := range []mailbox.Options{capacity(mailbox.Unbuffered), capacity(1)} {
 		for range 5 * rounds {
 			box, _ := opened(options)
-			in := box.Receive(true)
+			in := box.Prepare()
 			ended := make(chan mailbox.Got)
 			go func() {
 				_, got := in.Next(0)
@@ -187,7 +187,7 @@ func TestOrderIsKeptFromMoveToMove(t *testing.T) {
 		}()
 		var last [senders]int
 		for over := false; !over; {
-			in := box.Receive(true)
+			in := box.Prepare()
 			select {
 			case <-ended:
 				over = true

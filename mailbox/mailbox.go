@@ -134,6 +134,10 @@ func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 			}
 			continue
 		}
+		if b.isHollow() {
+			m.fill(b)
+			continue
+		}
 		switch err := b.deliver(ctx, e); err {
 		case nil:
 			return nil
@@ -141,6 +145,15 @@ func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 		default:
 			return m.owner.Refusal(err)
 		}
+	}
+}
+
+// fill makes the channel of a box, unless that is sealed.
+func (m *Mailbox[M]) fill(b *box[M]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b.state.Load()&sealed == 0 {
+		b.fillLocked()
 	}
 }
 
@@ -221,7 +234,7 @@ func (m *Mailbox[M]) moveFromLocked(in *Receiver[M]) (lost []Envelope[M]) {
 		next.seal(0) // nothing new is accepted, what waits may be received
 	}
 	old.seal(moved | closed)
-	lost = old.pourInto(next)
+	lost = old.pourIntoLocked(next)
 	m.current.Store(next)
 	return lost
 }
@@ -236,7 +249,7 @@ func (m *Mailbox[M]) late(b *box[M]) {
 	}
 	m.mu.Lock()
 	next := m.current.Load()
-	lost := b.pourInto(next)
+	lost := b.pourIntoLocked(next)
 	m.mu.Unlock()
 	m.buryAll(lost)
 	next.delivered()
@@ -318,5 +331,5 @@ func (m *Mailbox[M]) Depth() int {
 	if b == nil {
 		return 0
 	}
-	return max(0, len(b.channel)-int(b.pokes.Load()))
+	return b.depth()
 }

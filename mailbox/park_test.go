@@ -40,7 +40,7 @@ func TestPark(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, _ := opened(mailbox.Options{})
-			in := box.Receive(true)
+			in := box.Prepare()
 			if test.before != nil {
 				test.before(box, in)
 			}
@@ -124,7 +124,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 		t.Run(fmt.Sprintf("capacity %d, %v", options.Capacity, options.Overflow), func(t *testing.T) {
 			for round := range 1000 {
 				box, _ := opened(options)
-				p := &parking{t: t, in: box.Receive(true), ended: make(chan struct{})}
+				p := &parking{t: t, in: box.Prepare(), ended: make(chan struct{})}
 				p.all.Go(p.run)
 				var sending sync.WaitGroup
 				var accepted atomic.Int32

@@ -13,7 +13,7 @@ import (
 // Its methods belong to the goroutine of that incarnation, except Stop, Freeze
 // and Begun, which anybody may call.
 type Receiver[M any] struct {
-	// C is the channel itself.
+	// C is the channel itself; nil after Prepare, until Next is called.
 	C <-chan Envelope[M]
 
 	// Incarnation is what the notes of dead letters say had them in hand. Set it
@@ -57,18 +57,47 @@ const (
 func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	in := m.receiveLocked(pokes)
+	in.readyLocked()
+	return in
+}
+
+// Prepare is Receive for an incarnation that has no use for C, and may park before
+// there is a message: the channel is made when one comes.
+func (m *Mailbox[M]) Prepare() *Receiver[M] {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.receiveLocked(true)
+}
+
+func (m *Mailbox[M]) receiveLocked(pokes bool) *Receiver[M] {
 	if m.receiver != nil {
 		n, _ := m.receiver.Begun()
 		m.begun += n
 	}
 	b := m.current.Load()
-	in := &Receiver[M]{C: b.channel, mailbox: m, box: b, pokes: pokes, last: idle}
+	in := &Receiver[M]{mailbox: m, box: b, pokes: pokes, last: idle}
 	in.word.Store(idle)
 	if m.options.capacity() == 0 || !pokes {
 		in.stopped = make(chan struct{})
 	}
 	m.receiver = in
 	return in
+}
+
+// ready makes the channel, if there is none. Before the receiver waits for it, it
+// looks for a stop once more: a poke would have found no channel.
+func (in *Receiver[M]) ready() {
+	if in.C == nil {
+		in.mailbox.mu.Lock()
+		defer in.mailbox.mu.Unlock()
+		in.readyLocked()
+	}
+}
+
+func (in *Receiver[M]) readyLocked() {
+	in.box.fillLocked()
+	in.C = in.box.channel
 }
 
 // Got says what Next came back with.
@@ -84,6 +113,7 @@ const (
 // Next waits for a message and takes it in hand; what was in hand counts as
 // handled. With patience above 0 it comes back idle after that time.
 func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
+	in.ready()
 	for {
 		if stop := in.stop.Load(); stop != 0 {
 			return in.drain(stop)
@@ -301,14 +331,14 @@ func (in *Receiver[M]) Stop(drain bool) {
 // senders need a receiver that waits.
 func (in *Receiver[M]) Park(wake func()) bool {
 	b := in.box
-	if cap(b.channel) == 0 || in.last == idle && in.mailbox.holds() {
+	if in.mailbox.options.capacity() == 0 || in.last == idle && in.mailbox.holds() {
 		return false
 	}
 	b.wake = wake
-	if state := b.state.Load() & traced; !b.state.CompareAndSwap(state, state|parked) {
+	if state := b.state.Load() & (traced | hollow); !b.state.CompareAndSwap(state, state|parked) {
 		return false
 	}
-	if len(b.channel) == 0 && in.stop.Load() == 0 {
+	if (b.isHollow() || len(b.channel) == 0) && in.stop.Load() == 0 {
 		return true
 	}
 	return b.state.And(^parked)&parked == 0
