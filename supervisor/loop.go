@@ -276,7 +276,7 @@ func (l *loop) notify(r *runner) {
 // wait waits for a nudge, a point in time (zero for none), or the kill of the
 // supervisor, which is passed on with a nudge. It may come back before.
 func (l *loop) wait(until time.Time) {
-	l.alarm.set(earlier(until, l.lookout.next), l.queue.nudge)
+	l.alarm.set(earlier(until, l.lookout.next), l.queue)
 	<-l.queue.wake
 	if l.killed.IsZero() && l.kill.Err() != nil {
 		l.killed = time.Now()
