@@ -5,7 +5,8 @@ package supervisor
 // memory when they are not enough: the Start of an actor needs more, and a panic
 // with all its deferred calls more than twice that. To copy an empty stack costs a
 // fifth of copying a full one, once in its Start and once in its panic. Most
-// children never crash, so it is for those which have.
+// children never crash, and in a storm each does once: so it is for those which have
+// twice, and may go on.
 //
 //go:noinline
 func deepen(at int) byte {

@@ -268,6 +268,7 @@ func (l *loop) notify(r *runner) {
 		l.queue.push(death{r})
 	case r.ending():
 		l.queue.push(winding{r})
+		l.queue.nudge() // its Start may be awaited
 	default:
 		l.queue.nudge() // the end of a Start is awaited in launch
 	}

@@ -88,7 +88,7 @@ func (r *runner) launch() { go r.start() }
 // start and what it calls are kept flat: an idle child keeps its goroutine's
 // stack, which is two kilobytes unless it ever needs more.
 func (r *runner) start() {
-	if r.cell.Number() > 1 {
+	if r.cell.Number() > 2 {
 		deepen(r.cell.Number() % 2)
 	}
 	pprof.SetGoroutineLabels(r.labelled())

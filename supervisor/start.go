@@ -121,6 +121,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 // meanwhile.
 func (l *loop) awaitStart(m *member) (phase uint32, reason exit.Reason) {
 	r := m.current
+	l.queue.postpone(true)
+	defer l.queue.postpone(false)
 	for {
 		switch phase = r.phase.Load(); {
 		case phase == failed:
