@@ -27,7 +27,7 @@ type Options struct {
 	Retries int
 
 	// ParkAfter gives the actor's goroutine back when no message came for this
-	// long; the next message starts a new one, which costs it about a
+	// long; the next message, like the first, starts a new one, which costs it about a
 	// microsecond, more if its handlers need a deep stack. 0 means the
 	// goroutine is kept. The state stays in either case. Not for an unbuffered
 	// mailbox, nor for a Loop, nor where a type of yours stands around the actor and
@@ -123,6 +123,10 @@ type Behavior[M any] struct {
 
 	// outcome, if set, is how the handler that returned last ended.
 	outcome func() error
+
+	// settled, if set, is given what a handler may call to say that the message in
+	// hand is handled, before it returns. It is false if the incarnation is abandoned.
+	settled func(settle func() bool)
 }
 
 func (b Behavior[M]) check(o Options) error {
@@ -163,11 +167,17 @@ type Actor[M any] struct {
 	// messages.
 	request func(M) request
 	again   func(M) M
+	forget  func() // drops what belongs to a life in a tree; nil if that is nothing
 }
 
 // New makes an actor. open makes the behavior of each incarnation, fresh: what
-// it allocates is the incarnation's state. It runs on the actor's goroutine
+// it allocates is the incarnation's state. It runs on a goroutine of the actor's
 // while the supervisor waits; an error means that the actor could not start.
+//
+// That goroutine may end when open has returned: the one for the messages begins
+// with the first, and is kept unless [Options.ParkAfter] says otherwise. A Loop and
+// a Continue run on the goroutine of open, as all does if a type of yours stands
+// around the actor.
 //
 // At most one options value may be given. Nothing is checked here: the
 // supervisor reports all faults before it starts anything.
@@ -185,7 +195,7 @@ func (a *Actor[M]) init(options []Options) {
 	if len(options) > 0 {
 		a.options = options[0]
 	}
-	a.box = mailbox.New(a.options.Mailbox, a.deadLetter)
+	a.box = mailbox.New(a.options.Mailbox, mailbox.Owner[M]((*owner[M])(a)))
 }
 
 // Name is the name given to New.
@@ -254,6 +264,9 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	attached := cell.Attach(func() incarnation.Hooks {
 		r.in = a.box.Receive(behavior.Loop == nil)
 		r.in.Incarnation = cell.Number()
+		if behavior.settled != nil {
+			behavior.settled(r.in.Settle)
+		}
 		return r.hooks()
 	})
 	if !attached { // too late: a successor may have the mailbox by now
@@ -282,6 +295,9 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
 		defer a.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
 		a.box.Close()
+		if a.forget != nil {
+			a.forget()
+		}
 	})
 	return nil
 }
@@ -299,36 +315,42 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 // Pass a handler its own ctx: so a trace follows the message, and an
 // incarnation that was abandoned can send nothing more.
 func (a *Actor[M]) Send(ctx context.Context, message M) error {
-	if !a.life.Load().Traces() {
-		return a.post(ctx, message, nil)
-	}
-	ctx, sent := a.life.Load().Sending(ctx, tracing.Send, message)
-	err := a.post(ctx, message, &mailbox.Note{Trace: sent.Carrier()})
-	sent.End(err)
-	return err
-}
-
-func (a *Actor[M]) post(ctx context.Context, message M, note *mailbox.Note) error {
-	return a.refusal(a.box.Send(ctx, message, note))
-}
-
-// refusal says whose mailbox refused.
-func (a *Actor[M]) refusal(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, mailbox.ErrClosed):
-		return &SendError{Path: a.Path(), Err: ErrNoProc}
-	}
-	return &SendError{Path: a.Path(), Err: err}
+	return a.box.Send(ctx, message, nil)
 }
 
 // Stats is an account of the messages that the actor has accepted since it was
 // first started.
 func (a *Actor[M]) Stats() mailbox.Stats { return a.box.Stats() }
 
-// deadLetter is told of every message that will not be handled.
-func (a *Actor[M]) deadLetter(message M, note *mailbox.Note, why mailbox.Why) {
+// owner is an actor as its mailbox knows it.
+type owner[M any] Actor[M]
+
+// Refusal says whose mailbox refused.
+func (o *owner[M]) Refusal(err error) error {
+	if errors.Is(err, mailbox.ErrClosed) {
+		err = ErrNoProc
+	}
+	return &SendError{Path: (*Actor[M])(o).Path(), Err: err}
+}
+
+// Around makes the span of a send or a cast. That of a call lasts longer.
+func (o *owner[M]) Around() func(context.Context, M, func(context.Context, *mailbox.Note) error) error {
+	life := o.life.Load()
+	if !life.Traces() {
+		return nil
+	}
+	a := (*Actor[M])(o)
+	return func(ctx context.Context, message M, deliver func(context.Context, *mailbox.Note) error) error {
+		ctx, sent := life.Sending(ctx, a.operation(message), a.payload(message))
+		err := deliver(ctx, &mailbox.Note{Trace: sent.Carrier()})
+		sent.End(err)
+		return err
+	}
+}
+
+// DeadLetter is told of every message that will not be handled.
+func (o *owner[M]) DeadLetter(message M, note *mailbox.Note, why mailbox.Why) {
+	a := (*Actor[M])(o)
 	var head tracing.Head
 	if note != nil {
 		head.Incarnation = note.Incarnation
@@ -348,7 +370,15 @@ func (a *Actor[M]) resend(ctx context.Context, message M) error {
 	if a.again != nil {
 		message = a.again(message)
 	}
-	return a.post(ctx, message, nil)
+	return a.box.Send(ctx, message, new(mailbox.Note)) // beside all traces
+}
+
+// operation is how the message was sent.
+func (a *Actor[M]) operation(message M) tracing.Operation {
+	if a.request != nil {
+		return a.request(message).operation()
+	}
+	return tracing.Send
 }
 
 // payload is the message as the user knows it.

@@ -44,13 +44,14 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 		var none R
 		return none, err
 	}
-	c, in := newCall[S, R](ctx, message)
+	done := ctx.Done()
+	c, in := newCall[S, R](ctx, done, s, message)
 	life := s.actor.life.Load()
 	if !life.Traces() {
-		return c.ask(ctx, s, nil, in)
+		return c.ask(ctx, done, s, nil, in)
 	}
 	ctx, sent := life.Sending(ctx, tracing.Call, message)
-	value, err := c.ask(ctx, s, &mailbox.Note{Trace: sent.Carrier()}, in)
+	value, err := c.ask(ctx, done, s, &mailbox.Note{Trace: sent.Carrier()}, in)
 	sent.End(err)
 	return value, err
 }
@@ -64,23 +65,13 @@ func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	if err != nil {
 		return err
 	}
-	j := cast[S, R, M]{message}
-	life := s.actor.life.Load()
-	if !life.Traces() {
-		return s.actor.post(ctx, j, nil)
-	}
-	ctx, sent := life.Sending(ctx, tracing.Cast, message)
-	err = s.actor.post(ctx, j, &mailbox.Note{Trace: sent.Carrier()})
-	sent.End(err)
-	return err
+	return s.actor.box.Send(ctx, cast[S, R, M]{message}, nil)
 }
 
 // find gives the server behind a target, which may be nil.
 func find[S any](to Target[S]) (*Server[S], error) {
-	if to != nil {
-		if s := to.server(); s != nil {
-			return s, nil
-		}
+	if s, _ := to.(*Server[S]); s != nil {
+		return s, nil
 	}
 	return nil, &SendError{Path: "nil", Err: ErrNoProc}
 }
@@ -92,6 +83,8 @@ type answer[R any] struct {
 	told  chan struct{} // the caller is to look at the state; has room for all that is told
 	value R
 	err   error
+
+	settled bool // the message was handled before it was answered: nobody but the caller has it any more
 }
 
 const (
@@ -117,44 +110,52 @@ func (a *answer[R]) fail(path string, f failure) {
 	a.give(none, &SendError{Path: path, Err: f.err, Reason: f.reason})
 }
 
-// call is a message that somebody waits for, and the context of its handler.
+// call is a message that somebody waits for.
 type call[S, R any, M Message[S, R]] struct {
 	answer[R]
-	requestContext
-	serving *serving[S] // that handles it; set before the handler begins
 	message M
+	request *requestContext // of its handler; nil if that can end with the server's only
+	serving *serving[S]     // that handles it; set before the handler begins
+	home    *pool           // where it goes when it is over; nil if nowhere
+
+	deferred atomic.Bool // the answer is given later than the handler returns
+	returned bool        // the handler has returned; belongs to the server's own goroutine
 }
 
-// callKey finds the call in the context of its handler.
-type callKey struct{}
-
-func (c *call[S, R, M]) Value(key any) any {
-	if key == (callKey{}) {
-		return c
-	}
-	return c.requestContext.Value(key)
-}
-
-func (c *call[S, R, M]) ask(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
+func (c *call[S, R, M]) ask(ctx context.Context, done <-chan struct{}, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
 	if in != nil {
 		return c.askInside(ctx, s, note, in)
 	}
-	if err := s.actor.post(ctx, c, note); err != nil {
+	if err := s.actor.box.Send(ctx, c, note); err != nil {
 		return c.value, err
 	}
+	if done == nil {
+		<-c.told // nobody asks it anything
+		return c.outcome()
+	}
 	select {
-	case <-c.told: // nobody asks it anything
-		return c.value, c.err
-	case <-ctx.Done():
+	case <-c.told:
+		return c.outcome()
+	case <-done:
 		return c.leave(ctx, s)
 	}
+}
+
+// outcome is the answer, for its caller to read once.
+func (c *call[S, R, M]) outcome() (R, error) {
+	value, err := c.value, c.err
+	if c.settled && c.home != nil {
+		c.recycle()
+	}
+	return value, err
 }
 
 // leave ends the wait for the answer, unless that is there.
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	if c.state.CompareAndSwap(unanswered, left) {
 		c.forgo()
-		return c.value, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
+		var none R // the value is the server's, who may be about to write it
+		return none, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
 	}
 	for c.state.Load() != answered { // it is this moment
 		<-c.told
@@ -165,11 +166,32 @@ func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 func (c *call[S, R, M]) operation() tracing.Operation { return tracing.Call }
 func (c *call[S, R, M]) payload() any                 { return c.message }
 
-func (c *call[S, R, M]) gone() bool { return c.state.Load() == left || c.caller.Err() != nil }
+func (c *call[S, R, M]) gone() bool {
+	return c.request != nil && (c.state.Load() == left || c.request.caller.Err() != nil)
+}
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
-	c.server, c.serving = ctx, sv
-	value, deferred, err := c.handle()
+	if c.gone() {
+		return errCallerGone
+	}
+	c.serving = sv
+	own := ctx
+	if c.request != nil {
+		c.request.server = ctx
+		own = c.request
+	}
+	value, err := c.message.Handle(own, sv.state)
+	deferred := c.handled()
+	if err == nil && !deferred {
+		c.conclude(value, nil)
+		return nil
+	}
+	return c.ended(ctx, value, deferred, err)
+}
+
+// ended is for what a handler has returned that is not just an answer.
+func (c *call[S, R, M]) ended(ctx context.Context, value R, deferred bool, err error) error {
+	sv := c.serving
 	if rest, ok := err.(*continuation); ok {
 		if !deferred {
 			c.give(value, nil)
@@ -195,17 +217,40 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 		sv.answerLater(&afterCleanup[R]{&c.answer, value})
 	case reason != nil:
 		c.fail(sv.server.Path(), failure{ErrEnded, reason})
-	default:
+	case deferred:
 		c.give(value, err)
+		return nil
+	default:
+		c.conclude(value, err)
 		return nil
 	}
 	return reason
 }
 
-func (c *call[S, R, M]) handle() (value R, deferred bool, err error) {
-	defer func() { deferred = c.returned() }() // also after a panic
-	value, err = c.message.Handle(c, c.serving.state)
-	return value, false, err
+// conclude gives the answer of a handler that has returned. The message is handled
+// by then: whoever has an answer finds it counted, and the server knows nothing of
+// the call any more, which may be used again. That is not so, and there is no
+// answer to give, if the incarnation was abandoned meanwhile.
+func (c *call[S, R, M]) conclude(value R, err error) {
+	if c.serving.settle() {
+		c.value, c.err, c.settled = value, err, true // nobody else answers it
+		if c.state.CompareAndSwap(unanswered, answered) {
+			c.told <- struct{}{}
+		}
+	}
+}
+
+// handled is told that the handler has returned, or crashed. It ends its context
+// unless the answer was deferred.
+func (c *call[S, R, M]) handled() (deferred bool) {
+	c.returned = true
+	if c.deferred.Load() {
+		return true
+	}
+	if c.request != nil {
+		c.request.end()
+	}
+	return false
 }
 
 // chosenEnd is that of the handler, save that the reason for which the caller
@@ -213,7 +258,10 @@ func (c *call[S, R, M]) handle() (value R, deferred bool, err error) {
 // its context only says that it obeyed.
 func (c *call[S, R, M]) chosenEnd(err error) (reason exit.Reason, reply bool) {
 	reason, reply = chosenEnd(err)
-	if reason != nil && !reply && c.caller.Err() != nil && reason == context.Cause(c.caller) {
+	if reason == nil || reply || c.request == nil {
+		return reason, reply
+	}
+	if caller := c.request.caller; caller.Err() != nil && reason == context.Cause(caller) {
 		return nil, false
 	}
 	return reason, reply
@@ -243,13 +291,14 @@ func (c cast[S, R, M]) operation() tracing.Operation { return tracing.Cast }
 func (c cast[S, R, M]) payload() any                 { return c.message }
 func (c cast[S, R, M]) gone() bool                   { return false }
 func (c cast[S, R, M]) fail(string, failure)         {}
+func (c cast[S, R, M]) handled() (deferred bool)     { return false }
 
 func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	_, err := c.message.Handle(ctx, sv.state)
-	sv.outcome = err
 	if err == nil {
 		return nil
 	}
+	sv.outcome = err
 	if rest, ok := err.(*continuation); ok {
 		return sv.goOn(ctx, rest)
 	}

@@ -274,7 +274,7 @@ func TestCallerWhoseContextPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := actor.NewServer("s", openState)
 		_, kept := plant(t, s)
-		n, err := actor.Call(&brokenContext{Context: context.Background()}, s, next)
+		n, err := actor.Call(&brokenContext{Context: t.Context()}, s, next)
 		check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: broken context")
 		synctest.Wait()
 		check(t, "Stats", s.Stats(), mailbox.Stats{Dead: 1})

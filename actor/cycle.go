@@ -24,20 +24,21 @@ func (in *inside) Done() <-chan struct{} {
 	return in.Context.Done()
 }
 
-// newCall makes a call. in is nil if nobody is held up by it who can be called.
-func newCall[S, R any, M Message[S, R]](ctx context.Context, message M) (c *call[S, R, M], in *inside) {
-	if caller := incarnation.Own(ctx); caller != nil && caller.Waits() {
-		made := new(struct { // one allocation for both
-			call   call[S, R, M]
-			inside inside
-		})
-		c, in = &made.call, &made.inside
-		in.wait.Cell = caller
-	} else {
-		c = new(call[S, R, M])
+// newCallInside makes a call of a server that waits meanwhile; both are nil if
+// ctx is that of nobody who can be called.
+func newCallInside[S, R any, M Message[S, R]](ctx context.Context, message M) (c *call[S, R, M], in *inside) {
+	caller := incarnation.Own(ctx)
+	if caller == nil || !caller.Waits() {
+		return nil, nil
 	}
-	c.message, c.caller, c.told = message, ctx, make(chan struct{}, 2)
-	return c, in
+	made := new(struct { // one allocation for all
+		call    call[S, R, M]
+		request requestContext
+		inside  inside
+	})
+	made.request.caller, made.inside.wait.Cell = ctx, caller
+	made.call.message, made.call.request, made.call.told = message, &made.request, make(chan struct{}, 2)
+	return &made.call, &made.inside
 }
 
 func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
@@ -46,7 +47,7 @@ func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailb
 	if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
 		return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
 	}
-	if err := s.actor.post(in, c, note); err != nil {
+	if err := s.actor.box.Send(in, c, note); err != nil {
 		return c.value, err
 	}
 	for {
@@ -68,17 +69,15 @@ func (c *call[S, R, M]) Ask() { c.told <- struct{}{} }
 // Pending is for the graph of who waits for whom: an answer that was deferred
 // may come from anybody.
 func (c *call[S, R, M]) Pending() bool {
-	if c.state.Load() != unanswered || c.requestContext.caller.Err() != nil {
-		return false
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.deferred
+	return c.state.Load() == unanswered && c.request.caller.Err() == nil && !c.deferred.Load()
 }
 
-// Own looks at the stack for the one frame below which a server's own goroutine
-// runs all code of users, and no other goroutine any.
-func (c *call[S, R, M]) Own() bool {
+// Own is for the graph of who waits for whom.
+func (c *call[S, R, M]) Own() bool { return onOwnGoroutine() }
+
+// onOwnGoroutine looks at the stack for the one frame below which a server's own
+// goroutine runs all code of users, and no other goroutine any.
+func onOwnGoroutine() bool {
 	const caller = 2 // who asks, and runtime.Callers
 	var some [64]uintptr
 	for skip := caller; ; skip += len(some) {

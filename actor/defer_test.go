@@ -139,14 +139,13 @@ func TestDeferWhereItCannotBe(t *testing.T) {
 		check(t, "outcome", answer(n, err), "5, <nil>")
 
 		// The ctx of a handler that has returned takes no answer of a later call.
-		release := make(chan struct{})
-		outcome := make(chan string)
-		go func() { outcome <- answer(actor.Call(t.Context(), s, busy(release, 6))) }()
-		synctest.Wait()
+		for kind, caller := range map[string]context.Context{"with": t.Context(), "without": context.Background()} {
+			n, err = actor.Call(caller, s, do(func(context.Context, *state) (int, error) { try(kept); return 6, nil }))
+			check(t, "too late, before a call "+kind+" an end", j.take(), "defer: the handler has returned")
+			check(t, "outcome", answer(n, err), "6, <nil>")
+		}
 		try(kept)
-		check(t, "too late", j.take(), "defer: the handler has returned")
-		close(release)
-		check(t, "outcome", <-outcome, "6, <nil>")
+		check(t, "elsewhere", j.take(), "defer: not on the goroutine of the handler")
 
 		n, err = actor.Call(t.Context(), s, do(func(ctx context.Context, _ *state) (int, error) {
 			reply, _ := actor.Defer[int](ctx)

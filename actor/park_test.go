@@ -38,6 +38,12 @@ func TestParkedActorsHaveNoGoroutine(t *testing.T) {
 			actors, children = append(actors, a), append(children, a)
 		}
 		tree, _ := plant(t, children...)
+		var sent sends
+		synctest.Wait()
+		checkGoroutines(t, "before the first message", ofActors, 0)
+		for i, a := range actors {
+			sent.send(t, a, i)
+		}
 		synctest.Wait()
 		checkGoroutines(t, "of the tree", ofActors, count)
 		time.Sleep(time.Second - 1)
@@ -47,7 +53,6 @@ func TestParkedActorsHaveNoGoroutine(t *testing.T) {
 		synctest.Wait()
 		checkGoroutines(t, "after it", ofActors, 0)
 
-		var sent sends
 		for range 3 {
 			for i, a := range actors {
 				sent.send(t, a, i)
@@ -59,7 +64,7 @@ func TestParkedActorsHaveNoGoroutine(t *testing.T) {
 			checkGoroutines(t, "when parked again", ofActors, 0)
 		}
 		for i, sum := range sums {
-			check(t, "sum", sum, 3*i)
+			check(t, "sum", sum, 4*i)
 		}
 		if err := tree.Stop(context.Background()); err != nil {
 			t.Errorf("Stop: got %v, want nil", err)

@@ -28,8 +28,9 @@ type Reply[R any] struct {
 // is nobody's then: [Continue] is for that.
 //
 // It is an error to call Defer twice for one call, when its handler has
-// returned, with another R than that of its message, or with a ctx that is not
-// of a server. In a handler that was cast the Reply answers nobody.
+// returned, on another goroutine than the handler's, with another R than that of its
+// message, or with a ctx that is not of a server. In a handler that was cast the
+// Reply answers nobody.
 func Defer[R any](ctx context.Context) (Reply[R], error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {
@@ -38,8 +39,18 @@ func Defer[R any](ctx context.Context) (Reply[R], error) {
 	if _, ok := cell.Self().(interface{ isServer() }); !ok {
 		return Reply[R]{}, errors.New("defer: not in a handler of a server")
 	}
-	call, ok := ctx.Value(callKey{}).(interface{ handledBy() *incarnation.Cell })
-	if !ok || call.handledBy() != cell { // it may be that of a server above, which cast
+	if !onOwnGoroutine() {
+		return Reply[R]{}, errors.New("defer: not on the goroutine of the handler")
+	}
+	call, _ := cell.Handler().(interface{ handling() any }).handling().(deferrable)
+	request, ok := ctx.Value(requestKey{}).(*requestContext)
+	own := ok && incarnation.From(request.server) == cell // else it may be that of a server above, which cast
+	switch {
+	case call == nil && !own:
+		return Reply[R]{}, nil
+	case call == nil || call.over() || own && call.context() != request:
+		return Reply[R]{}, errors.New("defer: the handler has returned")
+	case !own && call.context() != nil: // the ctx of something else that the server does
 		return Reply[R]{}, nil
 	}
 	of, ok := call.(interface{ later() (Reply[R], error) })
@@ -49,6 +60,15 @@ func Defer[R any](ctx context.Context) (Reply[R], error) {
 	return of.later()
 }
 
+// deferrable is a call in hand.
+type deferrable interface {
+	context() *requestContext // nil if it has none
+	over() bool               // its handler has returned
+}
+
+func (c *call[S, R, M]) context() *requestContext { return c.request }
+func (c *call[S, R, M]) over() bool               { return c.returned }
+
 // Give answers the call. It reports whether that was the answer: a call is
 // answered once, and a caller who has left is not answered at all. It may be
 // called from any goroutine.
@@ -56,22 +76,15 @@ func (r Reply[R]) Give(value R, err error) bool {
 	return r.call != nil && r.call.reply(value, err)
 }
 
-func (c *call[S, R, M]) handledBy() *incarnation.Cell { return incarnation.From(c.server) }
-
 // later defers the answer.
 func (c *call[S, R, M]) later() (Reply[R], error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.deferred:
+	if c.deferred.Load() {
 		return Reply[R]{}, errors.New("defer: the answer has been deferred already")
-	case c.ended:
-		return Reply[R]{}, errors.New("defer: the handler has returned")
 	}
-	c.deferred = c.serving.answerLater(c)
-	if !c.deferred {
+	if !c.serving.answerLater(c) {
 		return Reply[R]{}, nil // abandoned: the caller has been told
 	}
+	c.deferred.Store(true)
 	if c.state.Load() == left { // and has not seen that it is deferred
 		c.serving.answered(c)
 	}
@@ -81,10 +94,7 @@ func (c *call[S, R, M]) later() (Reply[R], error) {
 // forgo is for a caller who has left: a deferred answer is not awaited any more,
 // whether or not anybody gives it.
 func (c *call[S, R, M]) forgo() {
-	c.mu.Lock()
-	deferred := c.deferred
-	c.mu.Unlock()
-	if deferred {
+	if c.deferred.Load() {
 		c.settle()
 	}
 }
@@ -98,10 +108,14 @@ func (c *call[S, R, M]) reply(value R, err error) bool {
 // settle says that a deferred answer is given, or nobody waits for it any more.
 func (c *call[S, R, M]) settle() {
 	c.serving.answered(c)
-	c.end()
+	if c.request != nil {
+		c.request.end()
+	}
 }
 
 func (c *call[S, R, M]) serverEnded(path string, reason exit.Reason, _ bool) {
 	c.fail(path, failure{ErrEnded, reason})
-	c.end()
+	if c.request != nil {
+		c.request.end()
+	}
 }

@@ -8,22 +8,24 @@ import (
 
 // requestContext is the context of the handler of a call: it has the values of
 // the server's incarnation and ends with it, and it ends with the caller's, as
-// if it were derived from that, and when the time for the message is over. It is
-// part of the call, so it costs nothing.
+// if it were derived from that, and when the time for the message is over. A
+// caller whose ctx cannot end needs none: its handler has the server's.
 //
 // Only when a handler asks for Done or derives from it, a real context is made
 // inside, which the standard library finds through Value, as with
 // incarnation.Lazy.
 type requestContext struct {
-	server context.Context // set before the handler begins; a *limited if there is a limit
 	caller context.Context
+	server context.Context // set before the handler begins; a *limited if there is a limit
 
-	mu       sync.Mutex
-	real     context.Context // nil until needed
-	release  func()          // ends real and lets go of the server
-	ended    bool            // the call is answered, or nobody will answer it
-	deferred bool            // the answer is given later than the handler returns
+	mu      sync.Mutex
+	real    context.Context // nil until needed
+	release func()          // ends real and lets go of the server
+	ended   bool            // the call is answered, or nobody will answer it
 }
+
+// requestKey finds the requestContext itself.
+type requestKey struct{}
 
 // Deadline is the caller's, or the limit of the message if that is earlier.
 func (r *requestContext) Deadline() (time.Time, bool) {
@@ -58,6 +60,9 @@ func (r *requestContext) Err() error {
 // Value gives what the server has. The real context is found with a key that
 // only the standard library has: the one for which it gives itself.
 func (r *requestContext) Value(key any) any {
+	if key == (requestKey{}) {
+		return r
+	}
 	r.mu.Lock()
 	real := r.real
 	r.mu.Unlock()
@@ -136,18 +141,6 @@ func endWith(server context.Context, cancel context.CancelCauseFunc) (release fu
 	}
 }
 
-// returned is told that the handler has returned. It ends the context unless
-// the answer was deferred.
-func (r *requestContext) returned() (deferred bool) {
-	r.mu.Lock()
-	deferred = r.deferred
-	r.mu.Unlock()
-	if !deferred {
-		r.end()
-	}
-	return deferred
-}
-
 // limited is the context of a server with the time limit of one message. It does
 // not end with it.
 type limited struct {
@@ -179,7 +172,7 @@ func (r *requestContext) overdue() bool {
 // end ends the context. It may be called again.
 func (r *requestContext) end() {
 	r.mu.Lock()
-	if r.real == nil && !r.ended && (r.caller.Err() != nil || r.overdue()) {
+	if r.server != nil && r.real == nil && !r.ended && (r.caller.Err() != nil || r.overdue()) {
 		r.materializeLocked() // it has ended already, and goes on saying why
 	}
 	r.ended = true

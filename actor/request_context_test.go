@@ -144,10 +144,33 @@ func TestEndOfTheCallersContextReachesWhatHangsOnIt(t *testing.T) {
 	}
 }
 
+// A caller whose ctx cannot end adds nothing to that of the server.
+func TestContextOfACallThatCannotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		tree, _ := plant(t, s)
+		var of [2]context.Context
+		for i, send := range []func(do) error{
+			func(d do) error { _, err := actor.Call(context.Background(), s, d); return err },
+			func(d do) error { return actor.Cast(context.Background(), s, d) },
+		} {
+			check(t, "sent", send(func(ctx context.Context, _ *state) (int, error) { of[i] = ctx; return 0, nil }), nil)
+		}
+		synctest.Wait()
+		check(t, "ctx of a call", of[0], of[1])
+		check(t, "ctx", observed(of[0]), "<nil>, <nil>, done false")
+		check(t, "stop", tree.Stop(context.Background()), nil)
+		check(t, "ended", of[0].Err(), context.Canceled)
+	})
+}
+
 // The ctx ends when the handler has returned, and whatever was made of it; no
-// goroutine stays.
+// goroutine stays. A caller whose ctx cannot end brings none of its own.
 func TestContextOfACallEndsWithIt(t *testing.T) {
 	for kind, make := range callers {
+		if kind == "background" {
+			continue
+		}
 		for use, f := range uses {
 			t.Run(kind+", "+use, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

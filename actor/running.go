@@ -2,9 +2,9 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
@@ -14,18 +14,17 @@ import (
 )
 
 // running is one incarnation of an actor. Its fields belong to the goroutine of
-// the incarnation, but for final and what mu guards.
+// the incarnation, but for what mu guards.
 type running[M any] struct {
 	actor    *Actor[M]
 	cell     *incarnation.Cell
 	behavior Behavior[M]
 	in       *mailbox.Receiver[M]
 
-	request   request            // what it handles, if that is a request
 	span      *tracing.Processed // around the handler, if there is a tracer
 	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
+	begun     bool               // it has run before
 	parked    bool               // the loop ended only to give the goroutine back
-	final     atomic.Bool        // it was asked to stop, and no incarnation will follow
 
 	mu     sync.Mutex // guards inHand and stuck
 	inHand bool       // a message was in hand when the incarnation was abandoned
@@ -35,6 +34,7 @@ type running[M any] struct {
 func (r *running[M]) hooks() incarnation.Hooks {
 	return incarnation.Hooks{
 		Self:    r.actor.self,
+		Handler: r,
 		Stop:    r.stop,
 		Kill:    func() { r.in.Stop(false) },
 		Abandon: r.abandon,
@@ -42,12 +42,20 @@ func (r *running[M]) hooks() incarnation.Hooks {
 	}
 }
 
+// handling is the message in hand, nil if there is none. It is asked on the
+// incarnation's own goroutine.
+func (r *running[M]) handling() any {
+	if message, ok := r.in.InHand(); ok {
+		return message
+	}
+	return nil
+}
+
 func (r *running[M]) stop(final bool) {
 	if !final {
 		r.in.Stop(false)
 		return
 	}
-	r.final.Store(true)
 	drain := r.actor.options.Mailbox.Drain
 	r.in.Stop(drain == mailbox.DrainAll)
 	if drain == mailbox.Discard {
@@ -55,9 +63,15 @@ func (r *running[M]) stop(final bool) {
 	}
 }
 
-// serve is the run function of the incarnation.
+// serve is the run function of the incarnation. It parks at once if it can: until
+// the first message comes there is nothing to do, and most of a million actors wait
+// for that most of the time.
 func (r *running[M]) serve() (err error) {
-	r.parked = false
+	if !r.begun && r.behavior.Receive != nil && r.behavior.Continue == nil && r.cell.Is(r.actor.self) {
+		r.begun = true
+		return parking[M]{r}
+	}
+	r.begun, r.parked = true, false
 	r.cell.Protect(r.loop, func(reason exit.Reason) {
 		if r.parked {
 			err = parking[M]{r}
@@ -76,16 +90,27 @@ func (r *running[M]) loop() error {
 	if err := r.proceed(ctx); err != nil {
 		return err
 	}
+	return r.receive(ctx, r.behavior.Receive, r.actor.options.ParkAfter)
+}
+
+// receive hands the messages to the handler, one after the other. An error leaves
+// the message in hand, unless it is a reason that the handler chose.
+func (r *running[M]) receive(ctx context.Context, handle func(context.Context, M) error, patience time.Duration) error {
+	r.unsettled = true // until one of the ways out below is taken
 	for {
-		message, got := r.in.Next(r.actor.options.ParkAfter)
-		switch got {
-		case mailbox.Stopped:
+		got, err := r.in.Serve(ctx, patience, handle)
+		switch {
+		case got == mailbox.Stopped:
+			r.unsettled = false
 			return context.Cause(r.cell)
-		case mailbox.Idle:
-			r.parked = true
+		case got == mailbox.Idle:
+			r.unsettled, r.parked = false, true
 			return nil
-		}
-		if err := r.receive(ctx, message); err != nil {
+		case err == errCallerGone:
+			r.in.Skip(mailbox.CallerGone)
+		default:
+			_, chosen := exit.Chosen(err)
+			r.unsettled = !chosen
 			return err
 		}
 	}
@@ -131,44 +156,24 @@ func (r *running[M]) intercepted(watch mailbox.Watch[M]) mailbox.Watch[M] {
 	return watch
 }
 
-// receive hands one message to the handler. An error leaves the run unsettled, and
-// the message in hand, unless it is a reason that the handler chose.
-func (r *running[M]) receive(ctx context.Context, message M) error {
-	if r.final.Load() && ctx.Err() != nil { // the time is over, but Next has not been told yet
-		r.in.Skip(mailbox.Discarded)
-		return nil
-	}
-	operation := tracing.Send
-	r.unsettled = true // also if the caller's own ctx panics when it is asked
-	if r.actor.request != nil {
-		r.request = r.actor.request(message)
-		if r.request.gone() {
-			r.unsettled, r.request = false, nil
-			r.in.Skip(mailbox.CallerGone)
-			return nil
-		}
-		operation = r.request.operation()
-	}
-	if r.actor.life.Load().Traces() {
-		ctx = r.trace(ctx, operation, message)
-	}
-	err := r.behavior.Receive(ctx, message)
-	if _, chosen := exit.Chosen(err); err != nil && !chosen {
-		return err
-	}
-	r.unsettled, r.request = false, nil // an idle actor keeps no message alive
-	if r.span != nil {
-		r.endSpan(err)
-	}
-	return err
-}
+// errCallerGone is what the handler of a server makes of a request that nobody
+// waits for any more.
+var errCallerGone = errors.New("the caller has gone")
 
-// around puts around the handler what is to surround it: a time limit, and the
-// interceptor of a test that injects faults. That is done once, when the
+// around puts around the handler what is to surround it: spans, a time limit, and
+// the interceptor of a test that injects faults. That is done once, when the
 // incarnation begins, so that what is not there costs a message nothing. A server
 // sees to its time limit itself: an answer may be deferred.
 func (r *running[M]) around(receive func(context.Context, M) error) func(context.Context, M) error {
+	bare := true
+	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.request == nil {
+		inner := receive
+		receive = func(ctx context.Context, message M) error {
+			return within(ctx, time.Now().Add(limit), func(ctx context.Context) error { return inner(ctx, message) })
+		}
+	}
 	if intercept := r.cell.Interceptor(); intercept != nil {
+		bare = false
 		inner := receive
 		receive = func(ctx context.Context, message M) error {
 			if err := intercept(r.cell, r.actor.payload(message)); err != nil {
@@ -177,13 +182,27 @@ func (r *running[M]) around(receive func(context.Context, M) error) func(context
 			return inner(ctx, message)
 		}
 	}
-	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.request == nil {
+	if r.actor.life.Load().Traces() {
+		bare = false
 		inner := receive
 		receive = func(ctx context.Context, message M) error {
-			return within(ctx, time.Now().Add(limit), func(ctx context.Context) error { return inner(ctx, message) })
+			ctx = r.trace(ctx, r.actor.operation(message), message)
+			err := inner(ctx, message)
+			if _, chosen := exit.Chosen(err); err == nil || chosen {
+				r.endSpan(err)
+			}
+			return err
 		}
 	}
-	return receive
+	if bare || r.actor.request == nil {
+		return receive
+	}
+	return func(ctx context.Context, message M) error { // nobody is to see what will be skipped
+		if r.actor.request(message).gone() {
+			return errCallerGone
+		}
+		return receive(ctx, message)
+	}
 }
 
 func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, message M) context.Context {
@@ -252,9 +271,11 @@ func (r *running[M]) leave(last incarnation.Last, reason exit.Reason) {
 // hears at once.
 func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	retries := r.actor.options.Retries
-	if r.request != nil {
-		r.request.fail(r.actor.Path(), failure{ErrEnded, reason})
-		if r.request.operation() == tracing.Call {
+	if message, ok := r.in.InHand(); ok && r.actor.request != nil {
+		request := r.actor.request(message)
+		request.fail(r.actor.Path(), failure{ErrEnded, reason})
+		request.handled()
+		if request.operation() == tracing.Call {
 			retries = 0
 		}
 	}

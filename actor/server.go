@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/mailbox"
@@ -12,9 +13,10 @@ import (
 // a value that carries the code which runs inside the server.
 //
 // Handle runs on the server's goroutine and may use the state freely. Its ctx
-// ends when the server's shutdown time is over. That of a [Call] also ends when
-// the caller's does, whose deadline it has, and when the call is answered; its
-// values are the server's. With [Options].HandlerTimeout it ends when that is over.
+// ends when the server's shutdown time is over; its values are the server's. That of
+// a [Call] also ends when the caller's does, whose deadline it has, and when the call
+// is answered; a caller whose ctx cannot end, such as [context.Background], adds
+// nothing. With [Options].HandlerTimeout it ends when that is over.
 //
 // A value and a nil error are the answer. An error is the answer as well: the
 // caller of a [Call] gets it as it is, for a [Cast] it is reported as an event,
@@ -56,11 +58,13 @@ type ServerOptions[S any] struct {
 // All methods may be called concurrently.
 type Server[S any] struct {
 	actor Actor[job[S]]
+	calls atomic.Pointer[pools] // that are over; nil if there were none
 }
 
 // NewServer makes a server. open makes the state of each incarnation, fresh. It
-// runs on the server's goroutine while the supervisor waits; an error means
-// that the server could not start.
+// runs on a goroutine of the server's while the supervisor waits; an error means
+// that the server could not start. The goroutine for the messages may be another, as
+// with [New].
 //
 // At most one options value may be given. Nothing is checked here: the
 // supervisor reports all faults before it starts anything.
@@ -76,6 +80,7 @@ func NewServer[S any](name string, open func(context.Context) (*S, error), optio
 	s.actor.self = s
 	s.actor.request = func(j job[S]) request { return j }
 	s.actor.again = job[S].again
+	s.actor.forget = func() { s.calls.Store(nil) }
 	s.actor.init(plain)
 	if open != nil {
 		s.actor.open = func(ctx context.Context) (Behavior[job[S]], error) {

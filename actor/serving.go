@@ -16,6 +16,7 @@ type request interface {
 	payload() any                // the message as the user knows it
 	gone() bool                  // the caller has left: nobody wants the answer
 	fail(path string, f failure) // answers with a failure, unless there is an answer
+	handled() (deferred bool)    // is told that the handler is over
 }
 
 // job is a message to a server with state S, its types erased.
@@ -32,7 +33,8 @@ type job[S any] interface {
 type serving[S any] struct {
 	server  *Server[S]
 	state   *S
-	outcome error // of the handler that returned last
+	outcome error       // what a handler has failed with, for its span
+	settle  func() bool // says that the message in hand is handled; false if the incarnation is abandoned
 
 	mu      sync.Mutex
 	waiting map[waiting]struct{} // calls to be answered after their handler has returned; nil after the end
@@ -43,6 +45,12 @@ type waiting interface {
 	// serverEnded is told that the server has ended, orderly if its cleanup did
 	// not fail.
 	serverEnded(path string, reason exit.Reason, orderly bool)
+}
+
+func (sv *serving[S]) takeOutcome() error {
+	outcome := sv.outcome
+	sv.outcome = nil
+	return outcome
 }
 
 // answerLater adds a call to those that are answered at the end at the latest.
@@ -68,7 +76,8 @@ func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close fu
 	b := Behavior[job[S]]{
 		Receive: sv.receive(),
 		ended:   sv.ended,
-		outcome: func() error { return sv.outcome },
+		outcome: sv.takeOutcome,
+		settled: func(settle func() bool) { sv.settle = settle },
 	}
 	if proceed != nil {
 		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }

@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -36,6 +37,8 @@ type box[M any] struct {
 	mailbox *Mailbox[M]
 	pokes   atomic.Int32 // pokes in the channel; each takes the room of a message until it is received
 
+	around func(context.Context, M, func(context.Context, *Note) error) error // of the owner
+
 	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
 	wake func()                        // starts the parked receiver; set before the state says parked
 }
@@ -46,10 +49,15 @@ const (
 	closed
 	moved  // and a successor has taken over what waited
 	parked // the receiver has given its goroutine back
+	traced // there is something around each send; set from the beginning
 )
 
 func newBox[M any](m *Mailbox[M]) *box[M] {
-	return &box[M]{channel: make(chan Envelope[M], m.options.capacity()), mailbox: m}
+	b := &box[M]{channel: make(chan Envelope[M], m.options.capacity()), mailbox: m}
+	if b.around = m.owner.Around(); b.around != nil {
+		b.state.Store(traced)
+	}
+	return b
 }
 
 // deliver puts e into an open box by the overflow policy. It is errNotOpen if
@@ -92,7 +100,15 @@ func (b *box[M]) replaceOldest(e Envelope[M]) {
 	}
 }
 
+// waitForRoom first gives the receiver its turn, once: often that is all it needs.
 func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
+	runtime.Gosched()
+	select {
+	case b.channel <- e:
+		b.delivered()
+		return nil
+	default:
+	}
 	gate := b.gate.Load()
 	if gate == nil {
 		made := make(chan struct{})

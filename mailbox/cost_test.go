@@ -29,7 +29,7 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 }
 
 func exchange[M any](ctx context.Context, message M) func() {
-	box := mailbox.New(mailbox.Options{}, func(M, *mailbox.Note, mailbox.Why) {})
+	box := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[M](func(M, *mailbox.Note, mailbox.Why) {}))
 	box.Open()
 	in := box.Receive(true)
 	return func() {
@@ -43,7 +43,7 @@ func exchange[M any](ctx context.Context, message M) func() {
 }
 
 func exchangeByOpen[M any](ctx context.Context, message M) func() {
-	box := mailbox.New(mailbox.Options{}, func(M, *mailbox.Note, mailbox.Why) {})
+	box := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[M](func(M, *mailbox.Note, mailbox.Why) {}))
 	box.Open()
 	in := box.Receive(false)
 	return func() {
@@ -108,7 +108,7 @@ func raw(ctx context.Context) (send, receive func(n int)) {
 }
 
 func boxed(ctx context.Context) (send, receive func(n int)) {
-	box := mailbox.New(capacity(64), func(*command, *mailbox.Note, mailbox.Why) {})
+	box := mailbox.New(capacity(64), mailbox.DeadLetters[*command](func(*command, *mailbox.Note, mailbox.Why) {}))
 	box.Open()
 	in := box.Receive(true)
 	message := new(command)

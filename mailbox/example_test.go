@@ -10,9 +10,9 @@ import (
 // A mailbox for two messages: the third takes the place of the first.
 func ExampleNew() {
 	options := mailbox.Options{Capacity: 2, Overflow: mailbox.DropOldest}
-	box := mailbox.New(options, func(message string, _ *mailbox.Note, why mailbox.Why) {
+	box := mailbox.New(options, mailbox.DeadLetters[string](func(message string, _ *mailbox.Note, why mailbox.Why) {
 		fmt.Println("dead letter:", message, "-", why)
-	})
+	}))
 
 	ctx := context.Background()
 	fmt.Println(box.Send(ctx, "hello?", nil))

@@ -10,7 +10,7 @@ import (
 // late.
 func TestDeadLetterNotesTheIncarnation(t *testing.T) {
 	var notes []mailbox.Note
-	m := mailbox.New(mailbox.Options{}, func(_ int, note *mailbox.Note, _ mailbox.Why) { notes = append(notes, *note) })
+	m := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[int](func(_ int, note *mailbox.Note, _ mailbox.Why) { notes = append(notes, *note) }))
 	m.Open()
 	in := m.Receive(false)
 	in.Incarnation = 7

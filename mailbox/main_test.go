@@ -42,7 +42,7 @@ func (l *letters) String() string {
 // opened is an open mailbox whose dead letters are kept.
 func opened(options mailbox.Options) (*mailbox.Mailbox[int], *letters) {
 	dead := new(letters)
-	box := mailbox.New(options, dead.add)
+	box := mailbox.New(options, mailbox.DeadLetters[int](dead.add))
 	box.Open()
 	return box, dead
 }

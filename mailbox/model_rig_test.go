@@ -49,14 +49,14 @@ type owner struct {
 
 func newRig(options mailbox.Options) *rig {
 	r := &rig{results: make(map[int8]result), hangUp: make(map[int8]context.CancelFunc)}
-	r.box = mailbox.New(options, func(message int, _ *mailbox.Note, why mailbox.Why) {
+	r.box = mailbox.New(options, mailbox.DeadLetters[int](func(message int, _ *mailbox.Note, why mailbox.Why) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.fates[message] != 0 {
 			why = 100 // twice
 		}
 		r.fates[message] = why + 1
-	})
+	}))
 	r.states = map[model]bool{{Options: &options, current: -1}: true}
 	return r
 }

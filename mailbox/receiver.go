@@ -88,18 +88,8 @@ func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 		if stop := in.stop.Load(); stop != 0 {
 			return in.drain(stop)
 		}
-		if in.last == idle { // nothing was begun yet
-			if e, ok := in.takeHeld(); ok {
-				return in.begin(e)
-			}
-		}
-		select {
-		case e := <-in.C:
-			if !in.box.poked(e) {
-				return in.begin(e)
-			}
-			continue
-		default:
+		if e, ok := in.waiting(); ok {
+			return in.begin(e)
 		}
 		if !in.rest() {
 			return message, Stopped
@@ -244,6 +234,14 @@ func (in *Receiver[M]) Context() context.Context {
 	return in.watch.Ctx
 }
 
+// InHand is the message in hand, if there is one.
+func (in *Receiver[M]) InHand() (message M, ok bool) {
+	if in.last&idle != 0 {
+		return message, false
+	}
+	return in.hand[in.last/one&1].message, true
+}
+
 // Note is the note of the message in hand, nil if it has none.
 func (in *Receiver[M]) Note() *Note { return in.hand[in.last/one&1].note }
 
@@ -303,11 +301,11 @@ func (in *Receiver[M]) Stop(drain bool) {
 // senders need a receiver that waits.
 func (in *Receiver[M]) Park(wake func()) bool {
 	b := in.box
-	if cap(b.channel) == 0 {
+	if cap(b.channel) == 0 || in.last == idle && in.mailbox.holds() {
 		return false
 	}
 	b.wake = wake
-	if !b.state.CompareAndSwap(0, parked) {
+	if state := b.state.Load() & traced; !b.state.CompareAndSwap(state, state|parked) {
 		return false
 	}
 	if len(b.channel) == 0 && in.stop.Load() == 0 {
@@ -321,6 +319,10 @@ func (in *Receiver[M]) Done() {
 	in.unwatch()
 	in.rest()
 }
+
+// Settle is Done for a message whose handler goes on for a moment. It is false if
+// the incarnation is abandoned: then the message is a dead letter already.
+func (in *Receiver[M]) Settle() bool { return in.rest() }
 
 // Begun is the number of messages that this incarnation has begun, and whether
 // the last of them is in hand.

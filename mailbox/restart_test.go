@@ -294,7 +294,7 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 			}
 			dead := new(letters)
 			var box *mailbox.Mailbox[int]
-			box = mailbox.New(options, func(message int, note *mailbox.Note, why mailbox.Why) {
+			box = mailbox.New(options, mailbox.DeadLetters[int](func(message int, note *mailbox.Note, why mailbox.Why) {
 				dead.add(message, note, why)
 				box.Stats()
 				if message > 100 {
@@ -303,7 +303,7 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 				if err := box.Send(t.Context(), message+100, nil); err != nil && err != mailbox.ErrClosed {
 					t.Errorf("send %d again: got %v, want nil", message, err)
 				}
-			})
+			}))
 			box.Open()
 			in := box.Receive(true)
 			send(t, box, 1)

@@ -192,7 +192,7 @@ func TestSendToAMailboxThatIsNotOpen(t *testing.T) {
 		{"renewed", func(b *mailbox.Mailbox[int]) { b.Open(); b.Renew() }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			box := mailbox.New(mailbox.Options{}, new(letters).add)
+			box := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[int](new(letters).add))
 			test.do(box)
 			if got := box.Send(t.Context(), 1, nil); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)

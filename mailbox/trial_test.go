@@ -44,11 +44,11 @@ type trial struct {
 
 func newTrial(t *testing.T, options mailbox.Options, round int) *trial {
 	tr := &trial{t: t, options: options, round: round, over: make(chan struct{})}
-	tr.box = mailbox.New(options, func(message int, _ *mailbox.Note, why mailbox.Why) {
+	tr.box = mailbox.New(options, mailbox.DeadLetters[int](func(message int, _ *mailbox.Note, why mailbox.Why) {
 		if tr.dead[message].Add(1) == 1 {
 			tr.whys[message] = why
 		}
-	})
+	}))
 	tr.box.Open()
 	last, cancel := context.WithCancel(t.Context())
 	tr.hangUp = cancel

@@ -88,6 +88,13 @@ func (in *Receiver[M]) Skip(why Why) {
 	}
 }
 
+// holds says whether there is such a message.
+func (m *Mailbox[M]) holds() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.held != nil
+}
+
 // takeHeld gives the message that crashed the incarnation before, if it is to be
 // tried again.
 func (in *Receiver[M]) takeHeld() (e Envelope[M], ok bool) {

@@ -213,6 +213,7 @@ func TestS92_WhatWaitsInMailboxes(t *testing.T) {
 				for n := range 3 {
 					checkError(t, "send", worker.Send(t.Context(), n+1), "")
 				}
+				synctest.Wait()
 				s.end(test.end)
 				time.Sleep(time.Minute)
 				handled.want(t, test.want...)

@@ -68,6 +68,9 @@ func (r *runner) Value(key any) any {
 	if key == (runnerKey{}) {
 		return r
 	}
+	if key == (incarnation.LookedAfter{}) {
+		return r.member.child
+	}
 	if stacks.Wanted(key) {
 		return r.labelled().Value(key)
 	}

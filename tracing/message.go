@@ -35,7 +35,7 @@ func carry(sc trace.SpanContext) *Carrier {
 
 // Traces reports whether there are spans to make. If not, the methods below need
 // not be called, and the message costs nothing here. It is constant.
-func (l *Life) Traces() bool { return l != nil && l.tracing.tracer != nil }
+func (l *Life) Traces() bool { return l != nil && l.memory != nil && l.tracing.tracer != nil }
 
 // Sent is the span of a message under way; see [Life.Sending]. The zero Sent does
 // nothing.

@@ -23,6 +23,14 @@ func Wrap(child any) Wrapper { return Wrapper{child} }
 
 func (w Wrapper) wrapped() any { return w.child }
 
+// LookedAfter is the key with which the context above a cell gives the child that
+// the supervisor looks after.
+type LookedAfter struct{}
+
+// Is says whether the supervisor itself looks after self: nothing stands around it
+// but wrappers. Then it sees what self returns as it is.
+func (c *Cell) Is(self any) bool { return Inside(c.parent.Value(LookedAfter{})) == self }
+
 // Inside is the child inside of all its wrappers, or what was given if it has
 // none.
 func Inside(child any) any {

@@ -1,0 +1,71 @@
+package actor
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"sync/atomic"
+)
+
+// Calls that are over are used again, so that a call whose caller's ctx cannot end
+// allocates nothing, and any other only the ctx of its handler, which others may
+// keep. Each server has its own: a channel that was made in a testing/synctest
+// bubble must not leave it. They are dropped when the server's life in a tree ends.
+
+// pools are the calls of a server that are over, by their type.
+type pools struct {
+	latest atomic.Pointer[pool] // the one that was used last: most servers are asked for one thing most of the time
+	byType sync.Map             // of all: *pool by reflect.Type
+}
+
+type pool struct {
+	sync.Pool
+	kind reflect.Type
+}
+
+// newCall makes a call of a caller whose ctx ends when done is closed. in is nil if
+// nobody is held up by it who can be called.
+func newCall[S, R any, M Message[S, R]](ctx context.Context, done <-chan struct{}, s *Server[S], message M) (c *call[S, R, M], in *inside) {
+	if c, in = newCallInside[S, R](ctx, message); in != nil {
+		return c, in
+	}
+	home := s.poolOf(reflect.TypeFor[call[S, R, M]]())
+	if c, _ = home.Get().(*call[S, R, M]); c == nil {
+		c = &call[S, R, M]{home: home, answer: answer[R]{told: make(chan struct{}, 1)}}
+	}
+	c.message = message
+	if done != nil || s.actor.options.HandlerTimeout > 0 {
+		c.request = &requestContext{caller: ctx}
+	}
+	return c, nil
+}
+
+func (s *Server[S]) poolOf(kind reflect.Type) *pool {
+	all := s.calls.Load()
+	if all == nil {
+		s.calls.CompareAndSwap(nil, new(pools))
+		if all = s.calls.Load(); all == nil { // its life ended this moment
+			return new(pool)
+		}
+	}
+	latest := all.latest.Load()
+	if latest == nil || latest.kind != kind {
+		found, ok := all.byType.Load(kind)
+		if !ok {
+			found, _ = all.byType.LoadOrStore(kind, &pool{kind: kind})
+		}
+		latest = found.(*pool)
+		all.latest.Store(latest)
+	}
+	return latest
+}
+
+// recycle is for the caller who has read the answer of a call that is settled.
+func (c *call[S, R, M]) recycle() {
+	var message M
+	var value R
+	c.message, c.value, c.err, c.settled = message, value, nil, false
+	c.request, c.serving, c.returned = nil, nil, false // it was not deferred
+	c.state.Store(unanswered)
+	c.home.Put(c)
+}

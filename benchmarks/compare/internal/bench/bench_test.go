@@ -1,0 +1,257 @@
+package bench_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
+)
+
+// slow is a contender whose acts take their time, of a clock that is virtual.
+var slow = bench.Contender{
+	Name: "slow",
+	Send: func(tallies []*bench.Tally) (bench.Burst, bench.Stop, error) {
+		return func(actor, n int) error {
+			for range n {
+				time.Sleep(time.Millisecond)
+				tallies[actor].Count()
+			}
+			return nil
+		}, nothing, nil
+	},
+	Paced: func(tallies []*bench.Tally) (func(int, *bench.Message) error, bench.Stop, error) {
+		var all sync.WaitGroup
+		return func(actor int, m *bench.Message) error {
+				late := time.Duration(0)
+				if actor%20 == 0 { // 5%
+					late = 3 * time.Millisecond
+				}
+				all.Go(func() {
+					time.Sleep(late)
+					tallies[actor].Clock(m)
+				})
+				return nil
+			}, func() error {
+				all.Wait()
+				return nil
+			}, nil
+	},
+	Call: func(deadline bool) (func(context.Context, int) error, bench.Stop, error) {
+		took := time.Millisecond
+		if deadline {
+			took = 2 * time.Millisecond
+		}
+		return func(_ context.Context, n int) error {
+			time.Sleep(time.Duration(n) * took)
+			return nil
+		}, nothing, nil
+	},
+	Ring: func(_ int, last *bench.Tally) (func(*bench.Token) error, bench.Stop, error) {
+		return func(token *bench.Token) error {
+			time.Sleep(time.Duration(token.Hops) * time.Millisecond)
+			last.Count()
+			return nil
+		}, nothing, nil
+	},
+	Idle: func() (func(int) error, bench.Stop, error) {
+		return func(n int) error {
+				time.Sleep(time.Duration(n) * time.Second)
+				return nil
+			}, func() error {
+				time.Sleep(time.Minute)
+				return nil
+			}, nil
+	},
+	Crashes: func(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+		for i := range supervisors * children {
+			lives.Began(i)
+		}
+		var all sync.WaitGroup
+		crashed := 0
+		return func(child int) error {
+				all.Go(func() {
+					lives.Ends(child)
+					crashed++
+					if crashed%50 == 0 { // 2%
+						time.Sleep(4 * time.Second)
+					}
+					time.Sleep(time.Second)
+					lives.Began(child)
+				})
+				synctest.Wait()
+				return nil
+			}, func() error {
+				all.Wait()
+				return nil
+			}, nil
+	},
+	Tree: func(depth, fanOut int) (bench.Stop, error) {
+		return func() error {
+			time.Sleep(time.Duration(depth*fanOut) * time.Second)
+			return nil
+		}, nil
+	},
+}
+
+func nothing() error { return nil }
+
+func TestFigures(t *testing.T) {
+	for _, test := range []struct {
+		measurement string
+		size        bench.Size
+		want        []float64 // NaN is any
+	}{
+		{"send-1-1", bench.Size{Actors: 1, Times: 100}, []float64{1000}},
+		{"send-100-pairs", bench.Size{Actors: 100, Times: 1000}, []float64{100_000}},
+		{"call", bench.Size{Times: 100}, []float64{1e6}},
+		{"call-deadline", bench.Size{Times: 100}, []float64{2e6}},
+		{"ring-1000", bench.Size{Actors: 5, Times: 100}, []float64{1e6}},
+		{"spawn-100k", bench.Size{Actors: 7}, []float64{7}},
+		{"million", bench.Size{Actors: 8}, []float64{8, 60}},
+		{"restart", bench.Size{Actors: 1, Times: 200}, []float64{1, 5}},
+		{"storm-1", bench.Size{Actors: 50}, []float64{5}},
+		{"storm-100", bench.Size{Actors: 100}, []float64{5}},
+		{"stop-tree-111k", bench.Size{Actors: 5}, []float64{50}},
+		{"stop-1000", bench.Size{Actors: 90}, []float64{90}},
+		{"steady", bench.Size{Actors: 10_000, Times: 10_000}, []float64{math.NaN(), 0.003}},
+	} {
+		t.Run(test.measurement, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, err := bench.FindMeasurement(test.measurement)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := m.Run(slow, test.size)
+				if err != nil || len(got) != len(test.want) {
+					t.Fatalf("got %v, %v, want %v", got, err, test.want)
+				}
+				for i, want := range test.want {
+					if math.Abs(got[i]-want) > want*1e-9 {
+						t.Errorf("%s: got %v, want %v", m.Of()[i], got[i], want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// The load of the steady state is what it says: so many messages in a
+// millisecond, and no more.
+func TestTheSteadyLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, counts, begun := slow, make(map[time.Duration]int), time.Time{}
+		c.Paced = func(tallies []*bench.Tally) (func(int, *bench.Message) error, bench.Stop, error) {
+			return func(actor int, m *bench.Message) error {
+				if begun.IsZero() {
+					begun = time.Now()
+				}
+				counts[time.Since(begun)]++
+				tallies[actor].Clock(m)
+				return nil
+			}, nothing, nil
+		}
+		m, _ := bench.FindMeasurement("steady")
+		if _, err := m.Run(c, bench.Size{Actors: 2500, Times: 5000}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			if got := counts[time.Duration(i)*time.Millisecond]; got != 1000 {
+				t.Errorf("after %d ms: got %d messages, want 1000", i, got)
+			}
+		}
+	})
+}
+
+// What fails is an error with the names of the measurement and the contender,
+// not a figure.
+func TestFailures(t *testing.T) {
+	wrong := errors.New("wrong")
+	failing := func(int) error { return wrong }
+	stop := func() error { return wrong }
+	setUp := bench.Contender{
+		Name:  "broken",
+		Send:  func([]*bench.Tally) (bench.Burst, bench.Stop, error) { return nil, nil, wrong },
+		Paced: func([]*bench.Tally) (func(int, *bench.Message) error, bench.Stop, error) { return nil, nil, wrong },
+		Call:  func(bool) (func(context.Context, int) error, bench.Stop, error) { return nil, nil, wrong },
+		Ring: func(int, *bench.Tally) (func(*bench.Token) error, bench.Stop, error) {
+			return nil, nil, wrong
+		},
+		Idle:       func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
+		Hibernated: func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
+		Crashes:    func(int, int, bench.Lives) (func(int) error, bench.Stop, error) { return nil, nil, wrong },
+		Tree:       func(int, int) (bench.Stop, error) { return nil, wrong },
+	}
+	acts := bench.Contender{
+		Name: "broken",
+		Send: func([]*bench.Tally) (bench.Burst, bench.Stop, error) {
+			return func(int, int) error { return wrong }, nothing, nil
+		},
+		Paced: func([]*bench.Tally) (func(int, *bench.Message) error, bench.Stop, error) {
+			return func(int, *bench.Message) error { return wrong }, nothing, nil
+		},
+		Call: func(bool) (func(context.Context, int) error, bench.Stop, error) {
+			return func(context.Context, int) error { return wrong }, nothing, nil
+		},
+		Ring: func(int, *bench.Tally) (func(*bench.Token) error, bench.Stop, error) {
+			return func(*bench.Token) error { return wrong }, nothing, nil
+		},
+		Idle:       func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
+		Hibernated: func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
+		Crashes: func(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+			for i := range supervisors * children {
+				lives.Began(i)
+			}
+			return failing, nothing, nil
+		},
+		Tree: func(int, int) (bench.Stop, error) { return stop, nil },
+	}
+	stops := slow
+	stops.Name = "broken"
+	stops.Call = func(bool) (func(context.Context, int) error, bench.Stop, error) {
+		return func(context.Context, int) error { return nil }, stop, nil
+	}
+	stops.Idle = func() (func(int) error, bench.Stop, error) { return func(int) error { return nil }, stop, nil }
+	for name, c := range map[string]bench.Contender{"set up": setUp, "acts": acts, "stops": stops} {
+		for _, m := range bench.Measurements {
+			if !m.Can(c) || name == "stops" && m.Name != "call" && m.Name != "million" && m.Name != "bytes-idle" {
+				continue
+			}
+			t.Run(name+"/"+m.Name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					figures, err := m.Run(c, bench.Size{Actors: 100, Times: 100})
+					if !errors.Is(err, wrong) || !strings.Contains(err.Error(), m.Name+" of broken") || figures != nil {
+						t.Errorf("got %v, %v, want that it is wrong", figures, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Actors that do not hibernate are no figure.
+func TestGoroutinesThatStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		leave := make(chan struct{})
+		c := bench.Contender{Hibernated: func() (func(int) error, bench.Stop, error) {
+			return func(n int) error {
+					for range n {
+						go func() { <-leave }()
+					}
+					return nil
+				}, func() error {
+					close(leave)
+					return nil
+				}, nil
+		}}
+		m, _ := bench.FindMeasurement("bytes-hibernated")
+		if _, err := m.Run(c, bench.Size{Actors: 500}); err == nil || !strings.Contains(err.Error(), "500 goroutines of 500 idle actors are still there") {
+			t.Errorf("got %v, want that goroutines are still there", err)
+		}
+	})
+}

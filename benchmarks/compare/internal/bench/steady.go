@@ -1,0 +1,60 @@
+package bench
+
+import (
+	"errors"
+	"runtime"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// The load of a steady state: a burst each millisecond, to as many actors, the
+// next ones each time.
+const (
+	burstEvery = time.Millisecond
+	burstOf    = 1000
+)
+
+// steady is the CPU time for each message, in nanoseconds, and the 99th
+// percentile of the seconds from when it is sent until it is handled.
+func steady(c Contender, size Size) (_ []float64, err error) {
+	messages := make([]Message, size.Times/size.Actors*size.Actors)
+	tallies := tally(size.Actors, len(messages)/size.Actors)
+	send, stop, err := c.Paced(tallies)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	settle()
+	begun := time.Now()
+	for _, t := range tallies {
+		t.begun = begun
+	}
+	runtime.GC()
+	before, err := cpuTime()
+	if err != nil {
+		return nil, err
+	}
+	begun = time.Now()
+	for i := range messages {
+		if i%burstOf == 0 {
+			time.Sleep(time.Until(begun.Add(time.Duration(i/burstOf) * burstEvery)))
+		}
+		messages[i].Sent = time.Since(tallies[0].begun)
+		if err := send(i%size.Actors, &messages[i]); err != nil {
+			return nil, err
+		}
+	}
+	await(tallies)
+	after, err := cpuTime()
+	if err != nil {
+		return nil, err
+	}
+	took := make([]float64, len(messages))
+	for i := range messages {
+		took[i] = messages[i].Took.Seconds()
+	}
+	slices.Sort(took)
+	return []float64{each(after-before, len(messages)), stat.Quantile(0.99, stat.Empirical, took, nil)}, nil
+}

@@ -1,0 +1,76 @@
+// Package cli is the compare command: its flags, its messages, and its exit
+// status.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/progress"
+)
+
+// The exit statuses of the command.
+const (
+	OK          = 0   // everything was measured
+	Failed      = 1   // something was not; a message says what
+	Misused     = 2   // flags or arguments make no sense
+	Interrupted = 130 // by the user, as a shell would report it
+)
+
+// Streams are where a command writes to.
+type Streams struct {
+	Out      io.Writer // figures
+	Err      io.Writer // progress, errors
+	Terminal bool      // whether Err is a terminal
+}
+
+// Run runs the command with the arguments that follow its name, and returns its
+// exit status. A process that measures is this command too: its first argument
+// is "measure".
+func Run(ctx context.Context, arguments []string, streams Streams) int {
+	if len(arguments) > 0 && arguments[0] == measureWord {
+		return measure(arguments[1:], streams)
+	}
+	options, err := parse(arguments, streams.Err)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return OK
+	case err != nil:
+		return streams.fail(Misused, err)
+	}
+	if err := options.run(ctx, streams); err != nil {
+		if ctx.Err() != nil {
+			return streams.fail(Interrupted, errors.New("interrupted; there are no figures"))
+		}
+		return streams.fail(Failed, err)
+	}
+	return OK
+}
+
+func (s Streams) fail(status int, err error) int {
+	fmt.Fprintln(s.Err, "compare:", err)
+	return status
+}
+
+// run measures, and tells the figures that there are even if some are missing.
+func (o options) run(ctx context.Context, streams Streams) (err error) {
+	if err := o.makeDirectories(); err != nil {
+		return err
+	}
+	plan, cleanUp, err := o.plan(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cleanUp()) }()
+	shown := progress.New(streams.Err, streams.Terminal, plan.Jobs())
+	plan.Begin, plan.End = shown.Begin, shown.End
+	samples, failed, err := plan.Run(ctx)
+	shown.Close()
+	if err != nil {
+		return err
+	}
+	return errors.Join(append(failed, o.tell(o.report(samples, failed), streams))...)
+}

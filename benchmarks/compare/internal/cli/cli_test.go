@@ -1,0 +1,172 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/cli"
+)
+
+type result struct {
+	status   int
+	out, err string
+}
+
+func run(ctx context.Context, arguments ...string) result {
+	var out, err bytes.Buffer
+	status := cli.Run(ctx, arguments, cli.Streams{Out: &out, Err: &err})
+	return result{status, out.String(), err.String()}
+}
+
+// expect checks the status and that outputs match regular expressions.
+func expect(t *testing.T, got result, status int, out, err string) {
+	t.Helper()
+	if got.status != status || !regexp.MustCompile(`(?s)^`+out+`$`).MatchString(got.out) || !regexp.MustCompile(`(?s)^`+err+`$`).MatchString(got.err) {
+		t.Errorf("status %d\nout: %s\nerr: %s\nwant status %d\nout: %s\nerr: %s", got.status, got.out, got.err, status, out, err)
+	}
+}
+
+// quick are two workloads that take no time, one of them with another.
+var quick = []string{"-short", "-reps", "2", "-only", "stop-1000,restart-p99"}
+
+func TestATable(t *testing.T) {
+	got := run(t.Context(), quick...)
+	row := func(name string) string {
+		return `\| ` + name + ` \| [^|]+ [µm]?s, \*\*\d+\.\d\dx\*\* \| [^|x]+ [nµm]?s \| [^|]+ [µm]?s, \*\*\d+\.\d\dx\*\* \|[^\n]+\| (reached|held|missed) \|\n`
+	}
+	expect(t, got, cli.OK,
+		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload \| coppice \| raw \| suture \|[^\n]*\n[^\n]*\n`+
+			row("restart-p99")+row("stop-1000"),
+		`repetition 1 of 2: 6 processes\nrepetition 2 of 2: 6 processes\n`)
+}
+
+func TestJSON(t *testing.T) {
+	got := run(t.Context(), append(quick, "-json", "-contenders", "raw,coppice")...)
+	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, `repetition 1 .*`)
+	var names []string
+	for line := range strings.Lines(got.out) {
+		var f struct {
+			Workload, Contender, Unit string
+			Median, Min, Max          float64
+			N                         int
+			RatioToRaw                float64 `json:"ratio_to_raw"`
+			Short                     bool
+		}
+		decoder := json.NewDecoder(strings.NewReader(line))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&f); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, f.Workload+" "+f.Contender)
+		if f.Unit != "s" || f.N != 2 || !f.Short || f.Min <= 0 || f.Min > f.Median || f.Median > f.Max ||
+			f.RatioToRaw <= 0 || f.Contender == "raw" && f.RatioToRaw != 1 {
+			t.Errorf("got %s", line)
+		}
+	}
+	if got, want := strings.Join(names, ", "), "restart-p99 raw, restart-p99 coppice, stop-1000 raw, stop-1000 coppice"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestRepetitions(t *testing.T) {
+	t.Setenv("PATH", t.TempDir()) // no Erlang, which would have to be compiled first
+	for _, test := range []struct {
+		arguments []string
+		want      string
+	}{
+		{nil, "5"},
+		{[]string{"-short"}, "3"},
+		{[]string{"-short", "-peers"}, "2"},
+		{[]string{"-peers"}, "5"},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		interrupt()
+		expect(t, run(ctx, append(test.arguments, "-only", "call")...), cli.Interrupted, "", "repetition 1 of "+test.want+": .*")
+	}
+}
+
+// A workload whose ratio is to another one's figure has that measured too.
+func TestABaselineIsMeasuredToo(t *testing.T) {
+	got := run(t.Context(), "-short", "-reps", "1", "-only", "bytes-hibernated", "-json", "-contenders", "coppice,raw")
+	expect(t, got, cli.OK, `\{"workload":"bytes-hibernated","contender":"coppice",[^\n]*"ratio_to_raw":\d[^\n]*\}\n`, ".*")
+}
+
+func TestWrite(t *testing.T) {
+	directory := filepath.Join(t.TempDir(), "new", "results")
+	got := run(t.Context(), append(quick, "-write", directory)...)
+	expect(t, got, cli.OK, ".*", ".*")
+	for name, part := range map[string]string{"RESULTS.md": "| stop-1000 | s | ", "compare.svg": "</svg>"} {
+		text, err := os.ReadFile(filepath.Join(directory, name))
+		if err != nil || !strings.Contains(string(text), part) {
+			t.Errorf("%s: %v; it lacks %q:\n%s", name, err, part, text)
+		}
+	}
+
+	file := filepath.Join(directory, "RESULTS.md")
+	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir \S+: not a directory\n`)
+}
+
+func TestProfiles(t *testing.T) {
+	directory := t.TempDir()
+	got := run(t.Context(), "-short", "-reps", "1", "-only", "stop-1000", "-contenders", "coppice,raw", "-cpuprofile", directory)
+	expect(t, got, cli.OK, ".*", ".*")
+	for _, name := range []string{"stop-1000-coppice-1.pprof", "stop-1000-raw-1.pprof"} {
+		if info, err := os.Stat(filepath.Join(directory, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
+
+// What could not be measured is said, and the status tells; what could be
+// measured is there.
+func TestAFailureIsTold(t *testing.T) {
+	directory := t.TempDir()
+	if err := os.Mkdir(filepath.Join(directory, "stop-1000-raw-1.pprof"), 0o700); err != nil { // in the way of that process
+		t.Fatal(err)
+	}
+	got := run(t.Context(), "-short", "-reps", "1", "-only", "stop-1000", "-contenders", "coppice,raw", "-cpuprofile", directory, "-json")
+	expect(t, got, cli.Failed, `\{"workload":"stop-1000","contender":"coppice",[^\n]*"ratio_to_raw":null[^\n]*\}\n`,
+		`.*compare: stop-1000 of raw, repetition 1: exit status 1\ncompare: open \S+: is a directory\n`)
+}
+
+func TestInterruption(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	expect(t, run(ctx, quick...), cli.Interrupted, "", `.*compare: interrupted; there are no figures\n`)
+}
+
+func TestMisuse(t *testing.T) {
+	for _, test := range []struct {
+		arguments []string
+		says      string
+	}{
+		{[]string{"-nonsense"}, `flag provided but not defined: -nonsense`},
+		{[]string{"send-1-1"}, `it takes flags only, not \["send-1-1"\]`},
+		{[]string{"-reps", "0"}, `-reps 0: at least one is needed`},
+		{[]string{"-reps", "many"}, `invalid value "many" for flag -reps.*`},
+		{[]string{"-only", "send-1-1,sned"}, `-only: "sned" is not one of send-1-1, .*, steady-p99`},
+		{[]string{"-only", ""}, `-only: "" is not one of .*`},
+		{[]string{"-contenders", "raw,nobody"}, `-contenders: "nobody" is not one of coppice, raw, suture, protoactor, erlang`},
+		{[]string{"-contenders", "raw,raw"}, `-contenders: raw twice`},
+		{[]string{"-contenders", "raw", "-peers"}, `-contenders and -peers both say who takes part`},
+		{[]string{"-reps", "-1", "-only", "x"}, `-reps -1: at least one is needed\n-only: "x" .*`},
+		{[]string{"measure", "-contender", "nobody"}, `no contender is called "nobody"`},
+		{[]string{"measure", "-contender", "raw", "-measurement", "x"}, `no measurement is called "x"`},
+	} {
+		expect(t, run(t.Context(), test.arguments...), cli.Misused, "", `compare: `+test.says+`\n`)
+	}
+	expect(t, run(t.Context(), "-h"), cli.OK, "", `compare measures Coppice .*-cpuprofile directory.*Workloads: send-1-1, .*Contenders: coppice, raw, .*`)
+}
+
+func TestErlangThatIsNotInstalled(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	expect(t, run(t.Context(), "-contenders", "raw,erlang"), cli.Misused, "", `compare: -contenders: erlang: erl and erlc are not installed\n`)
+	got := run(t.Context(), "-peers", "-short", "-reps", "1", "-only", "stop-1000", "-json")
+	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, ".*")
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/report"
+	"github.com/coppice-go/coppice/benchmarks/internal/machine"
+)
+
+// documentName is the file that -write writes beside the plot.
+const documentName = "RESULTS.md"
+
+func (o options) report(samples *figures.Samples, failed []error) report.Report {
+	r := report.Report{
+		Machine:      machine.Describe(),
+		Contenders:   o.contenders,
+		Measurements: o.measurements,
+		Short:        o.short,
+		Repetitions:  o.repetitions,
+	}
+	for _, f := range samples.Figures(o.names()) {
+		if o.tells(f.Workload) {
+			r.Figures = append(r.Figures, f)
+		}
+	}
+	for _, err := range failed {
+		r.Failures = append(r.Failures, err.Error())
+	}
+	return r
+}
+
+func (o options) tell(r report.Report, streams Streams) error {
+	if o.write != "" {
+		if err := errors.Join(o.file(report.PlotName, r.Plot), o.file(documentName, r.Document)); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return r.JSON(streams.Out)
+	}
+	fmt.Fprintf(streams.Out, "%v; median (least–most) of %d processes, **ratio to raw**\n", r.Machine, r.Repetitions)
+	if r.Short {
+		fmt.Fprintln(streams.Out, "\nA short run, for a first look: it measured less than its names say.")
+		for _, line := range r.Shortened() {
+			fmt.Fprintln(streams.Out, "-", line)
+		}
+	}
+	fmt.Fprintln(streams.Out)
+	return r.Table(streams.Out)
+}
+
+// makeDirectories makes those that are to be written to, before minutes are
+// spent on what has no place.
+func (o options) makeDirectories() error {
+	for _, directory := range []string{o.write, o.profiles} {
+		if directory == "" {
+			continue
+		}
+		if err := os.MkdirAll(directory, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o options) file(name string, write func(io.Writer) error) (err error) {
+	file, err := os.Create(filepath.Join(o.write, name))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file)
+}

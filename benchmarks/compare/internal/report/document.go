@@ -1,0 +1,59 @@
+package report
+
+import (
+	_ "embed"
+	"io"
+	"strings"
+	"text/template"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
+)
+
+// PlotName is the file, beside the document, that is its plot.
+const PlotName = "compare.svg"
+
+//go:embed document.md.tmpl
+var documentText string
+
+var document = template.Must(template.New("document").Parse(documentText))
+
+// Document writes it all down in Markdown, complete in itself but for the plot.
+func (r Report) Document(w io.Writer) error { return document.Execute(w, r) }
+
+// Rows is the table, as text.
+func (r Report) Rows() (string, error) {
+	var text strings.Builder
+	err := r.Table(&text)
+	return text.String(), err
+}
+
+// Explained are the workloads with what was done for them.
+func (r Report) Explained() []explained {
+	var all []explained
+	for _, w := range r.workloads() {
+		for _, m := range r.Measurements {
+			for _, name := range m.Of() {
+				if name == w.Name {
+					all = append(all, explained{w, m.Say(r.size(m))})
+				}
+			}
+		}
+	}
+	return all
+}
+
+type explained struct {
+	bench.Workload
+	Size string
+}
+
+// Shortened tells what a short run has measured less of.
+func (r Report) Shortened() []string {
+	var all []string
+	for _, m := range r.Measurements {
+		if m.Short != m.Full {
+			all = append(all, strings.Join(m.Of(), ", ")+": "+m.Say(m.Short)+" instead of "+m.Say(m.Full))
+		}
+	}
+	return all
+}

@@ -1,0 +1,189 @@
+package report_test
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/report"
+	"github.com/coppice-go/coppice/benchmarks/internal/machine"
+)
+
+// example is a report of some figures.
+func example() report.Report {
+	var samples figures.Samples
+	add := func(workload, contender string, values ...float64) {
+		for _, v := range values {
+			samples.Add(workload, contender, v)
+		}
+	}
+	add("send-1-1", "coppice", 24.3e6, 25e6, 22e6)
+	add("send-1-1", "raw", 16.2e6, 14.2e6, 17.8e6)
+	add("call", "coppice", 419, 400, 450)
+	add("call", "raw", 523, 499, 609)
+	add("spawn-1m", "coppice", 1.5, 1.4, 1.6)
+	add("spawn-1m", "raw", 1, 0.9, 2)
+	add("spawn-1m", "suture", 30, 20, 40)
+	add("bytes-idle", "coppice", 3400, 3400, 3401)
+	add("bytes-idle", "raw", 3812, 3760, 3817)
+	add("restart-p50", "coppice", 0.0000013)
+	add("restart-p50", "raw", 0.00000053)
+	add("bytes-hibernated", "coppice", 300)
+	contenders := []bench.Contender{{Name: "coppice", About: "This."}, {Name: "raw", About: "By hand."}, {Name: "suture", About: "That."}}
+	return report.Report{
+		Machine: machine.Machine{CPU: "Fast", CPUs: 2, OS: "linux", Arch: "amd64", Go: "go1.26", Commit: "abc",
+			Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		Contenders:   contenders,
+		Measurements: bench.Measurements,
+		Repetitions:  3,
+		Figures:      samples.Figures([]string{"coppice", "raw", "suture"}),
+	}
+}
+
+func written(t *testing.T, write func(io.Writer) error) string {
+	t.Helper()
+	var text strings.Builder
+	if err := write(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+func TestTable(t *testing.T) {
+	got := written(t, example().Table)
+	want := `| workload | coppice | raw | suture | not worse than | goal | coppice has it |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| send-1-1 | 24.3 (22.0–25.0) Mmsg/s, **1.50x** | 16.2 (14.2–17.8) Mmsg/s | – | 1.30x | 1.50x | reached |
+| call | 419 (400–450) ns, **0.80x** | 523 (499–609) ns | – | 0.85x | 0.70x | held |
+| spawn-1m | 1.50 (1.40–1.60) s, **1.50x** | 1.00 (0.90–2.00) s | 30.0 (20.0–40.0) s, **30.00x** | 0.90x | 0.70x | missed |
+| bytes-idle | 3400 (3400–3401) B, **0.89x** | 3812 (3760–3817) B | – | 0.97x | 0.90x | reached |
+| bytes-hibernated | 300 (300–300) B, **0.079x** | – | – | 0.25x | 0.18x | reached |
+| restart-p50 | 1.30 (1.30–1.30) µs, **2.45x** | 530 (530–530) ns | – | 3.50x | 2.50x | reached |
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestATableWithoutRatiosDoesNotJudge(t *testing.T) {
+	r := example()
+	var samples figures.Samples
+	samples.Add("call", "coppice", 100)
+	r.Contenders, r.Figures = r.Contenders[:1], samples.Figures([]string{"coppice"})
+	want := "| workload | coppice |\n| --- | ---: |\n| call | 100 (100–100) ns |\n"
+	if got := written(t, r.Table); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		r := example()
+		r.Short = short
+		lines := strings.Split(strings.TrimSuffix(written(t, r.JSON), "\n"), "\n")
+		if len(lines) != len(r.Figures) {
+			t.Fatalf("got %d lines, want %d", len(lines), len(r.Figures))
+		}
+		want := `{"workload":"send-1-1","contender":"coppice","unit":"msg/s","median":24300000,"min":22000000,"max":25000000,"n":3,"ratio_to_raw":1.5`
+		if short {
+			want += `,"short":true`
+		}
+		if lines[0] != want+"}" {
+			t.Errorf("got %s\nwant %s", lines[0], want)
+		}
+		for _, line := range lines {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("not JSON: %s", line)
+			}
+		}
+	}
+}
+
+func TestPlot(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		r := example()
+		r.Short = short
+		svg := written(t, r.Plot)
+		var text strings.Builder
+		for decoder := xml.NewDecoder(strings.NewReader(svg)); ; {
+			token, err := decoder.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("not well-formed: %v", err)
+			}
+			if data, ok := token.(xml.CharData); ok {
+				text.Write(data)
+			}
+		}
+		for _, word := range []string{"send-1-1", "call", "spawn-1m", "bytes-idle", "bytes-hibernated", "restart-p50",
+			"coppice", "suture", "goal of coppice", "better is to the right", "1x", "0.05x", "10x"} {
+			if !strings.Contains(text.String(), word) {
+				t.Errorf("%q is not in the plot", word)
+			}
+		}
+		if got := strings.Contains(text.String(), "(short run)"); got != short {
+			t.Errorf("says that it is short: got %v, want %v", got, short)
+		}
+		if strings.Contains(text.String(), "steady") {
+			t.Error("a workload without a figure is in the plot")
+		}
+	}
+}
+
+func TestAPlotOfNothing(t *testing.T) {
+	for _, contenders := range [][]string{nil, {"raw"}, {"coppice"}} {
+		r := example()
+		var samples figures.Samples
+		for _, name := range contenders {
+			samples.Add("call", name, 100)
+		}
+		r.Figures = samples.Figures(contenders)
+		if svg := written(t, r.Plot); xml.Unmarshal([]byte(svg), new(struct{})) != nil {
+			t.Errorf("%q: not well-formed: %s", contenders, svg)
+		}
+	}
+}
+
+func TestDocument(t *testing.T) {
+	r := example()
+	got := written(t, r.Document)
+	for _, part := range []string{
+		"2 x Fast, linux/amd64, go1.26, commit abc, 2026-01-02 03:04 UTC.\n",
+		"(compare.svg)",
+		written(t, r.Table),
+		"of 3 processes",
+		"- **raw**: By hand.\n",
+		"| send-1-1 | msg/s | one sender, one actor | 5,000,000 messages |\n",
+		"| spawn-1m | s | start 1,000,000 idle actors under one parent | 1,000,000 actors |\n",
+	} {
+		if !strings.Contains(got, part) {
+			t.Errorf("the document lacks %q:\n%s", part, got)
+		}
+	}
+	for _, part := range []string{"short run", "could be measured", "steady-p99 |", "<no value>", "%!"} {
+		if strings.Contains(got, part) {
+			t.Errorf("the document has %q:\n%s", part, got)
+		}
+	}
+
+	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot"}
+	got = written(t, r.Document)
+	for _, part := range []string{
+		"**A short run, for a first look: it measured less than its names say.**",
+		"- spawn-1m, stop-1m: 100,000 actors instead of 1,000,000 actors\n",
+		"| spawn-1m | s | start 1,000,000 idle actors under one parent | 100,000 actors |\n",
+		"Not everything could be measured:\n\n- call of raw, repetition 2: too hot\n",
+	} {
+		if !strings.Contains(got, part) {
+			t.Errorf("the document of a short run lacks %q:\n%s", part, got)
+		}
+	}
+}

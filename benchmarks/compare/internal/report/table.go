@@ -1,0 +1,106 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/perf/benchunit"
+
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
+)
+
+// Table writes a table in Markdown: a row for each workload.
+func (r Report) Table(w io.Writer) error {
+	head := []string{"workload"}
+	for _, c := range r.Contenders {
+		head = append(head, c.Name)
+	}
+	judged := r.judges()
+	if judged {
+		head = append(head, "not worse than", "goal", Subject+" has it")
+	}
+	rows := [][]string{head, rule(len(head))}
+	for _, workload := range r.workloads() {
+		row := []string{workload.Name}
+		for _, c := range r.Contenders {
+			f, found := r.find(workload.Name, c.Name)
+			if !found {
+				row = append(row, "–")
+				continue
+			}
+			row = append(row, cell(f))
+		}
+		if judged {
+			row = append(row, r.judge(workload)...)
+		}
+		rows = append(rows, row)
+	}
+	var text strings.Builder
+	for _, row := range rows {
+		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// rule is what stands between the head of a table and its rows: all but the
+// first column are numbers.
+func rule(columns int) []string {
+	cells := make([]string, columns)
+	for i := range cells {
+		cells[i] = "---:"
+	}
+	cells[0] = "---"
+	return cells
+}
+
+// judges says whether there is anything to compare with the goals.
+func (r Report) judges() bool {
+	for _, f := range r.Figures {
+		if f.Contender == Subject && f.RatioToRaw != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Report) judge(w bench.Workload) []string {
+	verdict := "–"
+	if f, found := r.find(w.Name, Subject); found && f.RatioToRaw != nil {
+		verdict = string(w.Judge(*f.RatioToRaw))
+	}
+	return []string{ratio(w.Limit), ratio(w.Goal), verdict}
+}
+
+// cell is a median with its spread, and the ratio of one who is not raw itself.
+func cell(f figures.Figure) string {
+	text := spread(f)
+	if f.RatioToRaw != nil && f.Contender != figures.Baseline {
+		text += ", **" + ratio(*f.RatioToRaw) + "**"
+	}
+	return text
+}
+
+func ratio(r float64) string {
+	if r < 0.1 {
+		return fmt.Sprintf("%.3fx", r)
+	}
+	return fmt.Sprintf("%.2fx", r)
+}
+
+// spread is a median, and the least and the most, such as 20.7 (19.6–22.6) ms.
+func spread(f figures.Figure) string {
+	factor, unit := 1.0, f.Unit
+	if unit == bench.Nanoseconds {
+		factor, unit = 1e-9, bench.Seconds
+	}
+	scale := benchunit.CommonScale([]float64{f.Median * factor}, benchunit.Decimal)
+	if unit == bench.Bytes { // as they are: thousands are read at a glance
+		scale = benchunit.Scaler{Factor: 1}
+	}
+	scale.Prec = max(0, scale.Prec-1) // three digits
+	number := func(v float64) string { return fmt.Sprintf("%.*f", scale.Prec, v*factor/scale.Factor) }
+	return fmt.Sprintf("%s (%s–%s) %s%s", number(f.Median), number(f.Min), number(f.Max), scale.Prefix, unit)
+}
