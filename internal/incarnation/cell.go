@@ -23,8 +23,6 @@ type Cell struct {
 	scope  *Scope
 	number int
 
-	interceptor Interceptor // of its messages, and of those below
-
 	terms  Terms
 	killed bool // guarded by mu; here there is room for it
 
@@ -39,6 +37,8 @@ type Cell struct {
 
 // aside is what most incarnations never have.
 type aside struct {
+	interceptor Interceptor // of its messages, and of those below
+
 	since   time.Time // when it entered the phase, unless that is Starting or Running
 	crashed bool      // and last says what it had
 	last    Last
