@@ -113,7 +113,7 @@ func (l *loop) killAll() {
 	l.queue.nudge()
 }
 
-// abandoned is for when the supervisor was abandoned: and with it goes all
+// abandoned is for when the supervisor was abandoned. With it goes all
 // that is alive below, so that a successor finds nothing that nobody looks
 // after (S194). The lives of the children that were added end here: the loop may
 // never come back to see to that, and no successor knows them (S63).
