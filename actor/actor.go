@@ -227,19 +227,16 @@ func (a *Actor[M]) Check() error {
 // does not come from one it fails with [ErrUnsupervised].
 func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	cell := incarnation.From(ctx)
-	if cell == nil {
-		return nil, ErrUnsupervised
-	}
-	if cell.Attached() { // ctx is a handler's, or of a child that starts two actors with it
-		return nil, fmt.Errorf("%w: this ctx is that of %s, which runs already", ErrUnsupervised, cell.Scope().Path())
-	}
-	if cell.Abandoned() { // before its goroutine came to run
-		return nil, exit.Killed
-	}
-	if err := a.enter(ctx, cell.Scope()); err != nil {
+	first, err := a.admit(cell)
+	if err != nil {
 		return nil, err
 	}
-	if a.options.Mailbox.Fresh && cell.Number() > 1 {
+	switch {
+	case first:
+		a.life.Store(tracing.From(ctx))
+		a.box.Open() // here, because it needs much of the stack
+		a.belong(cell.Scope())
+	case a.options.Mailbox.Fresh && cell.Number() > 1:
 		a.box.Renew()
 	}
 	defer func() { // also if open panics
@@ -247,54 +244,48 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 			cell.Crashed(incarnation.Last{Waiting: a.box.Depth()})
 		}
 	}()
-	behavior, err := a.open(ctx)
-	if err == Ignore {
+	r := &running[M]{actor: a, cell: cell}
+	switch err := r.open(ctx); {
+	case err == Ignore:
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
-	}
-	if err := behavior.check(a.options); err != nil {
-		return nil, err
-	}
-	r := &running[M]{actor: a, cell: cell, behavior: behavior}
-	if behavior.Loop == nil {
-		r.behavior.Receive = r.around(behavior.Receive)
-	}
-	attached := cell.Attach(func() incarnation.Hooks {
-		if behavior.Loop != nil {
-			r.in = a.box.Receive(false)
-		} else {
-			r.in = a.box.Prepare()
-		}
-		r.in.Incarnation = cell.Number()
-		if behavior.settled != nil {
-			behavior.settled(r.in.Settle)
-		}
-		return r.hooks()
-	})
-	if !attached { // too late: a successor may have the mailbox by now
+	case !cell.Attach(r.attach): // too late: a successor may have the mailbox by now
 		return r.closeOnly, nil
 	}
 	return r.serve, nil
 }
 
-// enter ties the actor to the child's life in a tree: one at a time.
-func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
+// admit lets the actor begin an incarnation in the life of a child, one life at a
+// time. first says that it is the first one there.
+func (a *Actor[M]) admit(cell *incarnation.Cell) (first bool, err error) {
+	if cell == nil {
+		return false, ErrUnsupervised
+	}
+	if cell.Attached() { // ctx is a handler's, or of a child that starts two actors with it
+		return false, fmt.Errorf("%w: this ctx is that of %s, which runs already", ErrUnsupervised, cell.Scope().Path())
+	}
+	if cell.Abandoned() { // before its goroutine came to run
+		return false, exit.Killed
+	}
+	scope := cell.Scope()
 	for !a.scope.CompareAndSwap(nil, scope) {
 		switch owner := a.scope.Load(); owner {
 		case scope:
-			return nil
+			return false, nil
 		case nil: // it has just become free
 		default:
-			return fmt.Errorf("%w as %s", ErrAlreadyStarted, owner.Path())
+			return false, fmt.Errorf("%w as %s", ErrAlreadyStarted, owner.Path())
 		}
 	}
+	return true, nil
+}
+
+// belong ties the mailbox, which is open, to the life of the child.
+func (a *Actor[M]) belong(scope *incarnation.Scope) {
 	if a.request != nil {
 		scope.Callable()
 	}
-	a.life.Store(tracing.From(ctx))
-	a.box.Open()
 	scope.SetQueue(a.box)
 	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
 		defer a.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
@@ -303,7 +294,6 @@ func (a *Actor[M]) enter(ctx context.Context, scope *incarnation.Scope) error {
 			a.forget()
 		}
 	})
-	return nil
 }
 
 // Send puts a message into the actor's mailbox. nil means that it was accepted:

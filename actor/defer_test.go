@@ -365,14 +365,14 @@ func TestDeferredAnswerForACallerWhoHasLeftIsForgotten(t *testing.T) {
 			plant(t, s)
 			works := make(chan context.Context, 1)
 			kept := func() weak.Pointer[large] {
-				big := &large{n: 7}
+				big := &large{7}
 				_, err := actor.Call(timeout(t, time.Second), s, do(func(ctx context.Context, _ *state) (int, error) {
 					if late {
 						<-ctx.Done()
 						time.Sleep(time.Second) // the caller leaves before
 					}
 					_, err := actor.Defer[int](ctx)
-					works <- context.WithValue(ctx, keyOf("n"), big.n)
+					works <- context.WithValue(ctx, keyOf("n"), big[0])
 					return 0, err
 				}))
 				check(t, "outcome", fmt.Sprint(err), "tree/s: context deadline exceeded")
@@ -393,10 +393,7 @@ type keyOf string
 
 // large is not one of those small values that share a place in memory, and are
 // collected with it.
-type large struct {
-	n    int
-	room [64]byte
-}
+type large [9]int
 
 func timeout(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -31,15 +31,21 @@ type running[M any] struct {
 	stuck  string     // its type
 }
 
-func (r *running[M]) hooks() incarnation.Hooks {
-	return incarnation.Hooks{
-		Self:    r.actor.self,
-		Handler: r,
-		Stop:    r.stop,
-		Kill:    func() { r.in.Stop(false) },
-		Abandon: r.abandon,
-		Holding: r.holding,
+// open makes the behavior. It is a call of its own, and so is attach: what they
+// need of the stack is needed by one of them at a time.
+func (r *running[M]) open(ctx context.Context) error {
+	behavior, err := r.actor.open(ctx)
+	if err != nil {
+		return err
 	}
+	if err := behavior.check(r.actor.options); err != nil {
+		return err
+	}
+	if behavior.Loop == nil {
+		behavior.Receive = r.around(behavior.Receive)
+	}
+	r.behavior = behavior
+	return nil
 }
 
 // handling is the message in hand, nil if there is none. It is asked on the
@@ -51,7 +57,28 @@ func (r *running[M]) handling() any {
 	return nil
 }
 
-func (r *running[M]) stop(final bool) {
+func (r *running[M]) attach() incarnation.Hooks {
+	if r.behavior.Loop != nil {
+		r.in = r.actor.box.Receive(false)
+	} else {
+		r.in = r.actor.box.Prepare()
+	}
+	r.in.Incarnation = r.cell.Number()
+	if r.behavior.settled != nil {
+		r.behavior.settled(r.in.Settle)
+	}
+	return r
+}
+
+// What follows are the hooks.
+
+func (r *running[M]) Self() any { return r.actor.self }
+
+func (r *running[M]) Handler() any { return r }
+
+func (r *running[M]) Kill() { r.in.Stop(false) }
+
+func (r *running[M]) Stop(final bool) {
 	if !final {
 		r.in.Stop(false)
 		return
@@ -72,13 +99,15 @@ func (r *running[M]) serve() (err error) {
 		return parking[M]{r}
 	}
 	r.begun, r.parked = true, false
-	r.cell.Protect(r.loop, func(reason exit.Reason) {
+	reason := exit.Goexit
+	defer r.cell.Settle(&reason, func(reason exit.Reason) {
 		if r.parked {
 			err = parking[M]{r}
 			return
 		}
 		err = r.finish(reason)
 	})
+	reason = r.cell.Reason(r.loop())
 	return err
 }
 
@@ -102,7 +131,7 @@ func (r *running[M]) receive(ctx context.Context, handle func(context.Context, M
 		switch {
 		case got == mailbox.Stopped:
 			r.unsettled = false
-			return context.Cause(r.cell)
+			return r.cell.Cause()
 		case got == mailbox.Idle:
 			r.unsettled, r.parked = false, true
 			return nil
@@ -312,9 +341,9 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 	}
 }
 
-// abandon cuts off the effects of an incarnation that did not end in time. It
+// Abandon cuts off the effects of an incarnation that did not end in time. It
 // runs on the supervisor's goroutine.
-func (r *running[M]) abandon() {
+func (r *running[M]) Abandon() {
 	defer r.ended(exit.Killed, false) // also if a sink leaves by Goexit meanwhile
 	_, busy := r.in.Begun()
 	r.keep(busy, "") // to freeze may take the time of a sink, who hears of dead letters
@@ -335,7 +364,7 @@ func (r *running[M]) keep(inHand bool, stuck string) {
 	r.inHand, r.stuck = inHand, stuck
 }
 
-func (r *running[M]) holding() incarnation.Hand {
+func (r *running[M]) Holding() incarnation.Hand {
 	begun, busy := r.in.Begun()
 	r.mu.Lock()
 	defer r.mu.Unlock()

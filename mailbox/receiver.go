@@ -142,6 +142,12 @@ func (in *Receiver[M]) wait(patience time.Duration) (e Envelope[M], got Got) {
 	if patience <= 0 && in.stopped == nil {
 		return <-in.C, Message
 	}
+	return in.waitFor(patience)
+}
+
+// waitFor is apart so that an idle actor, which waits for a message alone, does
+// not have what it needs on its stack.
+func (in *Receiver[M]) waitFor(patience time.Duration) (e Envelope[M], got Got) {
 	var expired <-chan time.Time
 	if patience > 0 {
 		timer := time.NewTimer(patience)

@@ -8,14 +8,15 @@ import (
 
 // request is an administration call: the loop does it when its turn comes.
 type request struct {
-	do     func() error
-	refuse func(error) error // names the act and the child
-	reply  chan error        // has room for the one reply
+	loop     *loop // that is asked
+	op, name string
+	do       func(*loop) error
+	reply    chan error // has room for the one reply
 }
 
 // serve does what was asked for and replies. If a sink leaves by Goexit meanwhile,
 // the supervisor is no more, which ask hears.
-func (r *request) serve() { r.reply <- r.do() }
+func (r *request) serve() { r.reply <- r.do(r.loop) }
 
 // answer is the reply if there is one, else the refusal.
 func (r *request) answer(refusal error) error {
@@ -23,33 +24,35 @@ func (r *request) answer(refusal error) error {
 	case err := <-r.reply:
 		return err
 	default:
-		return r.refuse(refusal)
+		return r.loop.node.refuse(r.op, r.name, refusal)
 	}
+}
+
+// refuse names the act and the child.
+func (n *node) refuse(op, name string, err error) error {
+	return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
 }
 
 // ask has the running incarnation do something with a child and waits for it,
 // unless it would wait for itself (S110).
 func (n *node) ask(ctx context.Context, op, name string, do func(*loop) error) error {
-	refuse := func(err error) error {
-		return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
-	}
 	if ctx.Err() != nil {
-		return refuse(incarnation.Ended(ctx))
+		return n.refuse(op, name, incarnation.Ended(ctx))
 	}
 	if from := incarnation.From(ctx); from != nil && from.Abandoned() { // it must change nothing, whatever it made of its ctx (S194)
-		return refuse(incarnation.Ended(from))
+		return n.refuse(op, name, incarnation.Ended(from))
 	}
 	l := n.loop.Load()
 	if l == nil {
-		return refuse(ErrNotRunning)
+		return n.refuse(op, name, ErrNotRunning)
 	}
 	asker := l.below(ctx)
 	if asker.awaited() {
-		return refuse(ErrReentrant)
+		return n.refuse(op, name, ErrReentrant)
 	}
-	r := &request{do: func() error { return do(l) }, refuse: refuse, reply: make(chan error, 1)}
+	r := &request{loop: l, op: op, name: name, do: do, reply: make(chan error, 1)}
 	if !l.queue.push(r) {
-		return l.ended(refuse(ErrNotRunning))
+		return l.ended(n.refuse(op, name, ErrNotRunning))
 	}
 	for {
 		topmost, first := asker.stops()

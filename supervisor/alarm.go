@@ -14,8 +14,8 @@ type alarm struct {
 	rang  atomic.Bool
 }
 
-// set has nudge called at a time, or before; zero means never.
-func (a *alarm) set(at time.Time, nudge func()) {
+// set nudges the loop at a time, or before; zero means never.
+func (a *alarm) set(at time.Time, loop *queue) {
 	if a.rang.Swap(false) {
 		a.at = time.Time{}
 	}
@@ -29,7 +29,7 @@ func (a *alarm) set(at time.Time, nudge func()) {
 	}
 	a.timer = time.AfterFunc(time.Until(at), func() {
 		a.rang.Store(true)
-		nudge()
+		loop.nudge()
 	})
 }
 

@@ -160,7 +160,9 @@ func (s Spec) check(auto strategy.AutoShutdown) error {
 	if !s.Restart.Valid() {
 		faults = append(faults, faultOf("Restart", "%v", s.Restart))
 	}
-	faults = append(faults, s.Shutdown.check())
+	if err := s.Shutdown.check(); err != nil {
+		faults = append(faults, err)
+	}
 	if err := s.Backoff.Check(); err != nil {
 		faults = append(faults, faultOf("Backoff", "%w", err))
 	}

@@ -90,7 +90,7 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 		looks := false
 		lost := 0
 		r.cell.Attach(func() incarnation.Hooks {
-			return incarnation.Hooks{Kill: func() { looks, lost = true, len(tree.lost(true)) }}
+			return killed{kill: func() { looks, lost = true, len(tree.lost(true)) }}
 		})
 		end(tree, r)
 		if name == "returned" { // its contexts are dead, so nobody is called: look at what is in between by hand
@@ -103,6 +103,13 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 		}
 	}
 }
+
+type killed struct {
+	incarnation.NoHooks
+	kill func()
+}
+
+func (k killed) Kill() { k.kill() }
 
 // Where goroutines wait long for their turn, the shutdown time may be over before
 // an incarnation has begun. Its Start would run beside that of its successor.

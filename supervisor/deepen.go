@@ -2,10 +2,9 @@ package supervisor
 
 // deepen gives a goroutine that has just begun the stack that it will need. Each
 // begins with two kilobytes, and the runtime copies them into a larger piece of
-// memory when they are not enough: the Start of an actor needs more, and a panic
-// with all its deferred calls more than twice that. To copy an empty stack costs a
-// fifth of copying a full one, once in its Start and once in its panic. Most
-// children never crash, so it is for those which have.
+// memory when they are not enough, as for a panic with all its deferred calls. To
+// copy an empty stack costs a fifth of copying a full one. Most children never crash,
+// and in a storm each does once: so it is for those which have twice, and may go on.
 //
 //go:noinline
 func deepen(at int) byte {

@@ -2,8 +2,8 @@ package supervisor
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/coppice-go/coppice/exit"
 )
@@ -46,7 +46,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 			return &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: ErrMaxChildren}
 		}
 		d.started++
-		m := l.newMember(child, fmt.Sprintf("%s#%d", kind, d.started), false)
+		m := l.newMember(child, numbered(kind, d.started), false)
 		l.add(m)
 		declines, err := l.launch(m, nil)
 		if err != nil || declines {
@@ -60,6 +60,12 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 		return "", err
 	}
 	return given, nil
+}
+
+// numbered is the name of a child of some kind. It is called a million times.
+func numbered(kind string, number uint64) string {
+	var room [64]byte
+	return string(strconv.AppendUint(append(append(room[:0], kind...), '#'), number, 10))
 }
 
 // TerminateChild stops a child, or calls its restart off, and forgets it. It

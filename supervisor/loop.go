@@ -83,7 +83,17 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 	return l
 }
 
-// stop is the supervisor's hook: it is asked to stop.
+// hooks are a loop as its own incarnation knows it.
+type hooks loop
+
+func (h *hooks) Self() any                 { return nil }
+func (h *hooks) Handler() any              { return (*loop)(h) }
+func (h *hooks) Stop(final bool)           { (*loop)(h).stop(final) }
+func (h *hooks) Kill()                     {} // the children's contexts descend from it
+func (h *hooks) Abandon()                  { (*loop)(h).abandoned() }
+func (h *hooks) Holding() incarnation.Hand { return incarnation.Hand{} }
+
+// stop is for when the supervisor is asked to stop.
 func (l *loop) stop(final bool) {
 	l.final.Store(final)
 	l.asked.Store(true)
@@ -103,7 +113,7 @@ func (l *loop) killAll() {
 	l.queue.nudge()
 }
 
-// abandoned is the supervisor's hook: it was abandoned, and with it goes all
+// abandoned is for when the supervisor was abandoned. With it goes all
 // that is alive below, so that a successor finds nothing that nobody looks
 // after (S194). The lives of the children that were added end here: the loop may
 // never come back to see to that, and no successor knows them (S63).
@@ -268,6 +278,7 @@ func (l *loop) notify(r *runner) {
 		l.queue.push(death{r})
 	case r.ending():
 		l.queue.push(winding{r})
+		l.queue.nudge() // its Start may be awaited
 	default:
 		l.queue.nudge() // the end of a Start is awaited in launch
 	}
@@ -276,7 +287,7 @@ func (l *loop) notify(r *runner) {
 // wait waits for a nudge, a point in time (zero for none), or the kill of the
 // supervisor, which is passed on with a nudge. It may come back before.
 func (l *loop) wait(until time.Time) {
-	l.alarm.set(earlier(until, l.lookout.next), l.queue.nudge)
+	l.alarm.set(earlier(until, l.lookout.next), l.queue)
 	<-l.queue.wake
 	if l.killed.IsZero() && l.kill.Err() != nil {
 		l.killed = time.Now()

@@ -109,10 +109,7 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 			l.leave()
 		}
 	}()
-	attached := cell.Attach(func() incarnation.Hooks {
-		return incarnation.Hooks{Handler: l, Stop: l.stop, Abandon: l.abandoned}
-	})
-	if !attached { // abandoned before it began: the children may be a successor's
+	if !cell.Attach(func() incarnation.Hooks { return (*hooks)(l) }) { // abandoned before it began: the children may be a successor's
 		return nil, exit.Killed
 	}
 	if err := n.enter(cell.Scope()); err != nil {

@@ -11,6 +11,7 @@ type queue struct {
 	mu     sync.Mutex
 	items  []any
 	closed bool
+	later  bool // the loop waits for something else, and comes back to the items by itself
 }
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
@@ -22,9 +23,20 @@ func (q *queue) push(item any) bool {
 	if open {
 		q.items = append(q.items, item)
 	}
+	later := q.later
 	q.mu.Unlock()
-	q.nudge()
+	if !later {
+		q.nudge()
+	}
 	return open
+}
+
+// postpone says whether the loop comes back to the items by itself. Where ten thousand
+// children die while it waits for the start of one, it is not to be woken by each.
+func (q *queue) postpone(later bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.later = later
 }
 
 // nudge makes the loop look again, at the queue and at what it is waiting for.

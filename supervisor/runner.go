@@ -34,6 +34,8 @@ type runner struct {
 	phase  atomic.Uint32
 	listed atomic.Bool // by the tree, which must be told of the end
 	done   atomic.Bool // it has ended, and told of it
+	opened bool        // Start has returned without an error
+	begun  bool        // and its supervisor was told
 
 	// What only some have, or only at their end.
 	crew        atomic.Pointer[crew] // nil while it has but one goroutine
@@ -91,47 +93,37 @@ func (r *runner) launch() { go r.start() }
 // start and what it calls are kept flat: an idle child keeps its goroutine's
 // stack, which is two kilobytes unless it ever needs more.
 func (r *runner) start() {
-	if r.cell.Number() > 1 {
-		deepen(r.cell.Number() % 2)
-	}
 	pprof.SetGoroutineLabels(r.labelled())
-	returned := false
-	defer func() { // a sink may leave by Goexit when it is told that the root has started
-		if !returned {
-			r.live()
-		}
-	}()
-	r.cell.Protect(func() error {
-		if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
-			return exit.Killed
-		}
-		run, err := r.member.child.Start(&r.cell)
-		if err != nil {
-			return startError{r.cell.Reason(err)}
-		}
-		r.run = run
-		return nil
-	}, r.started)
-	returned = true
+	r.begin()
 	r.live()
 }
 
-// startError keeps an error of Start from being read as the reason of an end:
-// to fail with a clean reason is to fail (S13).
-type startError struct{ reason exit.Reason }
+// begin runs Start.
+func (r *runner) begin() {
+	defer func() { // a sink may leave by Goexit when it is told that the root has started
+		if !r.begun {
+			r.live()
+		}
+	}()
+	reason := exit.Goexit
+	defer r.cell.Settle(&reason, r.started)
+	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
+		reason = exit.Killed
+		return
+	}
+	run, err := r.member.child.Start(&r.cell)
+	if err != nil {
+		reason = r.cell.Reason(err)
+		return
+	}
+	r.run, r.opened, reason = run, true, exit.Normal
+}
 
-func (e startError) Error() string { return e.reason.Error() }
-
+// started is told how Start has ended. To fail with a clean reason is to fail (S13).
 func (r *runner) started(reason exit.Reason) {
 	r.cell.Enter(incarnation.Running)
-	failure, isFailure := reason.(*exit.Failure)
-	if isFailure {
-		if e, ok := failure.Err.(startError); ok {
-			reason = e.reason
-		}
-	}
 	switch {
-	case reason != exit.Normal || isFailure:
+	case !r.opened:
 		r.end(failed, reason)
 	case r.run == nil:
 		r.end(declined, exit.Normal)
@@ -140,6 +132,7 @@ func (r *runner) started(reason exit.Reason) {
 		r.phase.Store(up)
 		r.notify(r)
 	}
+	r.begun = true
 }
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.
@@ -155,6 +148,9 @@ func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
 func (r *runner) wake() { go r.resume() }
 
 func (r *runner) resume() {
+	if r.cell.Number() > 2 {
+		deepen(r.cell.Number() % 2)
+	}
 	pprof.SetGoroutineLabels(r.labelled()) // the sender's were inherited
 	r.live()
 }

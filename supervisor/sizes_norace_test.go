@@ -9,3 +9,6 @@ const (
 	uses   = 20      // random trees with which anything is done
 	step   = 1       // from event to event, of those at which a sink misbehaves
 )
+
+// raced says whether the race detector is there, which allocates too.
+const raced = false

@@ -11,3 +11,6 @@ const (
 	uses   = 8
 	step   = 3
 )
+
+// raced says whether the race detector is there, which allocates too.
+const raced = true

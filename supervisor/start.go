@@ -121,6 +121,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 // meanwhile.
 func (l *loop) awaitStart(m *member) (phase uint32, reason exit.Reason) {
 	r := m.current
+	l.queue.postpone(true)
+	defer l.queue.postpone(false)
 	for {
 		switch phase = r.phase.Load(); {
 		case phase == failed:
@@ -155,7 +157,8 @@ func (m *member) reasonFor(other *member) exit.Reason {
 
 // newMember makes the record of a child of this supervisor.
 func (l *loop) newMember(child Child, name string, fixed bool) *member {
-	m := &member{name: name, path: l.path + "/" + name, fixed: fixed, state: Stopped}
+	path := l.path + "/" + name
+	m := &member{name: path[len(l.path)+1:], path: path, fixed: fixed, state: Stopped}
 	m.child, m.spec = l.resolve(child)
 	if l.events.Remembers() {
 		m.life = l.events.Life(m.path, destination(m.path), tracing.From(l.cell))
@@ -175,16 +178,14 @@ func (l *loop) newMember(child Child, name string, fixed bool) *member {
 func (l *loop) resolve(child Child) (Child, *Spec) {
 	spec := resolve(child)
 	child, spec.Child = spec.Child, nil
-	own := spec.Backoff != nil
-	if !own {
-		if usual := l.usual; usual != nil && usual.Restart == spec.Restart && usual.Significant == spec.Significant &&
-			usual.Shutdown == spec.Shutdown && usual.Watch == spec.Watch {
-			return child, usual
-		}
-		spec.Backoff = l.node.policy.Backoff
+	if usual := l.usual; usual != nil && usual.Restart == spec.Restart && usual.Significant == spec.Significant &&
+		usual.Shutdown == spec.Shutdown && spec.Backoff == nil && usual.Watch == spec.Watch {
+		return child, usual
 	}
-	kept := &spec
-	if !own {
+	kept := new(Spec)
+	*kept = spec
+	if spec.Backoff == nil {
+		kept.Backoff = l.node.policy.Backoff
 		l.usual = kept
 	}
 	return child, kept

@@ -23,22 +23,22 @@ type Cell struct {
 	scope  *Scope
 	number int
 
-	interceptor Interceptor // of its messages, and of those below
-
-	terms            Terms
-	attached, killed bool // guarded by mu; here there is room for them
+	terms  Terms
+	killed bool // guarded by mu; here there is room for it
 
 	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
 	phase atomic.Uint32 // a Phase
-	asked atomic.Uint32 // whether hooks.Stop has been or will be called, and with what; is changed once
+	asked atomic.Uint32 // whether Hooks.Stop has been or will be called, and with what; is changed once
 
 	mu    sync.Mutex // guards what follows; never held while a hook runs
-	hooks Hooks
-	aside *aside // nil until needed
+	hooks Hooks      // nil until attached
+	aside *aside     // nil until needed
 }
 
 // aside is what most incarnations never have.
 type aside struct {
+	interceptor Interceptor // of its messages, and of those below
+
 	since   time.Time // when it entered the phase, unless that is Starting or Running
 	crashed bool      // and last says what it had
 	last    Last
@@ -142,15 +142,15 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.hooks, c.attached = prepare(), true
-	stop, kill := c.hooks.Stop, c.hooks.Kill
+	hooks := prepare()
+	c.hooks = hooks
 	asked, killed := c.asked.Load(), c.killed
 	c.mu.Unlock()
-	if asked != notAsked && stop != nil {
-		stop(asked == askedFinally)
+	if asked != notAsked {
+		hooks.Stop(asked == askedFinally)
 	}
-	if killed && kill != nil {
-		kill()
+	if killed {
+		hooks.Kill()
 	}
 	return true
 }
@@ -159,22 +159,28 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 func (c *Cell) Attached() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.attached
+	return c.hooks != nil
+}
+
+// attachments are the hooks, such that do nothing if there are none.
+func (c *Cell) attachments() Hooks {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.attachmentsLocked()
+}
+
+func (c *Cell) attachmentsLocked() Hooks {
+	if c.hooks == nil {
+		return NoHooks{}
+	}
+	return c.hooks
 }
 
 // Self is what the incarnation said of itself in Attach, nil if nothing.
-func (c *Cell) Self() any {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.hooks.Self
-}
+func (c *Cell) Self() any { return c.attachments().Self() }
 
 // Handler is what the incarnation said of its handlers in Attach.
-func (c *Cell) Handler() any {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.hooks.Handler
-}
+func (c *Cell) Handler() any { return c.attachments().Handler() }
 
 // Stop asks the incarnation to stop, with the reason that its context will give
 // as cause. Only the first call counts, but for the mailbox of the child: final
@@ -191,10 +197,10 @@ func (c *Cell) Stop(cause exit.Reason, final bool) {
 		c.scope.Seal()
 	}
 	first := c.asked.CompareAndSwap(notAsked, how)
-	stop := c.hooks.Stop
+	hooks := c.attachmentsLocked()
 	c.mu.Unlock()
-	if first && stop != nil {
-		stop(final)
+	if first {
+		hooks.Stop(final)
 	}
 }
 
@@ -205,10 +211,10 @@ func (c *Cell) Kill(cause exit.Reason) {
 	c.mu.Lock()
 	first := !c.killed
 	c.killed = true
-	kill := c.hooks.Kill
+	hooks := c.attachmentsLocked()
 	c.mu.Unlock()
-	if first && kill != nil {
-		kill()
+	if first {
+		hooks.Kill()
 	}
 }
 
@@ -268,15 +274,12 @@ func (c *Cell) Abandon() bool {
 	c.Kill(exit.Killed)
 	c.mu.Lock()
 	given := c.fate.CompareAndSwap(live, abandoned)
-	abandon := c.hooks.Abandon
+	hooks := c.attachmentsLocked()
 	c.mu.Unlock()
-	if !given {
-		return false
+	if given {
+		hooks.Abandon()
 	}
-	if abandon != nil {
-		abandon()
-	}
-	return true
+	return given
 }
 
 // Abandoned says whether the incarnation has been given up.
@@ -285,17 +288,14 @@ func (c *Cell) Abandoned() bool { return c.fate.Load() == abandoned }
 // Holding says what the incarnation has in hand, as far as it tells.
 func (c *Cell) Holding() Hand {
 	c.mu.Lock()
-	holding := c.hooks.Holding
+	hooks := c.attachmentsLocked()
 	phase := c.Phase()
 	var since time.Time
 	if phase == Continuing || phase == Closing {
 		since = c.aside.since
 	}
 	c.mu.Unlock()
-	var hand Hand
-	if holding != nil {
-		hand = holding()
-	}
+	hand := hooks.Holding()
 	hand.Phase, hand.Since = phase, since
 	return hand
 }

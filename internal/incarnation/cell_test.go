@@ -113,13 +113,16 @@ func (tr *trace) String() string {
 	return strings.Join(tr.calls, ", ")
 }
 
-func (tr *trace) hooks() incarnation.Hooks {
-	return incarnation.Hooks{
-		Stop:    func(final bool) { tr.add(fmt.Sprint("stop ", final)) },
-		Kill:    func() { tr.add("kill") },
-		Abandon: func() { tr.add("abandon") },
-	}
+func (tr *trace) hooks() incarnation.Hooks { return hooked{tr: tr} }
+
+type hooked struct {
+	incarnation.NoHooks
+	tr *trace
 }
+
+func (h hooked) Stop(final bool) { h.tr.add(fmt.Sprint("stop ", final)) }
+func (h hooked) Kill()           { h.tr.add("kill") }
+func (h hooked) Abandon()        { h.tr.add("abandon") }
 
 // What happens to a cell is told to its hooks once, in order, whether they were
 // attached before or come late.
@@ -193,12 +196,12 @@ func TestHooksAreToldOnce(t *testing.T) {
 			check(t, "late hooks", tr.String(), test.late)
 
 			c = newCell(t.Context())
-			c.Attach(func() incarnation.Hooks { return incarnation.Hooks{} })
-			test.do(c) // hooks may be nil
+			c.Attach(func() incarnation.Hooks { return incarnation.NoHooks{} })
+			test.do(c)
 
 			c = newCell(t.Context())
 			test.do(c)
-			c.Attach(func() incarnation.Hooks { return incarnation.Hooks{} })
+			c.Attach(func() incarnation.Hooks { return incarnation.NoHooks{} })
 		})
 	}
 }
@@ -210,7 +213,7 @@ func TestAttachAfterAbandonTouchesNothing(t *testing.T) {
 	c.Abandon()
 	attached := c.Attach(func() incarnation.Hooks {
 		t.Error("prepared")
-		return incarnation.Hooks{}
+		return incarnation.NoHooks{}
 	})
 	check(t, "attached", attached, false)
 }
@@ -231,9 +234,7 @@ func TestWhatTheIncarnationTells(t *testing.T) {
 	check(t, "handler", c.Handler(), nil)
 	check(t, "holding", c.Holding(), incarnation.Hand{})
 	hand := incarnation.Hand{Message: "int", Busy: true, Begun: 7, Depth: 2}
-	c.Attach(func() incarnation.Hooks {
-		return incarnation.Hooks{Self: "self", Handler: "handler", Holding: func() incarnation.Hand { return hand }}
-	})
+	c.Attach(func() incarnation.Hooks { return telling{hand: hand} })
 	check(t, "self", c.Self(), any("self"))
 	check(t, "handler", c.Handler(), any("handler"))
 	check(t, "holding", c.Holding(), hand)
@@ -296,6 +297,15 @@ func TestS7_EndOrAbandonNeverBoth(t *testing.T) {
 		}
 	}
 }
+
+type telling struct {
+	incarnation.NoHooks
+	hand incarnation.Hand
+}
+
+func (telling) Self() any                   { return "self" }
+func (telling) Handler() any                { return "handler" }
+func (t telling) Holding() incarnation.Hand { return t.hand }
 
 func TestHooksAreToldOnceWhenAllComesAtOnce(t *testing.T) {
 	for round := range 2000 {

@@ -8,30 +8,53 @@ type Terms struct {
 	Permanent    bool // another incarnation follows, even after a clean end, unless the supervisor ends
 }
 
-// Hooks are what an incarnation that does not live by its context alone wants
-// to be told. They run on the supervisor's goroutine, or on one of the
-// incarnation that has failed, and must not wait. A nil function is not called.
-type Hooks struct {
+// Hooks are how an incarnation that does not live by its context alone is told and
+// asked. They are called on the supervisor's goroutine, or on one of the incarnation
+// that has failed, and must not wait.
+type Hooks interface {
 	// Self is the child as its handlers know it, Handler what serves them in
-	// this incarnation.
-	Self, Handler any
+	// this incarnation; nil if there is no such.
+	Self() any
+	Handler() any
 
 	// Stop is called when the incarnation is asked to stop, once, or at once
 	// by Attach if that has happened before. final says that no incarnation
 	// will follow.
-	Stop func(final bool)
+	Stop(final bool)
 
 	// Kill is called when the contexts of the incarnation have been ended
 	// because its time is over.
-	Kill func()
+	Kill()
 
 	// Abandon is called when the incarnation has been given up while it still
 	// runs: from now on nothing that it does may have an effect.
-	Abandon func()
+	Abandon()
 
 	// Holding says what the incarnation has in hand, but for the phase.
-	Holding func() Hand
+	Holding() Hand
 }
+
+// NoHooks are the hooks of an incarnation that has attached none, to be embedded by
+// those that need not all.
+type NoHooks struct{}
+
+// Self is nil.
+func (NoHooks) Self() any { return nil }
+
+// Handler is nil.
+func (NoHooks) Handler() any { return nil }
+
+// Stop does nothing.
+func (NoHooks) Stop(bool) {}
+
+// Kill does nothing.
+func (NoHooks) Kill() {}
+
+// Abandon does nothing.
+func (NoHooks) Abandon() {}
+
+// Holding is nothing.
+func (NoHooks) Holding() Hand { return Hand{} }
 
 // Phase is the part of its life in which an incarnation is.
 type Phase uint32

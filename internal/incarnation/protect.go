@@ -7,7 +7,7 @@ import "github.com/coppice-go/coppice/exit"
 // ends when end has returned.
 func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
 	reason := exit.Goexit
-	defer c.settle(&reason, end)
+	defer c.Settle(&reason, end)
 	reason = c.Reason(f())
 }
 
@@ -26,7 +26,7 @@ type Parker interface {
 // ever needs more: so it does by itself what it could leave to others.
 func (c *Cell) Live(run func() error, wake func(), end func(exit.Reason)) {
 	reason := exit.Goexit
-	defer c.settle(&reason, end)
+	defer c.Settle(&reason, end)
 	for {
 		err := run()
 		parker, ok := err.(Parker)
@@ -41,9 +41,10 @@ func (c *Cell) Live(run func() error, wake func(), end func(exit.Reason)) {
 	}
 }
 
-// settle tells the reason, if there is one, also after a panic. This is the one
-// place where code of users is recovered from.
-func (c *Cell) settle(reason *exit.Reason, end func(exit.Reason)) {
+// Settle tells the reason, if there is one, also after a panic. This is the one
+// place where code of users is recovered from. It is to be deferred, as in Protect, by
+// what stands on the stack of every idle child and can spare a frame there.
+func (c *Cell) Settle(reason *exit.Reason, end func(exit.Reason)) {
 	if value := recover(); value != nil {
 		if c.terms.CrashOnPanic {
 			panic(value) // who must crash, crashes here, with the stack below
