@@ -91,7 +91,7 @@ func (c Comparison) Crossed() []Row {
 func (c Comparison) String() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\t\tbefore\tafter\tratio\tmay grow by\t")
+	fmt.Fprintln(table, "latency\tfigure\tbefore\tafter\tratio\tmay grow by\t")
 	for _, r := range c.Rows {
 		allowed := make([]string, len(r.Limits))
 		for i, l := range r.Limits {
@@ -101,7 +101,7 @@ func (c Comparison) String() string {
 		if r.Crossed {
 			verdict += " CROSSED"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%s\t\n", r.Latency, r.Figure, Short(r.Before), Short(r.After), r.Ratio(), verdict)
+		fmt.Fprintf(table, "%-7s\t%-6s\t%s\t%s\t%.2f\t%s\t\n", r.Latency, r.Figure, Short(r.Before), Short(r.After), r.Ratio(), verdict)
 	}
 	_ = table.Flush() // to memory
 	for _, w := range c.Warnings {

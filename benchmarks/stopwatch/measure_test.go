@@ -1,6 +1,7 @@
 package stopwatch_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -108,4 +109,197 @@ func TestAGroupThatRestartsTogether(t *testing.T) {
 		exactly(t, "ready", r.Ready, 5, 4*time.Second)
 		exactly(t, "stopped", r.Stopped, 1, 3*time.Second)
 	})
+}
+
+func TestChildrenThatCrashAtTheSameMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := stopwatch.Measure(t.Context(), pair(100*time.Millisecond), stopwatch.Options{Crashes: 7, Trees: 1, Burst: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exactly(t, "ready", r.Ready, 7, 100*time.Millisecond)
+		if r.Took != 400*time.Millisecond {
+			t.Errorf("it took %v, want 400ms: three times two at once, and one", r.Took)
+		}
+	})
+}
+
+func TestMessagesThatWaitAreHandledAfterTheCrash(t *testing.T) {
+	for _, test := range []struct {
+		waiting, full int
+		took          time.Duration
+	}{
+		{5, 0, time.Second},
+		{6, 1, time.Second + 10*time.Millisecond}, // for one there is no room while the victim waits
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var handled int
+			r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
+				var options actor.ServerOptions[counter]
+				options.Mailbox.Capacity = 5
+				a := actor.NewServer("a", open, options)
+				v := stopwatch.Server(a)
+				ping := v.Ping
+				v.Ping = func(ctx context.Context, done func()) error {
+					return ping(ctx, func() { handled++; done() }) // only on the goroutine of the server
+				}
+				return stopwatch.Tree{Root: supervisor.New("tree", policy(events, time.Second), a), Victims: []stopwatch.Victim{v}}
+			}, stopwatch.Options{Crashes: 1, Trees: 1, Waiting: test.waiting})
+			if err != nil {
+				t.Fatal(err)
+			}
+			exactly(t, "handled", r.Handled, 1, time.Second)
+			if handled < 5 || r.Counts.Full != test.full || r.Took != test.took {
+				t.Errorf("%d waiting: got %d handled, %d full, took %v, want at least 5, %d, %v", test.waiting, handled, r.Counts.Full, r.Took, test.full, test.took)
+			}
+		})
+	}
+}
+
+// While the only actor is down for a second, one message is due in each tenth of it,
+// and there is room for two. A sender that has to wait must not make those look fast that it could not
+// send in time.
+func TestALoadIsMeasuredFromWhenItWasDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
+			var options actor.ServerOptions[counter]
+			options.Mailbox.Capacity = 2
+			a := actor.NewServer("a", open, options)
+			return stopwatch.Tree{Root: supervisor.New("tree", policy(events, time.Second), a), Victims: []stopwatch.Victim{stopwatch.Server(a)}}
+		}, stopwatch.Options{Crashes: 2, Trees: 1, Load: 10, Pause: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int64
+		var sum time.Duration
+		for i, slot := range r.Message.Line.Slots {
+			if at := time.Duration(i) * r.Message.Line.Width; at > 50*time.Millisecond && at < 950*time.Millisecond {
+				n, sum = n+slot.N, sum+slot.Sum
+			}
+		}
+		if n != 9 || sum != 4500*time.Millisecond { // 0.9 + 0.8 + … + 0.1
+			t.Errorf("got %d messages that took %v together, want 9 and 4.5s", n, sum)
+		}
+		if c := r.Counts; c.Sent < 110 || c.Sent != c.Handled+c.Refused || r.Message.N != c.Handled {
+			t.Errorf("got %+v and %d latencies, want each message handled or refused", c, r.Message.N)
+		}
+	})
+}
+
+func TestCrashesThatNobodyAskedForAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
+			tree := pair(time.Second)(events)
+			ill := supervisor.Func("ill", func(ctx context.Context) error {
+				select {
+				case <-time.After(1500 * time.Millisecond):
+					return errBoom
+				case <-ctx.Done():
+					return nil
+				}
+			})
+			tree.Root = supervisor.New("around", policy(events, time.Second), tree.Root.(supervisor.Child), ill)
+			return tree
+		}, stopwatch.Options{Crashes: 4, Trees: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Counts.Unasked != 2 || r.Ready.N != 4 { // at 1.5 s and 4 s, but for the moment of the stop
+			t.Errorf("got %d crashes unasked and %d asked for, want 2 and 4", r.Counts.Unasked, r.Ready.N)
+		}
+	})
+}
+
+func TestActorsAndFuncsAreVictimsToo(t *testing.T) {
+	type message struct {
+		now     func() error
+		handled func()
+	}
+	receive := func(_ context.Context, m message) error {
+		if m.now != nil {
+			return m.now()
+		}
+		m.handled()
+		return nil
+	}
+	asked := make(chan func() error)
+	f := func(ctx context.Context) error {
+		select {
+		case now := <-asked:
+			return now()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
+		a := actor.New("a", func(context.Context) (actor.Behavior[message], error) {
+			return actor.Behavior[message]{Receive: receive}, nil
+		})
+		root := supervisor.NewDynamic("tree", policy(events, 0))
+		path := ""
+		return stopwatch.Tree{
+			Root: root,
+			Fill: func(ctx context.Context) error {
+				name, err := root.StartChild(ctx, supervisor.Func("f", f))
+				path = "tree/" + name
+				_, err2 := root.StartChild(ctx, a)
+				return errors.Join(err, err2)
+			},
+			Victims: []stopwatch.Victim{
+				stopwatch.Actor(a, func(now func() error) message { return message{now: now} }, func(handled func()) message { return message{handled: handled} }),
+				{Path: func() string { return path }, Crash: func(ctx context.Context, now func() error) error {
+					select {
+					case asked <- now:
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}},
+			},
+		}
+	}, stopwatch.Options{Crashes: 60, Trees: 3, Load: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Ready.N != 60 || r.Handled.N == 0 || r.Handled.N == 60 || r.Stopped.N != 3 {
+		t.Errorf("got %v, want 60 crashes, of which some handle messages, and 3 stops", r)
+	}
+}
+
+func TestAMeasuringEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last stopwatch.Progress
+		calls := 0
+		r, err := stopwatch.Measure(t.Context(), pair(time.Second), stopwatch.Options{
+			Crashes: 100, Trees: 10, For: 14500 * time.Millisecond,
+			Progress: func(p stopwatch.Progress) { last, calls = p, calls+1 },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Counts != (stopwatch.Counts{Trees: 2, Crashes: 15}) {
+			t.Errorf("got %+v, want 15 crashes in 2 trees, since none was begun after 14.5s", r.Counts)
+		}
+		if want := (stopwatch.Progress{Crashes: 15, OfCrashes: 100, Stops: 2, OfStops: 10}); last != want || calls != 17 {
+			t.Errorf("got %+v after %d calls, want %+v after 17", last, calls, want)
+		}
+	})
+}
+
+func TestTheSinksOfTheUserSeeTheTree(t *testing.T) {
+	restarts := 0
+	r, err := stopwatch.Measure(t.Context(), pair(0), stopwatch.Options{
+		Crashes: 3, Trees: 1, Parameters: map[string]string{"tree": "pair"},
+		Tracing: tracing.Options{Sinks: []tracing.Sink{func(e tracing.Event) {
+			if _, ok := e.(tracing.Restarted); ok {
+				restarts++ // one supervisor, one goroutine
+			}
+		}}},
+	})
+	if err != nil || restarts != 3 {
+		t.Errorf("got %d restarts and %v, want 3", restarts, err)
+	}
+	if r.Parameters["tree"] != "pair" || r.Parameters["waiting"] != "1" {
+		t.Errorf("got %v, want mine and those of the options", r.Parameters)
+	}
 }

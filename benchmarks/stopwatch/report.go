@@ -108,9 +108,9 @@ func Title(name string) string { return titles[name] }
 func (r *Report) String() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "\tn\tp50\tp90\tp99\tp99.9\tp99.99\tmax\t")
+	fmt.Fprintln(table, "latency\tn\tp50\tp90\tp99\tp99.9\tp99.99\tmax\t")
 	for name, l := range r.Latencies() {
-		fmt.Fprintf(table, "%s\t%d\t", name, l.N)
+		fmt.Fprintf(table, "%-7s\t%d\t", name, l.N)
 		for _, share := range []float64{.5, .9, .99, .999, .9999, 1} {
 			fmt.Fprintf(table, "%s\t", Short(l.At(share)))
 		}

@@ -35,7 +35,7 @@ func Write(w io.Writer, report, before *stopwatch.Report, limits ...stopwatch.Li
 		}
 	}
 	for name, latency := range report.Latencies() {
-		section, err := draw(name, latency, before)
+		section, err := newSection(name, latency, before)
 		if err != nil {
 			return fmt.Errorf("plots of %s: %w", name, err)
 		}
@@ -74,8 +74,8 @@ var shares = []float64{.5, .9, .99, .999, .9999, 1}
 
 func titles() []string { return []string{"p50", "p90", "p99", "p99.9", "p99.99", "max"} }
 
-// draw makes the section of a latency.
-func draw(name string, l *stopwatch.Latency, before *stopwatch.Report) (section, error) {
+// newSection makes the section of a latency.
+func newSection(name string, l *stopwatch.Latency, before *stopwatch.Report) (section, error) {
 	s := section{Name: name, N: l.N}
 	for _, share := range shares {
 		s.Figures = append(s.Figures, l.At(share))
@@ -84,14 +84,18 @@ func draw(name string, l *stopwatch.Latency, before *stopwatch.Report) (section,
 	if before != nil && before.Latency(name).N > 0 {
 		earlier = before.Latency(name)
 	}
+	rank := "By percentile"
+	if earlier != nil {
+		rank += "; grey is before"
+	}
 	var faults []error
 	for _, p := range []struct {
 		caption string
 		draw    func() (template.HTML, error)
 	}{
-		{"By percentile", func() (template.HTML, error) { return percentiles(l, earlier) }},
-		{"How often", func() (template.HTML, error) { return histogram(l) }},
-		{"Over the run: mean and greatest", func() (template.HTML, error) { return timeline(l) }},
+		{rank, func() (template.HTML, error) { return percentiles(l, earlier) }},
+		{"How often which", func() (template.HTML, error) { return histogram(l) }},
+		{"Over the run: the mean (line) and the greatest (dots) of each moment", func() (template.HTML, error) { return timeline(l) }},
 	} {
 		svg, err := p.draw()
 		faults = append(faults, err)

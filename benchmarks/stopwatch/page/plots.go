@@ -2,7 +2,7 @@ package page
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"html/template"
 	"image/color"
 	"math"
@@ -11,7 +11,8 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-	_ "gonum.org/v1/plot/vg/vgsvg" // registers the format
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/coppice-go/coppice/benchmarks/stopwatch"
 )
@@ -30,15 +31,12 @@ func percentiles(l, earlier *stopwatch.Latency) (template.HTML, error) {
 	most, least, greatest := l.N, l.Min, l.Max
 	if earlier != nil {
 		most, least, greatest = max(most, earlier.N), min(least, earlier.Min), max(greatest, earlier.Max)
-		if err := addCurve(p, earlier, grey, "before"); err != nil {
+		if err := addCurve(p, earlier, grey); err != nil {
 			return "", err
 		}
 	}
-	if err := addCurve(p, l, green, "now"); err != nil {
+	if err := addCurve(p, l, green); err != nil {
 		return "", err
-	}
-	if earlier == nil {
-		p.Legend = plot.NewLegend()
 	}
 	logarithmic(&p.Y, least, greatest)
 	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, 1, max(10, float64(most))
@@ -46,7 +44,7 @@ func percentiles(l, earlier *stopwatch.Latency) (template.HTML, error) {
 	return svg(p)
 }
 
-func addCurve(p *plot.Plot, l *stopwatch.Latency, c color.Color, name string) error {
+func addCurve(p *plot.Plot, l *stopwatch.Latency, c color.Color) error {
 	line, err := plotter.NewLine(curve(l))
 	if err != nil {
 		return err
@@ -54,7 +52,6 @@ func addCurve(p *plot.Plot, l *stopwatch.Latency, c color.Color, name string) er
 	line.StepStyle = plotter.PostStep
 	line.Color, line.Width = c, vg.Points(1.5)
 	p.Add(line)
-	p.Legend.Add(name, line)
 	return nil
 }
 
@@ -73,9 +70,9 @@ func curve(l *stopwatch.Latency) plotter.XYs {
 	return append(points, plotter.XY{X: max(10, float64(l.N)), Y: positive(l.Max)})
 }
 
-// percentileTicks are p0, p50, p90, p99 and so on, as far as there are values.
+// percentileTicks are p50, p90, p99 and so on, as far as there are values.
 func percentileTicks(n int64) []plot.Tick {
-	ticks := []plot.Tick{{Value: 1, Label: "p0"}, {Value: 2, Label: "p50"}, {Value: 10, Label: "p90"}}
+	ticks := []plot.Tick{{Value: 2, Label: "p50"}, {Value: 10, Label: "p90"}}
 	label := "p99"
 	for x := 100.0; x <= float64(n); x *= 10 {
 		ticks = append(ticks, plot.Tick{Value: x, Label: label})
@@ -133,10 +130,8 @@ func timeline(l *stopwatch.Latency) (template.HTML, error) {
 	if err != nil {
 		return "", err
 	}
-	dots.Color, dots.Radius = red, vg.Points(1.2)
+	dots.Color, dots.Radius, dots.Shape = red, vg.Points(1.2), draw.CircleGlyph{}
 	p.Add(dots, line)
-	p.Legend.Add("greatest", dots)
-	p.Legend.Add("mean", line)
 	logarithmic(&p.Y, l.Min, l.Max)
 	p.X.Min, p.X.Max = 0, max(float64(len(l.Line.Slots))*l.Line.Width.Seconds(), 1e-3)
 	p.X.Label.Text = "seconds"
@@ -145,7 +140,6 @@ func timeline(l *stopwatch.Latency) (template.HTML, error) {
 
 func newPlot() *plot.Plot {
 	p := plot.New()
-	p.Legend.Top = true
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xe8}, color.Gray{0xe8}
 	p.Add(grid)
@@ -190,21 +184,20 @@ func latencyTicks(low, high float64) []plot.Tick {
 const (
 	width  = 12 * vg.Centimeter
 	height = 7 * vg.Centimeter
+	margin = vg.Centimeter / 2 // on the right, where a label may stand out
 )
 
 // svg is a plot as an element of an HTML page: without the prologue of a file.
 func svg(p *plot.Plot) (template.HTML, error) {
-	writer, err := p.WriterTo(width, height, "svg")
-	if err != nil {
-		return "", err
-	}
+	canvas := vgsvg.New(width, height)
+	p.Draw(draw.Crop(draw.New(canvas), 0, -margin, 0, 0))
 	var file bytes.Buffer
-	if _, err := writer.WriteTo(&file); err != nil {
+	if _, err := canvas.WriteTo(&file); err != nil {
 		return "", err
 	}
 	begin := bytes.Index(file.Bytes(), []byte("<svg"))
 	if begin < 0 {
-		return "", fmt.Errorf("the plot is no SVG")
+		return "", errors.New("the plot is no SVG")
 	}
-	return template.HTML(file.Bytes()[begin:]), nil // the text of a plot is escaped by its library
+	return template.HTML(file.Bytes()[begin:]), nil // what is text in it, its library has escaped
 }

@@ -38,13 +38,14 @@ type Shape struct {
 // MaxNodes is how large a tree may be.
 const MaxNodes = 2_000_000
 
-// Size is how many supervisors and servers the tree has.
+// Size is how many supervisors and servers the tree has; with more than MaxNodes it
+// does not count to the end.
 func (s Shape) Size() (supervisors, servers int) {
 	servers = 1
 	for range s.Depth {
 		supervisors += servers
 		servers *= s.FanOut
-		if servers > MaxNodes {
+		if supervisors+servers > MaxNodes {
 			break
 		}
 	}
@@ -64,7 +65,7 @@ func (s Shape) Check() error {
 	if s.FanOut < 1 {
 		fault("fanout", "%d: at least one child is needed", s.FanOut)
 	}
-	if supervisors, servers := s.Size(); s.Depth >= 1 && s.FanOut >= 1 && (s.Depth > MaxNodes || supervisors+servers > MaxNodes) {
+	if supervisors, servers := s.Size(); s.Depth >= 1 && s.FanOut >= 1 && supervisors+servers > MaxNodes {
 		fault("depth", "%d with -fanout %d makes more than %d nodes", s.Depth, s.FanOut, MaxNodes)
 	}
 	for _, d := range []struct {
