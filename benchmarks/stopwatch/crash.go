@@ -12,6 +12,7 @@ import (
 type victim struct {
 	Victim
 	path    string
+	down    atomic.Bool           // it has ended, and is not up again
 	current atomic.Pointer[crash] // the latest, nil if there was none
 }
 
@@ -30,6 +31,7 @@ type crash struct {
 	burst  *burst
 	victim *victim
 	called atomic.Bool
+	told   atomic.Bool   // the supervisor has told of it
 	held   chan struct{} // closed when the victim waits for the gate
 	filled chan struct{} // closed when the messages that are to wait were sent
 	fail   func(error)
@@ -68,9 +70,17 @@ func (c *crash) now() error {
 	return c
 }
 
-// isReady is told when the next incarnation of the victim is up.
+// isTold is told when a supervisor tells of a crash of the victim, and says whether
+// it is this one.
+func (c *crash) isTold() bool {
+	_, crashed := c.at.get()
+	return crashed && c.told.CompareAndSwap(false, true)
+}
+
+// isReady is told when the victim is up. What comes before the supervisor has told of
+// the crash is about the incarnation that has crashed: it can be that fast.
 func (c *crash) isReady(at time.Duration) {
-	if _, crashed := c.at.get(); crashed && c.ready.set(at) {
+	if c.told.Load() && c.ready.set(at) {
 		c.burst.marked()
 	}
 }
@@ -154,7 +164,31 @@ func (r *round) strike(b *burst) (full int, err error) {
 	if err := r.await(b.done, patience.C, "is not up again"); err != nil {
 		return full, r.late(b, err)
 	}
-	return full, nil
+	return full, r.settle(patience.C)
+}
+
+// settle waits until the siblings are up again that were restarted too, so that the
+// next crash finds the supervisor idle.
+func (r *round) settle(patience <-chan time.Time) error {
+	for r.watch.down.Load() > 0 {
+		err := r.await(r.watch.news, patience, "")
+		if _, late := err.(*lateError); late {
+			return fmt.Errorf("%s is not up again after %v", r.whoIsDown(), r.options.Patience)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *round) whoIsDown() string {
+	for _, v := range r.victims {
+		if v.down.Load() {
+			return v.path
+		}
+	}
+	return "a victim"
 }
 
 // fillAll waits until all mailboxes are filled, as far as they have room.

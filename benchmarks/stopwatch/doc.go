@@ -22,7 +22,8 @@
 //     returns its error; the end is the time in the event [tracing.Restarted]. So
 //     unwinding and capturing the stack, the way to the supervisor, its decision,
 //     the stop of the siblings that the strategy takes along, the backoff, and
-//     Start are all part of it. Siblings that start after the child are not.
+//     Start are all part of it. Siblings that start after the child are not, but the
+//     next crash comes only when those that are victims are up too.
 //   - handled: from the same moment until the new incarnation has handled its first
 //     message; its handler reads the clock at its end. One message at least waits
 //     in the mailbox at that time. The actor may be faster than its supervisor: it

@@ -15,7 +15,7 @@ import (
 )
 
 // Account is the state of a server.
-type Account struct{ cents int }
+type Account struct{ Cents int }
 
 func openAccount(context.Context) (*Account, error) { return new(Account), nil }
 

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // counter is the state of the servers under test.
-type counter struct{ n int }
+type counter struct{}
 
 func open(context.Context) (*counter, error) { return new(counter), nil }
 

@@ -203,7 +203,7 @@ func (r *round) leave() error {
 	}
 	for r.tree.Release != nil && r.watch.returned.Load() < r.watch.abandoned.Load() {
 		select {
-		case <-r.watch.back:
+		case <-r.watch.news:
 			continue
 		case <-patience.C:
 		}

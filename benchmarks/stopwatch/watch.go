@@ -14,15 +14,16 @@ type watch struct {
 	fail    func(error)
 	victims atomic.Pointer[map[string]*victim] // by path; nil until the tree is up
 
-	seen      atomic.Bool // there was an event at all
-	unasked   atomic.Int64
-	abandoned atomic.Int64
-	returned  atomic.Int64
-	back      chan struct{} // has room for one: something abandoned has returned
+	seen      atomic.Bool   // there was an event at all
+	unasked   atomic.Int64  // crashes
+	down      atomic.Int64  // victims
+	abandoned atomic.Int64  // incarnations
+	returned  atomic.Int64  // of these
+	news      chan struct{} // has room for one: down is less, or returned more
 }
 
 func newWatch(clock clock, fail func(error)) *watch {
-	return &watch{clock: clock, fail: fail, back: make(chan struct{}, 1)}
+	return &watch{clock: clock, fail: fail, news: make(chan struct{}, 1)}
 }
 
 // see is the sink. Whoever emits waits for it.
@@ -30,21 +31,23 @@ func (w *watch) see(e tracing.Event) {
 	switch e := e.(type) {
 	case tracing.Started: // also of a child whose supervisor was restarted
 		w.seen.Store(true)
-		w.up(e.Head)
+		w.isUp(e.Head)
 	case tracing.Restarted:
-		w.up(e.Head)
+		w.isUp(e.Head)
+	case tracing.Exited:
+		w.isDown(e.Path)
+	case tracing.Terminated:
+		w.isDown(e.Path)
+	case tracing.Abandoned:
+		w.abandoned.Add(1)
+		w.isDown(e.Path)
+	case tracing.Returned:
+		w.returned.Add(1)
+		w.tell()
 	case tracing.Crash:
 		w.crashed(e)
 	case tracing.GaveUp:
 		w.fail(gaveUpError(&exit.GaveUp{Supervisor: e.Path, Child: e.Child, Cause: e.Reason, Why: e.Why}))
-	case tracing.Abandoned:
-		w.abandoned.Add(1)
-	case tracing.Returned:
-		w.returned.Add(1)
-		select {
-		case w.back <- struct{}{}:
-		default:
-		}
 	}
 }
 
@@ -53,38 +56,52 @@ func gaveUpError(err error) error {
 	return fmt.Errorf("the tree was made to crash more often than its policy allows (%w); measure with a longer Pause, or with more Restarts", err)
 }
 
-// latest is the latest crash of a child, nil if there was none.
-func (w *watch) latest(path string) *crash {
+// victim is the victim of that path, nil if there is none.
+func (w *watch) victim(path string) *victim {
 	victims := w.victims.Load()
 	if victims == nil {
 		return nil
 	}
-	if v := (*victims)[path]; v != nil {
-		return v.current.Load()
-	}
-	return nil
+	return (*victims)[path]
 }
 
-func (w *watch) up(head tracing.Head) {
-	if c := w.latest(head.Path); c != nil {
+func (w *watch) isUp(head tracing.Head) {
+	v := w.victim(head.Path)
+	if v == nil {
+		return
+	}
+	if c := v.current.Load(); c != nil {
 		c.isReady(w.clock.of(head.Time))
+	}
+	if v.down.CompareAndSwap(true, false) {
+		w.down.Add(-1)
+		w.tell()
+	}
+}
+
+func (w *watch) isDown(path string) {
+	if v := w.victim(path); v != nil && v.down.CompareAndSwap(false, true) {
+		w.down.Add(1)
+	}
+}
+
+// tell wakes whoever waits for news.
+func (w *watch) tell() {
+	select {
+	case w.news <- struct{}{}:
+	default:
 	}
 }
 
 // crashed looks whether a crash was one of the stopwatch's, and will be over.
 func (w *watch) crashed(e tracing.Crash) {
-	c := w.latest(e.Path)
-	if c != nil {
-		_, happened := c.at.get()
-		if _, ready := c.ready.get(); !happened || ready {
-			c = nil
+	if v := w.victim(e.Path); v != nil {
+		if c := v.current.Load(); c != nil && c.isTold() {
+			if e.Decision == tracing.StayDown {
+				w.fail(fmt.Errorf("%s stays down after its crash: a temporary child is no victim", e.Path))
+			}
+			return
 		}
 	}
-	if c == nil {
-		w.unasked.Add(1)
-		return
-	}
-	if e.Decision == tracing.StayDown {
-		w.fail(fmt.Errorf("%s stays down after its crash: a temporary child is no victim", e.Path))
-	}
+	w.unasked.Add(1)
 }
