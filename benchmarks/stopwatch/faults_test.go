@@ -131,6 +131,13 @@ func TestTreesThatCannotBeMeasured(t *testing.T) {
 			w.Ping = v.Ping
 			return stopwatch.Tree{Root: supervisor.New("tree", policy(events, 0), a, b), Victims: []stopwatch.Victim{v, w}}
 		}, "does not take a message: boom"},
+		{"its functions do not return", func(events *tracing.Tracing) stopwatch.Tree {
+			a, b := server(), actor.NewServer("b", open)
+			v, w := stopwatch.Server(a), stopwatch.Server(b)
+			v.Ping = func(context.Context, func()) error { time.Sleep(time.Hour); return nil }
+			w.Ping = v.Ping
+			return stopwatch.Tree{Root: supervisor.New("tree", policy(events, 0), a, b), Victims: []stopwatch.Victim{v, w}}
+		}, "functions of victims have not returned 10s after the stop of the tree"},
 		{"its stop takes too long", func(events *tracing.Tracing) stopwatch.Tree {
 			released := make(chan struct{})
 			a := stubborn("a", time.Hour, released)
@@ -161,6 +168,7 @@ func TestTreesThatCannotBeMeasured(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				defer time.Sleep(time.Hour) // until even the last has returned
 				r, err := stopwatch.Measure(t.Context(), test.make, stopwatch.Options{Crashes: 5, Trees: 2, Burst: 2, Patience: 10 * time.Second})
 				if err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Fatalf("got %v, want %q", err, test.want)

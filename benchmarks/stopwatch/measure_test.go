@@ -10,7 +10,6 @@ import (
 	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/benchmarks/stopwatch"
 	"github.com/coppice-go/coppice/exit"
-	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -93,24 +92,6 @@ func TestMoreCrashesThanTheTreeMayHaveAreAnError(t *testing.T) {
 	})
 }
 
-func TestAGroupThatRestartsTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		released := make(chan struct{})
-		r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
-			a, b := actor.NewServer("a", open), stubborn("b", 3*time.Second, released)
-			p := policy(events, time.Second)
-			p.Strategy = strategy.OneForAll
-			return stopwatch.Tree{Root: supervisor.New("tree", p, a, b), Victims: []stopwatch.Victim{stopwatch.Server(a)}}
-		}, stopwatch.Options{Crashes: 5, Trees: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		// The sibling is stopped first, then comes the delay.
-		exactly(t, "ready", r.Ready, 5, 4*time.Second)
-		exactly(t, "stopped", r.Stopped, 1, 3*time.Second)
-	})
-}
-
 func TestChildrenThatCrashAtTheSameMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, err := stopwatch.Measure(t.Context(), pair(100*time.Millisecond), stopwatch.Options{Crashes: 7, Trees: 1, Burst: 2})
@@ -183,6 +164,26 @@ func TestALoadIsMeasuredFromWhenItWasDue(t *testing.T) {
 		if c := r.Counts; c.Sent < 110 || c.Sent != c.Handled+c.Refused || r.Message.N != c.Handled {
 			t.Errorf("got %+v and %d latencies, want each message handled or refused", c, r.Message.N)
 		}
+	})
+}
+
+// What is handled before the crash is not the first message after it.
+func TestOnlyWhatIsHandledAfterTheCrashCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
+			tree := pair(time.Second)(events)
+			for i, v := range tree.Victims {
+				tree.Victims[i].Crash = func(ctx context.Context, now func() error) error {
+					time.Sleep(time.Second) // the load goes on
+					return v.Crash(ctx, now)
+				}
+			}
+			return tree
+		}, stopwatch.Options{Crashes: 4, Trees: 1, Load: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exactly(t, "handled", r.Handled, 4, time.Second)
 	})
 }
 
