@@ -98,6 +98,9 @@ func (c Comparison) String() string {
 			_, allowed[i], _ = strings.Cut(l.String(), "=")
 		}
 		verdict := strings.Join(allowed, ", ")
+		if verdict == "" {
+			verdict = "-"
+		}
 		if r.Crossed {
 			verdict += " CROSSED"
 		}

@@ -151,16 +151,22 @@ func (l *Latency) UnmarshalJSON(text []byte) error {
 type recorder struct {
 	mu      sync.Mutex
 	latency Latency
+	closed  bool
 }
 
 func (r *recorder) add(at, d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.latency.Add(at, d)
+	if !r.closed {
+		r.latency.Add(at, d)
+	}
 }
 
-func (r *recorder) result() Latency {
+// close gives what was recorded. What comes later, such as from something that was
+// abandoned, has no effect on it.
+func (r *recorder) close() Latency {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.closed = true
 	return r.latency
 }

@@ -20,7 +20,7 @@ type load struct {
 	rate    float64
 	victims []*victim // that take messages
 
-	latency                recorder
+	latency                *recorder // that of all rounds
 	sent, refused, handled atomic.Int64
 }
 

@@ -3,10 +3,8 @@ package stopwatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/coppice-go/coppice/benchmarks/internal/machine"
@@ -48,7 +46,7 @@ type measuring struct {
 
 	counts                  Counts
 	ready, handled, stopped Latency
-	message                 Latency
+	message                 recorder
 }
 
 func newMeasuring(make func(*tracing.Tracing) Tree, options Options) *measuring {
@@ -107,68 +105,4 @@ func (m *measuring) tellProgress() {
 		Crashes: m.counts.Crashes, OfCrashes: m.options.Crashes,
 		Stops: m.counts.Trees, OfStops: m.options.Trees,
 	})
-}
-
-// crashAll makes victims crash, so many in all.
-func (r *round) crashAll(crashes int) error {
-	if len(r.victims) == 0 {
-		return nil
-	}
-	for done := 0; done < crashes && !r.timeOver(); {
-		n := min(r.options.Burst, crashes-done)
-		b := newBurst(r.clock, r.choose(n), r.fail)
-		full, err := r.strike(b)
-		r.counts.Full += full
-		done += r.record(b)
-		r.tellProgress()
-		if err != nil {
-			return err
-		}
-		if r.options.Pause > 0 && done < crashes {
-			pause := time.NewTimer(r.options.Pause)
-			err := r.await(nil, pause.C, "")
-			pause.Stop()
-			var over *lateError
-			if !errors.As(err, &over) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// choose gives n different victims.
-func (r *round) choose(n int) []*victim {
-	for i := range n {
-		j := i + r.random.IntN(len(r.victims)-i)
-		r.victims[i], r.victims[j] = r.victims[j], r.victims[i]
-	}
-	return slices.Clone(r.victims[:n])
-}
-
-// record takes what was measured of a burst, and says how many crashes there were.
-func (r *round) record(b *burst) (crashes int) {
-	for _, c := range b.crashes {
-		at, crashed := c.at.get()
-		if !crashed {
-			continue
-		}
-		if ready, set := c.ready.get(); set {
-			crashes++
-			r.counts.Crashes++
-			r.ready.Add(at, ready-at)
-		}
-		if handled, set := c.handled.get(); set {
-			r.handled.Add(at, handled-at)
-		}
-	}
-	return crashes
-}
-
-// endedEarly is the error of a tree that has ended by itself.
-func endedEarly(err error) error {
-	if err == nil {
-		return errors.New("the tree has ended by itself")
-	}
-	return fmt.Errorf("the tree has ended by itself: %w", err)
 }

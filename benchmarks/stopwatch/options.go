@@ -55,9 +55,9 @@ type Options struct {
 	// more.
 	Patience time.Duration
 
-	// Tracing is what the tree's events cost beside the sink of the stopwatch, such
-	// as your logger and your sinks. The zero value discards the log; its cost up
-	// to there is measured.
+	// Tracing is where the tree's events go beside the sink of the stopwatch, such as
+	// your logger and your sinks, whose cost is then measured too. A nil Logger
+	// discards what it is given.
 	Tracing tracing.Options
 
 	// Parameters name the tree in the report: two reports are compared only if
@@ -124,7 +124,7 @@ func (o Options) Check() error {
 }
 
 // AllParameters are the parameters that the report will have: those that are given,
-// and of the options those that make another measuring of it.
+// and those of the options that change what is measured, not only how often.
 func (o Options) AllParameters() map[string]string {
 	o = o.withDefaults()
 	all := map[string]string{

@@ -57,7 +57,7 @@ func (m *measuring) report(err error) *Report {
 		Ready:      m.ready,
 		Handled:    m.handled,
 		Stopped:    m.stopped,
-		Message:    m.message,
+		Message:    m.message.close(),
 	}
 	if err != nil {
 		r.Failure = err.Error()

@@ -57,16 +57,16 @@ func (r *round) start() error {
 		return err
 	}
 	if err := r.startTree(); err != nil {
-		return fmt.Errorf("the tree did not start: %w", err)
+		return errors.Join(fmt.Errorf("the tree did not start: %w", err), r.leave())
 	}
 	err := r.fill()
 	if err == nil {
 		err = r.meet()
 	}
 	if err != nil {
-		return errors.Join(err, r.stopTree(context.WithoutCancel(r.ctx), nil))
+		return errors.Join(err, r.stopTree(r.ctx, nil), r.leave())
 	}
-	r.load = load{clock: r.clock, rate: r.options.Load}
+	r.load = load{clock: r.clock, rate: r.options.Load, latency: &r.message}
 	for _, v := range r.victims {
 		if v.Ping != nil {
 			r.load.victims = append(r.load.victims, v)
@@ -137,10 +137,13 @@ func (r *round) meet() error {
 func (r *round) endedEarly(err error) error {
 	r.over = true
 	var gaveUp *exit.GaveUp
-	if errors.As(err, &gaveUp) {
+	switch {
+	case errors.As(err, &gaveUp):
 		return gaveUpError(err)
+	case err == nil:
+		return errors.New("the tree has ended by itself")
 	}
-	return endedEarly(err)
+	return fmt.Errorf("the tree has ended by itself: %w", err)
 }
 
 // stop stops the tree, measures that, and waits for all that is left of the round.
@@ -237,5 +240,4 @@ func (r *round) count() {
 	c.Sent += r.load.sent.Load()
 	c.Refused += r.load.refused.Load()
 	c.Handled += r.load.handled.Load()
-	r.message.Merge(r.load.latency.result())
 }

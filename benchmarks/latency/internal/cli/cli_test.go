@@ -161,7 +161,10 @@ func TestALimitThatIsCrossedIsTheExitStatus(t *testing.T) {
 	}
 
 	r = command(t, with("100ms", "-compare", before, "-limit", "message.p99=10%")...)
-	r.check(t, cli.Failed, "", "message.p99=10%: that was not measured in both reports")
+	r.check(t, cli.Misused, "", "-limit message.p99=10%: the report of -compare has no message")
+
+	r = command(t, "-backoff", "100ms", "-depth", "1", "-crashes", "0", "-trees", "1", "-compare", before, "-limit", "ready.p99=10%")
+	r.check(t, cli.Failed, "", "limit ready.p99=10%: that was not measured in both reports")
 }
 
 func TestJSONOnTheStandardOutput(t *testing.T) {

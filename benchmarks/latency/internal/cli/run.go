@@ -42,12 +42,15 @@ func (r *run) prepare() error {
 		return errors.Join(append(faults, fmt.Errorf("-compare %s: %w", r.compare, err))...)
 	}
 	r.before = before
-	parameters := r.measuring.AllParameters()
-	switch err := stopwatch.Different(before.Parameters, parameters); {
+	for _, l := range r.limits {
+		if l.Latency != "" && before.Latency(l.Latency).N == 0 {
+			faults = append(faults, fmt.Errorf("-limit %v: the report of -compare has no %s", l, l.Latency))
+		}
+	}
+	switch err := stopwatch.Different(before.Parameters, r.measuring.AllParameters()); {
 	case err == nil:
 	case r.anyway:
 		fmt.Fprintln(r.streams.Err, "latency: warning:", err)
-		before.Parameters = parameters
 	default:
 		faults = append(faults, fmt.Errorf("-compare %s: %w; -anyway compares even so", r.compare, err))
 	}
@@ -106,7 +109,11 @@ func (r *run) conclude(ctx context.Context, report *stopwatch.Report, failure er
 
 // compareWith prints the comparison, and says with which status it ends.
 func (r *run) compareWith(text io.Writer, report *stopwatch.Report) (status int) {
-	c, err := stopwatch.Compare(r.before, report, r.limits...)
+	before := *r.before
+	if r.anyway {
+		before.Parameters = report.Parameters
+	}
+	c, err := stopwatch.Compare(&before, report, r.limits...)
 	fmt.Fprintf(text, "\nbefore: %v\nafter:  %v\n%v", r.before.Machine, report.Machine, c)
 	for _, row := range c.Crossed() {
 		status = r.streams.fail(Failed, fmt.Errorf("the %s of %s is %v, was %v: more than its limit allows", row.Figure, row.Latency, row.After, row.Before))
