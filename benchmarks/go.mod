@@ -3,6 +3,7 @@ module github.com/coppice-go/coppice/benchmarks
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/asynkron/protoactor-go v0.0.0-20240822202345-3c0e61ca19c9
 	github.com/coppice-go/coppice v0.0.0-00010101000000-000000000000
 	github.com/schollz/progressbar/v3 v3.19.1

@@ -1,0 +1,107 @@
+package stopwatch
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/tracing"
+)
+
+// watch sees the events of one tree.
+type watch struct {
+	clock   clock
+	fail    func(error)
+	victims atomic.Pointer[map[string]*victim] // by path; nil until the tree is up
+
+	seen      atomic.Bool   // there was an event at all
+	unasked   atomic.Int64  // crashes
+	down      atomic.Int64  // victims
+	abandoned atomic.Int64  // incarnations
+	returned  atomic.Int64  // of these
+	news      chan struct{} // has room for one: down is less, or returned more
+}
+
+func newWatch(clock clock, fail func(error)) *watch {
+	return &watch{clock: clock, fail: fail, news: make(chan struct{}, 1)}
+}
+
+// see is the sink. Whoever emits waits for it.
+func (w *watch) see(e tracing.Event) {
+	switch e := e.(type) {
+	case tracing.Started: // also of a child whose supervisor was restarted
+		w.seen.Store(true)
+		w.isUp(e.Head)
+	case tracing.Restarted:
+		w.isUp(e.Head)
+	case tracing.Exited:
+		w.isDown(e.Path)
+	case tracing.Terminated:
+		w.isDown(e.Path)
+	case tracing.Abandoned:
+		w.abandoned.Add(1)
+		w.isDown(e.Path)
+	case tracing.Returned:
+		w.returned.Add(1)
+		w.tell()
+	case tracing.Crash:
+		w.crashed(e)
+	case tracing.GaveUp:
+		w.fail(gaveUpError(&exit.GaveUp{Supervisor: e.Path, Child: e.Child, Cause: e.Reason, Why: e.Why}))
+	}
+}
+
+// gaveUpError says what to do about a tree that crashes more often than it may.
+func gaveUpError(err error) error {
+	return fmt.Errorf("the tree was made to crash more often than its policy allows (%w); measure with a longer Pause, or with more Restarts", err)
+}
+
+// victim is the victim of that path, nil if there is none.
+func (w *watch) victim(path string) *victim {
+	victims := w.victims.Load()
+	if victims == nil {
+		return nil
+	}
+	return (*victims)[path]
+}
+
+func (w *watch) isUp(head tracing.Head) {
+	v := w.victim(head.Path)
+	if v == nil {
+		return
+	}
+	if c := v.current.Load(); c != nil {
+		c.isReady(w.clock.of(head.Time))
+	}
+	if v.down.CompareAndSwap(true, false) {
+		w.down.Add(-1)
+		w.tell()
+	}
+}
+
+func (w *watch) isDown(path string) {
+	if v := w.victim(path); v != nil && v.down.CompareAndSwap(false, true) {
+		w.down.Add(1)
+	}
+}
+
+// tell wakes whoever waits for news.
+func (w *watch) tell() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// crashed looks whether a crash was one of the stopwatch's, and will be over.
+func (w *watch) crashed(e tracing.Crash) {
+	if v := w.victim(e.Path); v != nil {
+		if c := v.current.Load(); c != nil && c.isTold() {
+			if e.Decision == tracing.StayDown {
+				w.fail(fmt.Errorf("%s stays down after its crash: a temporary child is no victim", e.Path))
+			}
+			return
+		}
+	}
+	w.unasked.Add(1)
+}
