@@ -127,6 +127,9 @@ func (b *box[M]) replaceOldest(e Envelope[M]) {
 // waitForRoom first gives the receiver its turn, once: often that is all it needs.
 func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
 	runtime.Gosched()
+	if b.state.Load()&sealed != 0 {
+		return errNotOpen
+	}
 	select {
 	case b.channel <- e:
 		b.delivered()

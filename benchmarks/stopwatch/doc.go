@@ -4,7 +4,7 @@
 //	report, err := stopwatch.Measure(ctx, func(events *tracing.Tracing) stopwatch.Tree {
 //		alice, bob := actor.NewServer("alice", open), actor.NewServer("bob", open)
 //		return stopwatch.Tree{
-//			Root:    supervisor.New("bank", supervisor.Policy{Tracing: events}, alice, bob),
+//			Root:    supervisor.New("bank", supervisor.Policy{Restarts: strategy.Unlimited, Tracing: events}, alice, bob),
 //			Victims: []stopwatch.Victim{stopwatch.Server(alice), stopwatch.Server(bob)},
 //		}
 //	}, stopwatch.Options{Crashes: 10_000, Trees: 100})
