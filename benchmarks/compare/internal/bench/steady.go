@@ -17,15 +17,22 @@ const (
 )
 
 // steady is the CPU time for each message, in nanoseconds, and the 99th
-// percentile of the seconds from when it is sent until it is handled.
+// percentile of the seconds from when it is sent until it is handled. Each actor
+// has handled a message before: what begins with the first is not a steady state.
 func steady(c Contender, size Size) (_ []float64, err error) {
 	messages := make([]Message, size.Times/size.Actors*size.Actors)
-	tallies := tally(size.Actors, len(messages)/size.Actors)
+	tallies := tally(size.Actors, 1+len(messages)/size.Actors)
 	send, stop, err := c.Paced(tallies)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	first := make([]Message, size.Actors)
+	for i := range first {
+		if err := send(i, &first[i]); err != nil {
+			return nil, err
+		}
+	}
 	settle()
 	begun := time.Now()
 	for _, t := range tallies {
