@@ -2,7 +2,6 @@ package bench
 
 import (
 	"errors"
-	"runtime"
 	"slices"
 	"time"
 
@@ -27,6 +26,9 @@ func steady(c Contender, size Size) (_ []float64, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	for _, t := range tallies {
+		t.begun = tallies[0].begun
+	}
 	first := make([]Message, size.Actors)
 	for i := range first {
 		if err := send(i, &first[i]); err != nil {
@@ -34,16 +36,11 @@ func steady(c Contender, size Size) (_ []float64, err error) {
 		}
 	}
 	settle()
-	begun := time.Now()
-	for _, t := range tallies {
-		t.begun = begun
-	}
-	runtime.GC()
 	before, err := cpuTime()
 	if err != nil {
 		return nil, err
 	}
-	begun = time.Now()
+	begun := time.Now()
 	for i := range messages {
 		if i%burstOf == 0 {
 			time.Sleep(time.Until(begun.Add(time.Duration(i/burstOf) * burstEvery)))
