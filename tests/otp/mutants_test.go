@@ -43,7 +43,7 @@ var mutants = []mutant{
 		"return failed, n",
 		"return failed, max(failed+1, n-1)"},
 	{"a retry that was called off comes all the same", "supervisor/restart.go",
-		"if m.state == Restarting && m.delayed != m.pending {",
+		"if m.state == Restarting && !m.delayed() {",
 		"if m.current == nil {"},
 	{"a child that fails to start by hand keeps its place", "supervisor/supervisor.go",
 		"		case err != nil:\n			l.remove(m, exit.Shutdown)",
@@ -109,20 +109,33 @@ func (o *oracle) keep(seed uint64, n int) (file string) {
 
 var foundBy = regexp.MustCompile(`diverges: scenario (\d+) of \d+`)
 
-// check builds this test with the fault in it, and has it play the scenarios.
-func (m mutant) check(t *testing.T, replay string) {
-	root, err := filepath.Abs("../..")
+// TestMutantsCanBeMade notices at once when a mutant no longer fits the source.
+func TestMutantsCanBeMade(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) { m.make(t) })
+	}
+}
+
+// make gives the path of the file and its text with the fault in it.
+func (m mutant) make(t *testing.T) (source, changed string) {
+	t.Helper()
+	source, err := filepath.Abs(filepath.Join("../..", m.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(root, m.file)
 	text, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), m.from); n != 1 {
-		t.Fatalf("%s has the text to be changed %d times", m.file, n)
+		t.Fatalf("%s has the text to be changed %d times, want once", m.file, n)
 	}
+	return source, strings.Replace(string(text), m.from, m.to, 1)
+}
+
+// check builds this test with the fault in it, and has it play the scenarios.
+func (m mutant) check(t *testing.T, replay string) {
+	source, changed := m.make(t)
 	mutated := filepath.Join(t.TempDir(), "mutated.go")
 	overlay := filepath.Join(t.TempDir(), "overlay.json")
 	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{source: mutated}})
@@ -130,7 +143,7 @@ func (m mutant) check(t *testing.T, replay string) {
 		t.Fatal(err)
 	}
 	for file, content := range map[string]string{
-		mutated: strings.Replace(string(text), m.from, m.to, 1),
+		mutated: changed,
 		overlay: string(replaced),
 	} {
 		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
