@@ -76,17 +76,21 @@ func (r *running[M]) Self() any { return r.actor.self }
 
 func (r *running[M]) Handler() any { return r }
 
-func (r *running[M]) Kill() { r.in.Stop(false) }
+func (r *running[M]) Kill() { r.stop(false) }
 
 func (r *running[M]) Stop(final bool) {
-	if !final {
-		r.in.Stop(false)
-		return
-	}
 	drain := r.actor.options.Mailbox.Drain
-	r.in.Stop(drain == mailbox.DrainAll)
-	if drain == mailbox.Discard {
+	r.stop(final && drain == mailbox.DrainAll)
+	if final && drain == mailbox.Discard {
 		r.cell.Interrupt()
+	}
+}
+
+// stop ends an incarnation that is parked on the spot if it has nothing left to do
+// that is the user's.
+func (r *running[M]) stop(drain bool) {
+	if r.in.Stop(drain) {
+		r.in.Wake(r.behavior.Close == nil)
 	}
 }
 
@@ -383,4 +387,4 @@ type parking[M any] struct{ run *running[M] }
 func (parking[M]) Error() string { return "parked" }
 
 // Park arms wake. It is false if there is work already.
-func (p parking[M]) Park(wake func()) bool { return p.run.in.Park(wake) }
+func (p parking[M]) Park(wake func(here bool)) bool { return p.run.in.Park(wake) }

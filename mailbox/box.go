@@ -43,7 +43,7 @@ type box[M any] struct {
 	around func(context.Context, M, func(context.Context, *Note) error) error // of the owner
 
 	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
-	wake func()                        // starts the parked receiver; set before the state says parked
+	wake func(here bool)               // starts the parked receiver; set before the state says parked
 }
 
 // The bits of a box's state. None of them is taken back, save parked and hollow.
@@ -195,13 +195,6 @@ func (b *box[M]) empty() {
 	}
 }
 
-// poke wakes the receiver so that it looks at its flags.
-func (b *box[M]) poke() {
-	if !b.unpark() {
-		b.putPoke()
-	}
-}
-
 // putPoke puts a poke into the channel. If that is full, or is still to be made,
 // there is no need: the receiver will come to look.
 func (b *box[M]) putPoke() {
@@ -227,12 +220,15 @@ func (b *box[M]) poked(e Envelope[M]) bool {
 
 // unpark starts a parked receiver. It is false if there is none.
 func (b *box[M]) unpark() bool {
-	if b.state.And(^parked)&parked == 0 {
+	if !b.claim() {
 		return false
 	}
-	b.wake()
+	b.wake(false)
 	return true
 }
+
+// claim takes a parked receiver over, if there is one: who has it must wake it.
+func (b *box[M]) claim() bool { return b.state.And(^parked)&parked != 0 }
 
 // pourIntoLocked moves what is there into next, without waiting, and gives back what
 // did not fit. The mailbox is locked. It leaves a poke for an abandoned receiver: the one meant for it

@@ -33,7 +33,7 @@ func TestConservation(t *testing.T) {
 			l := tr.nexts()
 			tr.pause()
 			tr.seal()
-			l.in.Stop(true)
+			l.in.StopAndWake(true)
 			<-l.done
 			tr.box.Close()
 			tr.sending.Wait()
@@ -53,15 +53,15 @@ func TestConservation(t *testing.T) {
 			l := tr.nexts()
 			tr.pause()
 			tr.seal()
-			l.in.Stop(true)
-			l.in.Stop(false)
+			l.in.StopAndWake(true)
+			l.in.StopAndWake(false)
 			<-l.done
 			tr.box.Close()
 		}},
 		{"closed", true, func(tr *trial) {
 			l := tr.nexts()
 			tr.pause()
-			l.in.Stop(false)
+			l.in.StopAndWake(false)
 			<-l.done
 			tr.box.Close()
 		}},
@@ -70,7 +70,7 @@ func TestConservation(t *testing.T) {
 				l := tr.nexts()
 				tr.pause()
 				tr.box.Seal()
-				l.in.Stop(drain == 1)
+				l.in.StopAndWake(drain == 1)
 				<-l.done
 				tr.box.Close()
 				tr.box.Open()
@@ -81,7 +81,7 @@ func TestConservation(t *testing.T) {
 			for range 2 {
 				l := tr.nexts()
 				tr.pause()
-				l.in.Stop(false)
+				l.in.StopAndWake(false)
 				<-l.done
 				tr.box.Renew()
 			}
@@ -108,7 +108,7 @@ func TestConservation(t *testing.T) {
 			l := tr.nexts()
 			tr.pause()
 			tr.seal()
-			l.in.Stop(true)
+			l.in.StopAndWake(true)
 			tr.abandon(l)
 			tr.box.Close()
 		}},
@@ -158,7 +158,7 @@ func TestAStopMissesNobodyWhoIsAboutToWait(t *testing.T) {
 				_, got := in.Next(0)
 				ended <- got
 			}()
-			in.Stop(true)
+			in.StopAndWake(true)
 			check(t, "Next", outcome(<-ended), "stopped")
 		}
 	}
@@ -191,7 +191,7 @@ func TestOrderIsKeptFromMoveToMove(t *testing.T) {
 			select {
 			case <-ended:
 				over = true
-				in.Stop(true)
+				in.StopAndWake(true)
 			default:
 			}
 			for range 3 {
@@ -218,7 +218,7 @@ func (tr *trial) crashLoop() {
 		l := tr.crashes(tr.round % 3)
 		stopping.Go(func() {
 			tr.sending.Wait()
-			l.in.Stop(true)
+			l.in.StopAndWake(true)
 		})
 		<-l.done
 		if !l.crashed {

@@ -71,7 +71,7 @@ func next(t *testing.T, in *mailbox.Receiver[int]) int {
 
 // drained is what is waiting, each taken in hand in turn.
 func drained(in *mailbox.Receiver[int]) string {
-	in.Stop(true)
+	in.StopAndWake(true)
 	var messages []int
 	for {
 		e, got := in.Next(0)

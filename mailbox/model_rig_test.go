@@ -193,7 +193,7 @@ func (r *rig) begin(c caller, o *owner) {
 	case doPark:
 		o.call, o.asleep = c.id, true
 		run(func() result {
-			if o.in.Park(func() { r.wake(o) }) {
+			if o.in.Park(func(bool) { r.wake(o) }) {
 				return result{text: "parked"}
 			}
 			r.mu.Lock()
@@ -202,7 +202,7 @@ func (r *rig) begin(c caller, o *owner) {
 			return result{text: "busy"}
 		})
 	case doStop:
-		act(func() { o.in.Stop(c.drain) })
+		act(func() { o.in.StopAndWake(c.drain) })
 	case doFreeze:
 		o.frozen = true
 		run(func() result {

@@ -25,16 +25,16 @@ func TestPark(t *testing.T) {
 				b.Send(t.Context(), 1, nil)
 				b.Send(t.Context(), 2, nil)
 			}, 1},
-		{"a stop wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Stop(true) }, 1},
+		{"a stop wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.StopAndWake(true) }, 1},
 		{"only the first of two stops", nil, true,
-			func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Stop(true); in.Stop(false) }, 1},
+			func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.StopAndWake(true); in.StopAndWake(false) }, 1},
 		{"a stop of a sealed mailbox wakes", nil, true,
-			func(b *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { b.Seal(); in.Stop(true) }, 1},
+			func(b *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { b.Seal(); in.StopAndWake(true) }, 1},
 		{"being abandoned wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, 1},
 		{"a refused message does not wake", nil, true,
 			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal(); b.Send(t.Context(), 1, nil) }, 0},
 		{"a message is there", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1, nil) }, false, nil, 0},
-		{"a stop was there", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Stop(true) }, false, nil, 0},
+		{"a stop was there", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.StopAndWake(true) }, false, nil, 0},
 		{"sealed", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal() }, false, nil, 0},
 		{"abandoned", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, false, nil, 0},
 	} {
@@ -45,14 +45,14 @@ func TestPark(t *testing.T) {
 				test.before(box, in)
 			}
 			wakes := 0
-			check(t, "parks", in.Park(func() { wakes++ }), test.parks)
+			check(t, "parks", in.Park(func(bool) { wakes++ }), test.parks)
 			if test.after != nil {
 				test.after(box, in)
 			}
 			check(t, "wakes", wakes, test.wakes)
 			if test.parks {
 				depth := box.Depth()
-				in.Stop(false)
+				in.StopAndWake(false)
 				check(t, "room taken by pokes", box.Depth(), depth)
 			}
 		})
@@ -63,14 +63,14 @@ func TestPark(t *testing.T) {
 // for ever, or have them refused.
 func TestAnUnbufferedMailboxDoesNotPark(t *testing.T) {
 	box, _ := opened(capacity(mailbox.Unbuffered))
-	check(t, "parks", box.Receive(true).Park(func() { t.Error("woken") }), false)
+	check(t, "parks", box.Receive(true).Park(func(bool) { t.Error("woken") }), false)
 }
 
 func TestAStopThatWakesLeavesTheRoomToMessages(t *testing.T) {
 	box, _ := opened(mailbox.Options{Capacity: 1, Overflow: mailbox.Reject})
 	in := box.Receive(true)
-	in.Park(func() {})
-	in.Stop(false)
+	in.Park(func(bool) {})
+	in.StopAndWake(false)
 	check(t, "Next", rest(in), "")
 	send(t, box, 1)
 	check(t, "next incarnation", drained(box.Receive(true)), "1")
@@ -103,7 +103,7 @@ func (p *parking) run() {
 			close(p.ended)
 			return
 		}
-		if p.in.Park(p.wake) {
+		if p.in.Park(func(bool) { p.wake() }) {
 			p.parked.Add(1)
 			return
 		}
@@ -142,8 +142,8 @@ func TestNoWakeUpIsLost(t *testing.T) {
 					sending.Wait()
 					check(t, "accepted", accepted.Load(), senders*each)
 				}
-				sending.Go(func() { p.in.Stop(drain) })
-				p.in.Stop(drain)
+				sending.Go(func() { p.in.StopAndWake(drain) })
+				p.in.StopAndWake(drain)
 				<-p.ended // from now on nobody is woken
 				p.all.Wait()
 				check(t, "woken", p.woken.Load(), p.parked.Load())

@@ -67,7 +67,7 @@ func TestQueueWhileMessagesMove(t *testing.T) {
 			})
 			go func() {
 				wg.Wait()
-				in.Stop(true)
+				in.StopAndWake(true)
 			}()
 			for got := mailbox.Message; got == mailbox.Message; {
 				_, got = in.Next(0)

@@ -56,7 +56,7 @@ func TestStop(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			box, _, in := begin(t, 4, 1)
 			for _, drain := range test.stops {
-				in.Stop(drain)
+				in.StopAndWake(drain)
 			}
 			check(t, "received", rest(in), test.received)
 			check(t, "depth", box.Depth(), test.depth)
@@ -67,16 +67,16 @@ func TestStop(t *testing.T) {
 	}
 	t.Run("in the middle of a drain", func(t *testing.T) {
 		box, _, in := begin(t, 4, 1)
-		in.Stop(true)
+		in.StopAndWake(true)
 		check(t, "received", next(t, in), 2)
-		in.Stop(false)
+		in.StopAndWake(false)
 		check(t, "received", rest(in), "")
 		check(t, "depth", box.Depth(), 2)
 	})
 	t.Run("sealed while it drains", func(t *testing.T) {
 		box, _, in := begin(t, 4, 1)
 		box.Seal()
-		in.Stop(true)
+		in.StopAndWake(true)
 		check(t, "received", rest(in), "2 3 4")
 	})
 }
@@ -93,7 +93,7 @@ func TestStopWakesAWaitingReceiver(t *testing.T) {
 						begun := time.Now()
 						go func() { _, got = in.Next(patience) }()
 						synctest.Wait()
-						in.Stop(drain)
+						in.StopAndWake(drain)
 						synctest.Wait()
 						check(t, "Next", outcome(got), "stopped")
 						check(t, "after", time.Since(begun), 0)
@@ -123,7 +123,7 @@ func TestNextIsIdleWhenItsPatienceEnds(t *testing.T) {
 					{"nothing comes", 0, nil, "idle", time.Minute},
 					{"a message comes", time.Second, func() { send(t, box, 1) }, "a message", time.Second},
 					{"nothing comes after a message", 0, nil, "idle", time.Minute},
-					{"a stop comes", time.Second, func() { in.Stop(true) }, "stopped", time.Second},
+					{"a stop comes", time.Second, func() { in.StopAndWake(true) }, "stopped", time.Second},
 					{"after the stop", 0, nil, "stopped", 0},
 				} {
 					if test.do != nil {
@@ -178,9 +178,9 @@ func TestRestHeedsTheStop(t *testing.T) {
 		want string
 	}{
 		{"none", func(*mailbox.Receiver[int]) {}, "1 2 3"},
-		{"drain", func(in *mailbox.Receiver[int]) { in.Stop(true) }, "1 2 3"},
-		{"no drain", func(in *mailbox.Receiver[int]) { in.Stop(false) }, ""},
-		{"the drain has been ended", func(in *mailbox.Receiver[int]) { in.Stop(true); in.Stop(false) }, ""},
+		{"drain", func(in *mailbox.Receiver[int]) { in.StopAndWake(true) }, "1 2 3"},
+		{"no drain", func(in *mailbox.Receiver[int]) { in.StopAndWake(false) }, ""},
+		{"the drain has been ended", func(in *mailbox.Receiver[int]) { in.StopAndWake(true); in.StopAndWake(false) }, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, _, in := begin(t, 3, 0)
@@ -191,7 +191,7 @@ func TestRestHeedsTheStop(t *testing.T) {
 	_, _, in := begin(t, 3, 0)
 	for message := range in.Rest() { // the time is over meanwhile
 		check(t, "message", message, 1)
-		in.Stop(false)
+		in.StopAndWake(false)
 	}
 }
 
@@ -204,7 +204,7 @@ func TestRestWaitsToBeTold(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			in.Watch(mailbox.Watch[int]{Ctx: ctx})
 			cancel()
-			time.AfterFunc(time.Second, func() { in.Stop(drain) })
+			time.AfterFunc(time.Second, func() { in.StopAndWake(drain) })
 			began := time.Now()
 			check(t, "rest", list(slices.Collect(in.Inbox().Rest())), want)
 			check(t, "waited", time.Since(began), time.Second)
@@ -232,7 +232,7 @@ func TestOpen(t *testing.T) {
 // The incarnation before waited in Next, this one selects on C.
 func TestOpenOfAPokeThatAnEarlierStopHasLeft(t *testing.T) {
 	box, _, in := begin(t, 0, 0)
-	in.Stop(false)
+	in.StopAndWake(false)
 	send(t, box, 1)
 	in = box.Receive(false)
 	_, ok := in.Open(<-in.C)
@@ -289,7 +289,7 @@ func TestFreeze(t *testing.T) {
 		{"while idle", func(in *mailbox.Receiver[int]) { in.Next(0); in.Done() }, 0, ""},
 		{"frozen already", func(in *mailbox.Receiver[int]) { in.Next(0); in.Freeze() }, 0, "1 in hand of an abandoned incarnation"},
 		{"after a crash", func(in *mailbox.Receiver[int]) { in.Next(0); in.Crash(0) }, 0, "1 in hand at a crash"},
-		{"after a stop", func(in *mailbox.Receiver[int]) { in.Next(0); in.Stop(true) }, 1, "1 in hand of an abandoned incarnation"},
+		{"after a stop", func(in *mailbox.Receiver[int]) { in.Next(0); in.StopAndWake(true) }, 1, "1 in hand of an abandoned incarnation"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, dead, in := begin(t, 3, 0)

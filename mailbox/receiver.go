@@ -113,11 +113,11 @@ const (
 // Next waits for a message and takes it in hand; what was in hand counts as
 // handled. With patience above 0 it comes back idle after that time.
 func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
-	in.ready()
 	for {
 		if stop := in.stop.Load(); stop != 0 {
 			return in.drain(stop)
 		}
+		in.ready()
 		if e, ok := in.waiting(); ok {
 			return in.begin(e)
 		}
@@ -181,6 +181,7 @@ func (in *Receiver[M]) rest() bool {
 // drain takes what is there in hand, if the stop says so, without waiting.
 func (in *Receiver[M]) drain(stop uint32) (message M, got Got) {
 	if stop&stopDrain != 0 {
+		in.ready()
 		if e, ok := in.waiting(); ok {
 			return in.begin(e)
 		}
@@ -311,8 +312,9 @@ func (in *Receiver[M]) told() uint32 {
 }
 
 // Stop makes Next end: after what is waiting if drain is set, else at once. A
-// later call without drain ends a drain; nothing begins one again.
-func (in *Receiver[M]) Stop(drain bool) {
+// later call without drain ends a drain; nothing begins one again. If it is true
+// the receiver was parked, and who has called must call Wake.
+func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 	stop := stopAsked
 	if drain {
 		stop |= stopDrain
@@ -321,21 +323,38 @@ func (in *Receiver[M]) Stop(drain bool) {
 		if !drain {
 			in.stop.Store(stop)
 		}
-		return
+		return false
 	}
 	if in.stopped != nil {
 		close(in.stopped)
 	}
 	if in.pokes && in.word.Load()&idle != 0 {
-		in.box.poke()
+		if in.box.claim() {
+			return true
+		}
+		in.box.putPoke()
 	}
+	return false
+}
+
+// Wake starts a receiver that was parked when it was stopped. With here it may run
+// on the goroutine of who calls, if there is nothing to drain; a message that comes
+// even so will not be handled.
+func (in *Receiver[M]) Wake(here bool) {
+	if here && in.stop.Load()&stopDrain != 0 {
+		if here = in.box.depth() == 0 && !(in.last == idle && in.mailbox.holds()); here {
+			in.stop.Store(stopAsked)
+		}
+	}
+	in.box.wake(here)
 }
 
 // Park lets the goroutine of an idle incarnation go: wake will be called once,
-// on the goroutine of whoever brings work or a stop. It is false, and wake will
+// on the goroutine of whoever brings work or a stop, and told whether the
+// incarnation may go on right there. It is false, and wake will
 // not be called, if there is work already, or if the mailbox is unbuffered: its
 // senders need a receiver that waits.
-func (in *Receiver[M]) Park(wake func()) bool {
+func (in *Receiver[M]) Park(wake func(here bool)) bool {
 	b := in.box
 	if in.mailbox.options.capacity() == 0 || in.last == idle && in.mailbox.holds() {
 		return false

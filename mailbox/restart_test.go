@@ -10,7 +10,7 @@ import (
 
 func TestTheQueueOutlivesAnIncarnation(t *testing.T) {
 	box, dead, in := begin(t, 4, 2)
-	in.Stop(false)
+	in.StopAndWake(false)
 	check(t, "after the stop", rest(in), "")
 	send(t, box, 5)
 	check(t, "next incarnation", drained(box.Receive(true)), "3 4 5")
@@ -114,7 +114,7 @@ func TestAMessageThatIsTriedAgainComesFirst(t *testing.T) {
 		}, "1 2 3", ""},
 		{"an incarnation that is stopped first", func(t *testing.T, box *mailbox.Mailbox[int]) string {
 			in := box.Receive(true)
-			in.Stop(false)
+			in.StopAndWake(false)
 			check(t, "stopped incarnation", rest(in), "")
 			return drained(box.Receive(true))
 		}, "1 2 3", ""},

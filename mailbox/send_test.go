@@ -109,7 +109,7 @@ func TestPokesAreNoMessages(t *testing.T) {
 				}
 				in := box.Receive(true)
 				sendSome(test.before)
-				in.Stop(false)
+				in.StopAndWake(false)
 				check(t, "depth", box.Depth(), test.before)
 				if e, got := in.Next(0); got != mailbox.Stopped {
 					t.Errorf("Next: got %v %v, want stopped", outcome(got), e)

@@ -14,7 +14,9 @@ import (
 // receive that cannot block, a third of the price of a select that can, and one
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
-	in.ready()
+	if in.stop.Load() == 0 {
+		in.ready()
+	}
 	for {
 		var e Envelope[M]
 		ok := in.stop.Load() == 0 && in.last != idle

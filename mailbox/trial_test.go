@@ -170,7 +170,7 @@ func (tr *trial) abandon(l *life) {
 // end waits for the senders, drains and closes.
 func (tr *trial) end(l *life) {
 	tr.sending.Wait()
-	l.in.Stop(true)
+	l.in.StopAndWake(true)
 	close(tr.over)
 	<-l.done
 	tr.box.Close()

@@ -7,7 +7,9 @@ package mailbox
 // begun any more, and what waits moves to a new channel, out of reach. It gives
 // the message in hand, if there is one, which becomes a dead letter.
 func (in *Receiver[M]) Freeze() (message M, inHand bool) {
-	in.Stop(false)
+	if in.Stop(false) {
+		defer in.Wake(false)
+	}
 	m := in.mailbox
 	m.mu.Lock()
 	// First the word: a message that a sender brings late must not be begun here

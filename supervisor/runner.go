@@ -145,7 +145,13 @@ func (r *runner) live() {
 
 func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
 
-func (r *runner) wake() { go r.resume() }
+func (r *runner) wake(here bool) {
+	if here {
+		r.live() // with the labels of who calls: it takes no time
+		return
+	}
+	go r.resume()
+}
 
 func (r *runner) resume() {
 	if r.cell.Number() > 2 {

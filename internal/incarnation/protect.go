@@ -13,10 +13,11 @@ func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
 
 // Parker is what a run function may return to give its goroutine back for a while:
 // Park arms wake, which starts run again, and says whether the goroutine may go;
-// false means that work has arrived.
+// false means that work has arrived. Who wakes it says whether run may go on right
+// there, because no code of the user's will run any more.
 type Parker interface {
 	error
-	Park(wake func()) bool
+	Park(wake func(here bool)) bool
 }
 
 // Live is Protect for a run function that may park: then end is not called, and
@@ -24,7 +25,7 @@ type Parker interface {
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run func() error, wake func(), end func(exit.Reason)) {
+func (c *Cell) Live(run func() error, wake func(here bool), end func(exit.Reason)) {
 	reason := exit.Goexit
 	defer c.Settle(&reason, end)
 	for {

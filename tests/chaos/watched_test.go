@@ -58,7 +58,7 @@ func (l *life) run(run func() error) (err error) {
 		}
 	}()
 	err = run()
-	_, parked = err.(interface{ Park(func()) bool })
+	_, parked = err.(interface{ Park(func(bool)) bool })
 	if !parked {
 		l.lives.change(l, func() { l.clean = exit.Of(err).Clean() })
 	}
