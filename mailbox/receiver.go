@@ -13,7 +13,8 @@ import (
 // Its methods belong to the goroutine of that incarnation, except Stop, Freeze
 // and Begun, which anybody may call.
 type Receiver[M any] struct {
-	// C is the channel itself; nil after Prepare, until Next is called.
+	// C is the channel itself; nil after Prepare, until Next is called. Open changes
+	// it while there is more of a batch to be opened.
 	C <-chan Envelope[M]
 
 	// Incarnation is what the notes of dead letters say had them in hand. Set it
@@ -22,28 +23,33 @@ type Receiver[M any] struct {
 
 	mailbox *Mailbox[M]
 	box     *box[M]
-	pokes   bool // the receiver waits in Next, where a poke wakes it
 
-	watch    Watch[M]        // of a loop; the zero value watches nothing
-	watching bool            // it has seen a message begin, and not yet be done
-	ctx      context.Context // of that message
+	watch Watch[M]         // of a loop; the zero value watches nothing
+	ctx   context.Context  // of the message that the watch has seen begin
+	more  chan Envelope[M] // of a loop: what C is while there is more of the batch in hand; nil before the first
 
 	// word is the one thing that is stored for every message: the number of
-	// messages begun, above the flags. hand[n&1] is written before the word
-	// says n, and written again only after the word has said n+1, so whoever
-	// has frozen the word can read the message in hand.
+	// messages begun, above the flags. The hand of a side is written before the word
+	// turns to that side, and written again only after the word has turned to the
+	// other one, so whoever has frozen the word can read what is in hand. Of a batch
+	// the number says which message that is.
 	word atomic.Uint64
 	last uint64 // what the owner stored there last
 	hand [2]Envelope[M]
+	ends atomic.Uint64 // the number of the last message of the batch in hand
 
-	stop    atomic.Uint32
-	stopped chan struct{} // closed by Stop; only where a poke cannot tell of it: an unbuffered mailbox, a loop
+	stop     atomic.Uint32
+	pokes    bool          // the receiver waits in Next, where a poke wakes it
+	watching bool          // the watch has seen a message begin, and not yet be done
+	stopped  chan struct{} // closed by Stop; only where a poke cannot tell of it: an unbuffered mailbox, a loop
 }
 
 const (
-	idle   uint64 = 1 << iota // nothing is in hand
-	frozen                    // the incarnation is abandoned: nothing is begun any more
-	one                       // one message in the count
+	idle    uint64 = 1 << iota // nothing is in hand
+	frozen                     // the incarnation is abandoned: nothing is begun any more
+	side                       // which hand
+	partial                    // there is more of the batch there
+	one                        // one message in the count
 )
 
 const (
@@ -59,6 +65,9 @@ func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
 	defer m.mu.Unlock()
 	in := m.receiveLocked(pokes)
 	in.readyLocked()
+	if m.held != nil && !pokes {
+		in.turn(true)
+	}
 	return in
 }
 
@@ -118,8 +127,8 @@ func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 		if stop := in.stop.Load(); stop != 0 {
 			return in.drain(stop)
 		}
-		if e, ok := in.waiting(); ok {
-			return in.begin(e)
+		if message, got, ok := in.first(); ok {
+			return message, got
 		}
 		if !in.rest() {
 			return message, Stopped
@@ -165,7 +174,8 @@ func (in *Receiver[M]) waitFor(patience time.Duration) (e Envelope[M], got Got) 
 }
 
 // rest says that nothing is in hand, and forgets the last messages so that they
-// can be collected. It is false if the incarnation is abandoned.
+// can be collected, unless there is more of a batch. It is false if the incarnation
+// is abandoned.
 func (in *Receiver[M]) rest() bool {
 	if in.last&idle != 0 {
 		return true
@@ -174,22 +184,38 @@ func (in *Receiver[M]) rest() bool {
 		return false
 	}
 	in.last |= idle
-	in.hand = [2]Envelope[M]{}
+	if in.last&partial == 0 {
+		in.letGo(in.last)
+		in.hand = [2]Envelope[M]{}
+	}
 	return true
 }
 
 // drain takes what is there in hand, if the stop says so, without waiting.
 func (in *Receiver[M]) drain(stop uint32) (message M, got Got) {
 	if stop&stopDrain != 0 {
-		if e, ok := in.waiting(); ok {
-			return in.begin(e)
+		if message, got, ok := in.first(); ok {
+			return message, got
 		}
 	}
 	in.rest()
 	return message, Stopped
 }
 
-// waiting takes out what waits first, without waiting for it.
+// first takes in hand what waits first, without waiting for it.
+func (in *Receiver[M]) first() (message M, got Got, ok bool) {
+	if in.last&partial != 0 {
+		message, got = in.next(in.parcel())
+		return message, got, true
+	}
+	e, ok := in.waiting()
+	if ok {
+		message, got = in.begin(e)
+	}
+	return message, got, ok
+}
+
+// waiting takes out of the queue what waits there first, without waiting for it.
 func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 	if in.last == idle { // nothing was begun yet
 		if e, ok := in.takeHeld(); ok {
@@ -198,7 +224,7 @@ func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 	}
 	for {
 		select {
-		case e = <-in.C:
+		case e = <-in.box.channel:
 			if !in.box.poked(e) {
 				return e, true
 			}
@@ -211,14 +237,23 @@ func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 // begin takes a message in hand. What an abandoned incarnation has got hold of
 // becomes a dead letter: its successor has later messages of the same senders.
 func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
-	next := (in.last &^ idle) + one
-	in.hand[next/one&1] = e
+	next := (in.last&^idle + one) ^ side
+	p := e.parcel()
+	if p != nil {
+		next |= partial
+		in.unpack(p, next/one)
+	}
+	in.hand[next/side&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
+		if p != nil {
+			in.repack(p)
+		}
 		in.mailbox.drop(in.noted(e), Interrupted)
 		return message, Stopped
 	}
+	in.letGo(in.last)
 	in.last = next
-	return e.message, Message
+	return in.current(), Message
 }
 
 // Open is that of [Inbox].
@@ -226,18 +261,31 @@ func (in *Receiver[M]) Open(e Envelope[M]) (message M, ok bool) {
 	if in.box.poked(e) {
 		return message, false
 	}
-	message, got := in.take(e)
+	in.unwatch()
+	got := Stopped
+	switch {
+	case e.note != onward:
+		in.skipRest()
+		message, got = in.begin(e)
+	case in.last == idle: // nothing was begun yet
+		if e, ok := in.takeHeld(); ok {
+			message, got = in.begin(e)
+		}
+	case in.last&partial != 0:
+		message, got = in.next(in.parcel())
+	}
+	in.turn(got == Message && in.last&partial != 0)
+	if got == Message {
+		in.watched(message)
+	}
 	return message, got == Message
 }
 
-// take is begin under the eyes of the watch.
-func (in *Receiver[M]) take(e Envelope[M]) (message M, got Got) {
-	in.unwatch()
-	message, got = in.begin(e)
-	if got == Message && in.watch.Begun != nil {
+// watched shows a message that was begun to the watch.
+func (in *Receiver[M]) watched(message M) {
+	if in.watch.Begun != nil {
 		in.watching, in.ctx = true, in.watch.Begun(message)
 	}
-	return message, got
 }
 
 // unwatch ends what the watch sees of a message, once. The word cannot tell
@@ -275,11 +323,11 @@ func (in *Receiver[M]) InHand() (message M, ok bool) {
 	if in.last&idle != 0 {
 		return message, false
 	}
-	return in.hand[in.last/one&1].message, true
+	return in.current(), true
 }
 
 // Note is the note of the message in hand, nil if it has none.
-func (in *Receiver[M]) Note() *Note { return in.hand[in.last/one&1].note }
+func (in *Receiver[M]) Note() *Note { return in.held(in.last).note }
 
 // Rest is that of [Inbox].
 func (in *Receiver[M]) Rest() iter.Seq[M] {
@@ -289,12 +337,17 @@ func (in *Receiver[M]) Rest() iter.Seq[M] {
 				in.Done()
 				return
 			}
-			e, ok := in.waiting()
+			in.unwatch()
+			message, got, ok := in.first()
 			if !ok {
 				in.Done()
 				return
 			}
-			if message, got := in.take(e); got != Message || !yield(message) {
+			if got != Message {
+				return
+			}
+			in.watched(message)
+			if !yield(message) {
 				return
 			}
 		}
@@ -354,6 +407,15 @@ func (in *Receiver[M]) Park(wake func()) bool {
 func (in *Receiver[M]) Done() {
 	in.unwatch()
 	in.rest()
+}
+
+// End is Done for an incarnation that has come to its end in order. What is left of
+// a batch waits for the next one.
+func (in *Receiver[M]) End() {
+	in.Done()
+	if in.last&partial != 0 {
+		in.Crash(0) // with nothing in hand
+	}
 }
 
 // Settle is Done for a message whose handler goes on for a moment. It is false if

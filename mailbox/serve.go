@@ -15,6 +15,9 @@ import (
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
 	in.ready()
+	if err := in.serveRest(ctx, handle); err != nil {
+		return Message, err
+	}
 	for {
 		var e Envelope[M]
 		ok := in.stop.Load() == 0 && in.last != idle
@@ -26,18 +29,29 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			}
 		}
 		if ok {
-			next := in.last&^idle + one
-			in.hand[next/one&1] = e
-			if e.note != poke && in.word.CompareAndSwap(in.last, next) {
-				in.last = next
-				if err := handle(ctx, e.message); err != nil {
+			if e.alone() {
+				next := (in.last&^idle + one) ^ side
+				in.hand[next/side&1] = e
+				if in.word.CompareAndSwap(in.last, next) {
+					in.last = next
+					if err := handle(ctx, e.message); err != nil {
+						return Message, err
+					}
+					continue
+				}
+			}
+			if !in.box.poked(e) {
+				message, got := in.begin(e) // a batch, or an abandoned incarnation
+				if got != Message {
+					return Stopped, nil
+				}
+				if err := handle(ctx, message); err != nil {
+					return Message, err
+				}
+				if err := in.serveRest(ctx, handle); err != nil {
 					return Message, err
 				}
 				continue
-			}
-			if !in.box.poked(e) {
-				in.mailbox.drop(in.noted(e), Interrupted)
-				return Stopped, nil
 			}
 		}
 		message, got := in.Next(patience)
@@ -52,6 +66,24 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			return Message, err
 		}
 	}
+}
+
+// serveRest hands over what is left of the batch in hand, until a stop is asked. That
+// costs a message one atomic operation and nothing else.
+func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Context, M) error) error {
+	if in.last&partial == 0 {
+		return nil
+	}
+	for p := in.parcel(); in.last&partial != 0 && in.stop.Load() == 0; {
+		message, got := in.next(p)
+		if got != Message {
+			return nil
+		}
+		if err := handle(ctx, message); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await rests and waits for what comes next, unless there is more to wait for. What
