@@ -149,7 +149,7 @@ func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 
 func (in *Receiver[M]) wait(patience time.Duration) (e Envelope[M], got Got) {
 	if patience <= 0 && in.stopped == nil {
-		return <-in.C, Message
+		return <-in.box.channel, Message
 	}
 	return in.waitFor(patience)
 }
@@ -164,7 +164,7 @@ func (in *Receiver[M]) waitFor(patience time.Duration) (e Envelope[M], got Got) 
 		expired = timer.C
 	}
 	select {
-	case e = <-in.C:
+	case e = <-in.box.channel:
 		return e, Message
 	case <-in.stopped:
 		return e, Stopped

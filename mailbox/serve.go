@@ -15,6 +15,7 @@ import (
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
 	in.ready()
+	channel := in.box.channel
 	if err := in.serveRest(ctx, handle); err != nil {
 		return Message, err
 	}
@@ -23,7 +24,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		ok := in.stop.Load() == 0 && in.last != idle
 		if ok {
 			select {
-			case e = <-in.C:
+			case e = <-channel:
 			default:
 				e, ok = in.await(patience)
 			}
@@ -65,6 +66,9 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if err := handle(ctx, message); err != nil {
 			return Message, err
 		}
+		if err := in.serveRest(ctx, handle); err != nil {
+			return Message, err
+		}
 	}
 }
 
@@ -92,5 +96,5 @@ func (in *Receiver[M]) await(patience time.Duration) (e Envelope[M], ok bool) {
 	if patience > 0 || in.stopped != nil || !in.rest() || in.stop.Load() != 0 {
 		return e, false
 	}
-	return <-in.C, true
+	return <-in.box.channel, true
 }
