@@ -40,7 +40,7 @@ func TestABatchGoesOnInTheNextIncarnation(t *testing.T) {
 		dead    string
 	}{
 		{"an error", 0, fails, "open 1, 1:1, 1:2, close 1: bad, open 2, 2:3, 2:4, close 2: shutdown", "2: in hand at a crash"},
-		{"a Goexit", 0, goexits, "open 1, 1:1, 1:2, close 1: runtime.Goexit, open 2, 2:3, 2:4, close 2: shutdown", "2: in hand at a crash"},
+		{"a Goexit", 0, goexits, "open 1, 1:1, 1:2, close 1: goroutine left by runtime.Goexit, open 2, 2:3, 2:4, close 2: shutdown", "2: in hand at a crash"},
 		{"retries", 1, fails, "open 1, 1:1, 1:2, close 1: bad, open 2, 2:2, close 2: bad, open 3, 3:3, 3:4, close 3: shutdown", "2: in hand at a crash"},
 		{"an end on purpose", 0, func(context.Context) error { return exit.Normal }, "open 1, 1:1, 1:2, close 1: normal, open 2, 2:3, 2:4, close 2: shutdown", ""},
 	} {

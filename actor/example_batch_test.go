@@ -12,6 +12,7 @@ import (
 // that crashes the actor becomes a dead letter, and the next incarnation goes on with
 // the others.
 func ExampleActor_SendAll() {
+	last := make(chan struct{})
 	readings := actor.New("readings", func(context.Context) (actor.Behavior[float64], error) {
 		sum := 0.0
 		return actor.Behavior[float64]{Receive: func(_ context.Context, celsius float64) error {
@@ -20,6 +21,9 @@ func ExampleActor_SendAll() {
 			}
 			sum += celsius
 			fmt.Println("sum", sum)
+			if celsius == 21 {
+				close(last)
+			}
 			return nil
 		}}, nil
 	})
@@ -28,6 +32,7 @@ func ExampleActor_SendAll() {
 	if err := readings.SendAll(context.Background(), batch); err != nil {
 		fmt.Println(err)
 	}
+	<-last
 	stop()
 	s := readings.Stats()
 	fmt.Println("handled", s.Handled, "dead", s.Dead)
