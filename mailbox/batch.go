@@ -193,31 +193,3 @@ func (in *Receiver[M]) letGo(word uint64) {
 		in.mailbox.recycle(p)
 	}
 }
-
-// turn makes C what a loop is to receive from next: the channel, or one with an
-// envelope that stands for what comes before all that waits there.
-func (in *Receiver[M]) turn(first bool) {
-	if !first {
-		in.C = in.box.channel
-		return
-	}
-	if in.more == nil {
-		in.more = make(chan Envelope[M], 1)
-	}
-	select {
-	case in.more <- Envelope[M]{note: onward}:
-	default:
-	}
-	in.C = in.more
-}
-
-// skipRest makes dead letters of what is left of a batch, because a loop opens
-// something else.
-func (in *Receiver[M]) skipRest() {
-	for in.last&partial != 0 {
-		if _, got := in.next(in.parcel()); got != Message {
-			return
-		}
-		in.Skip(Discarded)
-	}
-}
