@@ -312,6 +312,27 @@ func (a *Actor[M]) Send(ctx context.Context, message M) error {
 	return a.box.Send(ctx, message, nil)
 }
 
+// SendAll puts a batch of messages into the actor's mailbox, all of them or none. It
+// is for streams: a batch of 64 costs what a few sends cost. The batch takes one place
+// there, so the capacity counts batches, and the overflow policy treats it as one: it
+// is refused as a whole, or each of its messages becomes a dead letter.
+//
+// For the receiver nothing is different: the messages are handled one by one, in
+// order and with no other between them. One at a time is in hand, to be tried again or
+// to become a dead letter after a crash; those behind it wait for the next
+// incarnation, before all others. [Actor.Stats] counts messages.
+//
+// nil means, as with [Actor.Send], that each message was accepted; then the slice
+// belongs to the receiver, and must not be written to again. After an error it is the
+// sender's own, and can be sent again. It allocates nothing. An empty batch is nothing
+// to send: the error is nil.
+//
+// To handle many messages at once, in one transaction for example, make an actor of
+// slices, Actor[[]M]: then the slice is the message, which is in hand as a whole.
+func (a *Actor[M]) SendAll(ctx context.Context, messages []M) error {
+	return a.box.SendAll(ctx, messages, nil)
+}
+
 // Stats is an account of the messages that the actor has accepted since it was
 // first started.
 func (a *Actor[M]) Stats() mailbox.Stats { return a.box.Stats() }

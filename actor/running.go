@@ -272,7 +272,7 @@ func (r *running[M]) finish(reason exit.Reason) error {
 	if r.unsettled {
 		last.Message, last.InHand = r.crashed(reason)
 	} else {
-		r.in.Done()
+		r.in.End()
 	}
 	if r.behavior.Close == nil || r.cell.Abandoned() {
 		orderly = true

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Envelope is a message on its way: what the channel of a mailbox carries. It
-// shows its message to [Inbox.Open] only.
+// Envelope is a message on its way, or a batch of them: what the channel of a
+// mailbox carries. It shows them to [Inbox.Open] only.
 type Envelope[M any] struct {
 	message M
 	note    *Note
@@ -18,11 +18,15 @@ type Note struct {
 	Trace       any // the sender's trace, as the room of tracing knows it
 	Crashes     int // how often a handler of this message has crashed
 	Incarnation int // of a dead letter: which had it in hand, as the Receiver says; 0 if none
+
+	content any // what the envelope holds instead of a message: a *parcel; nil for a message
 }
 
-// poke is the note of the envelope that wakes a waiting receiver so that it
-// looks at its flags. It is no message and is counted nowhere.
-var poke = new(Note)
+// The notes of envelopes that are no message, and are counted nowhere.
+var (
+	poke   = &Note{content: "poke"}   // wakes a waiting receiver so that it looks at its flags
+	onward = &Note{content: "onward"} // tells a loop that there is more of the batch in hand
+)
 
 // A box is one channel and its state. It goes from open over sealed to closed
 // and never back; an actor that is started again gets a new one.
@@ -76,7 +80,7 @@ func (b *box[M]) fillLocked() {
 
 func (b *box[M]) isHollow() bool { return b.state.Load()&hollow != 0 }
 
-// depth is how many messages are in the channel.
+// depth is how many messages are in the channel, a batch counted as one.
 func (b *box[M]) depth() int {
 	if b.isHollow() {
 		return 0
@@ -87,11 +91,8 @@ func (b *box[M]) depth() int {
 // deliver puts e into an open box by the overflow policy. It is errNotOpen if
 // the box was sealed meanwhile.
 func (b *box[M]) deliver(ctx context.Context, e Envelope[M]) error {
-	select {
-	case b.channel <- e:
-		b.delivered()
+	if b.put(e) {
 		return nil
-	default:
 	}
 	switch b.mailbox.options.Overflow {
 	case Reject:
@@ -115,12 +116,21 @@ func (b *box[M]) replaceOldest(e Envelope[M]) {
 			}
 		default:
 		}
-		select {
-		case b.channel <- e:
-			b.delivered()
+		if b.put(e) {
 			return
-		default: // another sender was faster
-		}
+		} // otherwise another sender was faster
+	}
+}
+
+// put puts e into the channel if there is room.
+func (b *box[M]) put(e Envelope[M]) bool {
+	more := e.size() - 1 // once it is in the channel it is the receiver's
+	select {
+	case b.channel <- e:
+		b.delivered(more)
+		return true
+	default:
+		return false
 	}
 }
 
@@ -130,11 +140,8 @@ func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
 	if b.state.Load()&sealed != 0 {
 		return errNotOpen
 	}
-	select {
-	case b.channel <- e:
-		b.delivered()
+	if b.put(e) {
 		return nil
-	default:
 	}
 	gate := b.gate.Load()
 	if gate == nil {
@@ -145,9 +152,10 @@ func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
 	if b.state.Load()&sealed != 0 { // seal may not have seen the gate
 		return errNotOpen
 	}
+	more := e.size() - 1
 	select {
 	case b.channel <- e:
-		b.delivered()
+		b.delivered(more)
 		return nil
 	case <-ctx.Done():
 		return refused(ctx, "send: mailbox full")
@@ -156,8 +164,12 @@ func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
 	}
 }
 
-// delivered is the second look of a sender.
-func (b *box[M]) delivered() {
+// delivered is the second look of a sender, who has put in so many messages more
+// than one.
+func (b *box[M]) delivered(more int) {
+	if more > 0 {
+		b.mailbox.waitMore(more)
+	}
 	state := b.state.Load()
 	if state == 0 {
 		return

@@ -49,6 +49,24 @@ func TestConservation(t *testing.T) {
 			tr.sending.Wait()
 			tr.checkDrained()
 		}},
+		{"stopped again and again, with the queue kept", false, func(tr *trial) {
+			for range 3 {
+				l := tr.serves()
+				tr.pause()
+				l.in.Stop(false)
+				<-l.done
+			}
+			tr.end(tr.serves())
+		}},
+		{"one loop after the other", false, func(tr *trial) {
+			for range 3 {
+				l := tr.selects()
+				tr.pause()
+				tr.over <- struct{}{}
+				<-l.done
+			}
+			tr.end(tr.selects())
+		}},
 		{"a drain that is ended", true, func(tr *trial) {
 			l := tr.nexts()
 			tr.pause()
@@ -95,6 +113,14 @@ func TestConservation(t *testing.T) {
 				tr.abandon(l)
 			}
 			tr.end(tr.nexts())
+		}},
+		{"abandoned while it is handed its messages", false, func(tr *trial) {
+			for range 2 {
+				l := tr.serves()
+				tr.pause()
+				tr.abandon(l)
+			}
+			tr.end(tr.serves())
 		}},
 		{"abandoned while it selects on", false, func(tr *trial) {
 			for range 2 {

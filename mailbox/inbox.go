@@ -12,6 +12,9 @@ type Inbox[M any] struct {
 	// C is the channel itself, to be selected on beside other channels. Give
 	// each envelope to Open at once: only that shows its message. An envelope
 	// that is not opened is lost, and no account knows of it.
+	//
+	// Do not keep a copy of C: when Open has given one message of a batch, C is
+	// another channel, which is ready, until the last of the batch is opened.
 	C <-chan Envelope[M]
 
 	end *Receiver[M]
@@ -24,7 +27,15 @@ func (r *Receiver[M]) Inbox() *Inbox[M] { return &Inbox[M]{C: r.C, end: r} }
 // counts as handled. It is false if there is nothing to do: the envelope only
 // woke the receiver, or the incarnation has been abandoned and the message is a
 // dead letter.
-func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) { return in.end.Open(e) }
+//
+// Of a batch it takes the first message, and those that follow come through C as
+// well, one by one, before all others. What is left of it becomes dead letters if an
+// envelope is opened that was not received from C as it is now.
+func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
+	message, ok = in.end.Open(e)
+	in.C = in.end.C
+	return message, ok
+}
 
 // Done says that the message in hand is handled. Without it the next Open says
 // so, and until then the message counts as in hand.

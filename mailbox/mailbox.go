@@ -30,13 +30,15 @@ type Mailbox[M any] struct {
 
 	mu       sync.Mutex   // guards the steps from one box or receiver to the next; never held across a wait
 	receiver *Receiver[M] // the latest
-	held     *Envelope[M]
-	begun    uint64 // messages begun by earlier receivers
-	kept     uint64 // of all that were begun, those that went back into the queue
+	held     *Envelope[M] // what the next receiver begins with: a message to be tried again, the rest of a batch
+	begun    uint64       // messages begun by earlier receivers
+	kept     uint64       // of all that were begun, those that went back into the queue
 
 	unhandled atomic.Uint64 // messages begun that did not end as handled
 	buried    atomic.Uint64 // dead letters
 	dropped   atomic.Uint64 // of these, the ones that were taken out of the queue
+
+	batches atomic.Pointer[batches[M]] // nil before the first
 }
 
 // New makes a mailbox, which accepts nothing before it is opened. Options that do
@@ -100,7 +102,7 @@ func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
 		select {
 		case b.channel <- Envelope[M]{message, note}:
 			if b.state.Load() != 0 {
-				b.delivered()
+				b.delivered(0)
 			}
 			return nil
 		default:
@@ -251,28 +253,40 @@ func (m *Mailbox[M]) late(b *box[M]) {
 	next := m.current.Load()
 	lost := b.pourIntoLocked(next)
 	m.mu.Unlock()
-	m.buryAll(lost)
-	next.delivered()
+	m.buryAll(lost, Interrupted)
+	next.delivered(0)
 }
 
-// buryAll makes dead letters of messages for which the successor of their box
-// had no room.
-func (m *Mailbox[M]) buryAll(lost []Envelope[M]) {
+// buryAll makes dead letters of messages that could not go over to a successor.
+func (m *Mailbox[M]) buryAll(lost []Envelope[M], why Why) {
 	for _, e := range lost {
-		m.drop(e, Interrupted)
+		m.drop(e, why)
 	}
 }
 
-// drop makes a dead letter of a message that was taken out of the queue.
+// drop makes a dead letter of each message that was taken out of the queue.
 func (m *Mailbox[M]) drop(e Envelope[M], why Why) {
-	m.dropped.Add(1)
+	size := e.size()
+	if size > 1 {
+		m.waitMore(1 - size)
+	}
+	m.dropped.Add(uint64(size))
 	m.bury(e, why)
 }
 
-// bury makes a dead letter of a message.
+// bury makes a dead letter of each message.
 func (m *Mailbox[M]) bury(e Envelope[M], why Why) {
-	m.buried.Add(1)
-	m.owner.DeadLetter(e.message, e.note, why)
+	p := e.parcel()
+	if p == nil {
+		m.buried.Add(1)
+		m.owner.DeadLetter(e.message, e.note, why)
+		return
+	}
+	m.buried.Add(uint64(len(p.messages)))
+	for at := range p.messages {
+		one := p.at(at)
+		m.owner.DeadLetter(one.message, one.note, why)
+	}
 }
 
 // Stats is an account of the messages that a mailbox has accepted:
@@ -292,10 +306,7 @@ func (m *Mailbox[M]) Stats() Stats {
 	defer m.mu.Unlock()
 	s := Stats{Dead: m.buried.Load()}
 	begun := m.begun
-	s.Waiting = uint64(m.Depth())
-	if m.held != nil {
-		s.Waiting++
-	}
+	s.Waiting = uint64(m.waitingLocked())
 	if m.receiver != nil {
 		n, busy := m.receiver.Begun()
 		begun += n
@@ -318,18 +329,31 @@ func (m *Mailbox[M]) Queue() (left uint64, waiting int) {
 		n, _ := m.receiver.Begun()
 		left += n
 	}
-	waiting = m.Depth() // after what has left: so an earlier moment never seems to have had more
-	if m.held != nil {
-		waiting++
-	}
-	return left, waiting
+	// After what has left: so an earlier moment never seems to have had more.
+	return left, m.waitingLocked()
 }
 
-// Depth is the number of messages in the channel.
+// Depth is the number of messages that are waiting.
 func (m *Mailbox[M]) Depth() int {
-	b := m.current.Load()
-	if b == nil {
-		return 0
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waitingLocked()
+}
+
+// waitingLocked looks first where messages come last: one that moves on meanwhile is
+// rather missed than counted twice.
+func (m *Mailbox[M]) waitingLocked() (n int) {
+	if m.receiver != nil {
+		n += m.receiver.remain()
 	}
-	return b.depth()
+	if all := m.batches.Load(); all != nil {
+		n += int(all.more.Load())
+	}
+	if b := m.current.Load(); b != nil {
+		n += b.depth()
+	}
+	if m.held != nil {
+		n++
+	}
+	return max(0, n)
 }

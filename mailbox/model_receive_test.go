@@ -81,6 +81,7 @@ func (m *model) crash(c *caller, e *end) {
 	c.result.message = l.message
 	e.hand, e.frozen, e.spent = letter{}, true, true
 	if l.crashes < c.message && c.end == m.ends.n-1 && !m.boxes.all[m.current].closed {
+		m.bury(m.held, mailbox.Discarded) // what was opened came from the channel instead
 		m.held = letter{l.message, l.crashes + 1}
 		return
 	}

@@ -2,7 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"iter"
 	"sync/atomic"
 	"time"
 )
@@ -13,7 +12,8 @@ import (
 // Its methods belong to the goroutine of that incarnation, except Stop, Freeze
 // and Begun, which anybody may call.
 type Receiver[M any] struct {
-	// C is the channel itself; nil after Prepare, until Next is called.
+	// C is the channel itself; nil after Prepare, until Next is called. Open changes
+	// it while there is more of a batch to be opened.
 	C <-chan Envelope[M]
 
 	// Incarnation is what the notes of dead letters say had them in hand. Set it
@@ -22,28 +22,33 @@ type Receiver[M any] struct {
 
 	mailbox *Mailbox[M]
 	box     *box[M]
-	pokes   bool // the receiver waits in Next, where a poke wakes it
 
-	watch    Watch[M]        // of a loop; the zero value watches nothing
-	watching bool            // it has seen a message begin, and not yet be done
-	ctx      context.Context // of that message
+	watch Watch[M]         // of a loop; the zero value watches nothing
+	ctx   context.Context  // of the message that the watch has seen begin
+	more  chan Envelope[M] // of a loop: what C is while there is more of the batch in hand; nil before the first
 
 	// word is the one thing that is stored for every message: the number of
-	// messages begun, above the flags. hand[n&1] is written before the word
-	// says n, and written again only after the word has said n+1, so whoever
-	// has frozen the word can read the message in hand.
+	// messages begun, above the flags. The hand of a side is written before the word
+	// turns to that side, and written again only after the word has turned to the
+	// other one, so whoever has frozen the word can read what is in hand. Of a batch
+	// the number says which message that is.
 	word atomic.Uint64
 	last uint64 // what the owner stored there last
 	hand [2]Envelope[M]
+	ends atomic.Uint64 // the number of the last message of the batch in hand
 
-	stop    atomic.Uint32
-	stopped chan struct{} // closed by Stop; only where a poke cannot tell of it: an unbuffered mailbox, a loop
+	stop     atomic.Uint32
+	pokes    bool          // the receiver waits in Next, where a poke wakes it
+	watching bool          // the watch has seen a message begin, and not yet be done
+	stopped  chan struct{} // closed by Stop; only where a poke cannot tell of it: an unbuffered mailbox, a loop
 }
 
 const (
-	idle   uint64 = 1 << iota // nothing is in hand
-	frozen                    // the incarnation is abandoned: nothing is begun any more
-	one                       // one message in the count
+	idle    uint64 = 1 << iota // nothing is in hand
+	frozen                     // the incarnation is abandoned: nothing is begun any more
+	side                       // which hand
+	partial                    // there is more of the batch there
+	one                        // one message in the count
 )
 
 const (
@@ -59,6 +64,9 @@ func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
 	defer m.mu.Unlock()
 	in := m.receiveLocked(pokes)
 	in.readyLocked()
+	if m.held != nil && !pokes {
+		in.turn(true)
+	}
 	return in
 }
 
@@ -118,8 +126,8 @@ func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 			return in.drain(stop)
 		}
 		in.ready()
-		if e, ok := in.waiting(); ok {
-			return in.begin(e)
+		if message, got, ok := in.first(); ok {
+			return message, got
 		}
 		if !in.rest() {
 			return message, Stopped
@@ -140,7 +148,7 @@ func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 
 func (in *Receiver[M]) wait(patience time.Duration) (e Envelope[M], got Got) {
 	if patience <= 0 && in.stopped == nil {
-		return <-in.C, Message
+		return <-in.box.channel, Message
 	}
 	return in.waitFor(patience)
 }
@@ -155,7 +163,7 @@ func (in *Receiver[M]) waitFor(patience time.Duration) (e Envelope[M], got Got) 
 		expired = timer.C
 	}
 	select {
-	case e = <-in.C:
+	case e = <-in.box.channel:
 		return e, Message
 	case <-in.stopped:
 		return e, Stopped
@@ -165,7 +173,8 @@ func (in *Receiver[M]) waitFor(patience time.Duration) (e Envelope[M], got Got) 
 }
 
 // rest says that nothing is in hand, and forgets the last messages so that they
-// can be collected. It is false if the incarnation is abandoned.
+// can be collected, unless there is more of a batch. It is false if the incarnation
+// is abandoned.
 func (in *Receiver[M]) rest() bool {
 	if in.last&idle != 0 {
 		return true
@@ -174,7 +183,10 @@ func (in *Receiver[M]) rest() bool {
 		return false
 	}
 	in.last |= idle
-	in.hand = [2]Envelope[M]{}
+	if in.last&partial == 0 {
+		in.letGo(in.last)
+		in.hand = [2]Envelope[M]{}
+	}
 	return true
 }
 
@@ -182,15 +194,28 @@ func (in *Receiver[M]) rest() bool {
 func (in *Receiver[M]) drain(stop uint32) (message M, got Got) {
 	if stop&stopDrain != 0 {
 		in.ready()
-		if e, ok := in.waiting(); ok {
-			return in.begin(e)
+		if message, got, ok := in.first(); ok {
+			return message, got
 		}
 	}
 	in.rest()
 	return message, Stopped
 }
 
-// waiting takes out what waits first, without waiting for it.
+// first takes in hand what waits first, without waiting for it.
+func (in *Receiver[M]) first() (message M, got Got, ok bool) {
+	if in.last&partial != 0 {
+		message, got = in.next(in.parcel())
+		return message, got, true
+	}
+	e, ok := in.waiting()
+	if ok {
+		message, got = in.begin(e)
+	}
+	return message, got, ok
+}
+
+// waiting takes out of the queue what waits there first, without waiting for it.
 func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 	if in.last == idle { // nothing was begun yet
 		if e, ok := in.takeHeld(); ok {
@@ -199,7 +224,7 @@ func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 	}
 	for {
 		select {
-		case e = <-in.C:
+		case e = <-in.box.channel:
 			if !in.box.poked(e) {
 				return e, true
 			}
@@ -212,63 +237,23 @@ func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 // begin takes a message in hand. What an abandoned incarnation has got hold of
 // becomes a dead letter: its successor has later messages of the same senders.
 func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
-	next := (in.last &^ idle) + one
-	in.hand[next/one&1] = e
+	next := (in.last&^idle + one) ^ side
+	p := e.parcel()
+	if p != nil {
+		next |= partial
+		in.unpack(p, next/one)
+	}
+	in.hand[next/side&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
+		if p != nil {
+			in.repack(p)
+		}
 		in.mailbox.drop(in.noted(e), Interrupted)
 		return message, Stopped
 	}
+	in.letGo(in.last)
 	in.last = next
-	return e.message, Message
-}
-
-// Open is that of [Inbox].
-func (in *Receiver[M]) Open(e Envelope[M]) (message M, ok bool) {
-	if in.box.poked(e) {
-		return message, false
-	}
-	message, got := in.take(e)
-	return message, got == Message
-}
-
-// take is begin under the eyes of the watch.
-func (in *Receiver[M]) take(e Envelope[M]) (message M, got Got) {
-	in.unwatch()
-	message, got = in.begin(e)
-	if got == Message && in.watch.Begun != nil {
-		in.watching, in.ctx = true, in.watch.Begun(message)
-	}
-	return message, got
-}
-
-// unwatch ends what the watch sees of a message, once. The word cannot tell
-// that: in an abandoned incarnation it does not change any more.
-func (in *Receiver[M]) unwatch() {
-	if in.watching {
-		in.watching, in.ctx = false, nil
-		in.watch.Done()
-	}
-}
-
-// Watch surrounds each message that Open or Rest takes in hand.
-type Watch[M any] struct {
-	Ctx context.Context // what Context gives while nothing is in hand
-
-	// Begun gives the ctx for the work on a message, Done is told that it is
-	// over. Both are nil if there is nothing to see.
-	Begun func(M) context.Context
-	Done  func()
-}
-
-// Watch begins to watch. The actor calls it before it hands the inbox to a loop.
-func (in *Receiver[M]) Watch(w Watch[M]) { in.watch = w }
-
-// Context is that of [Inbox].
-func (in *Receiver[M]) Context() context.Context {
-	if in.ctx != nil {
-		return in.ctx
-	}
-	return in.watch.Ctx
+	return in.current(), Message
 }
 
 // InHand is the message in hand, if there is one.
@@ -276,40 +261,11 @@ func (in *Receiver[M]) InHand() (message M, ok bool) {
 	if in.last&idle != 0 {
 		return message, false
 	}
-	return in.hand[in.last/one&1].message, true
+	return in.current(), true
 }
 
 // Note is the note of the message in hand, nil if it has none.
-func (in *Receiver[M]) Note() *Note { return in.hand[in.last/one&1].note }
-
-// Rest is that of [Inbox].
-func (in *Receiver[M]) Rest() iter.Seq[M] {
-	return func(yield func(M) bool) {
-		for {
-			if stop := in.told(); stop != 0 && stop&stopDrain == 0 {
-				in.Done()
-				return
-			}
-			e, ok := in.waiting()
-			if !ok {
-				in.Done()
-				return
-			}
-			if message, got := in.take(e); got != Message || !yield(message) {
-				return
-			}
-		}
-	}
-}
-
-// told is what Stop has said to a loop. The loop may have seen its context end a
-// moment before that was said.
-func (in *Receiver[M]) told() uint32 {
-	if ctx := in.watch.Ctx; ctx != nil && ctx.Err() != nil {
-		<-in.stopped
-	}
-	return in.stop.Load()
-}
+func (in *Receiver[M]) Note() *Note { return in.held(in.last).note }
 
 // Stop makes Next end: after what is waiting if drain is set, else at once. A
 // later call without drain ends a drain; nothing begins one again. If it is true
@@ -373,6 +329,15 @@ func (in *Receiver[M]) Park(wake func(here bool)) bool {
 func (in *Receiver[M]) Done() {
 	in.unwatch()
 	in.rest()
+}
+
+// End is Done for an incarnation that has come to its end in order. What is left of
+// a batch waits for the next one.
+func (in *Receiver[M]) End() {
+	in.Done()
+	if in.last&partial != 0 {
+		in.Crash(0) // with nothing in hand
+	}
 }
 
 // Settle is Done for a message whose handler goes on for a moment. It is false if

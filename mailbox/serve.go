@@ -14,32 +14,48 @@ import (
 // receive that cannot block, a third of the price of a select that can, and one
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
-	if in.stop.Load() == 0 {
+	var channel chan Envelope[M]
+	if in.stop.Load() == 0 { // else there may be none, and none is needed
 		in.ready()
+		channel = in.box.channel
+	}
+	if err := in.serveRest(ctx, handle); err != nil {
+		return Message, err
 	}
 	for {
 		var e Envelope[M]
 		ok := in.stop.Load() == 0 && in.last != idle
 		if ok {
 			select {
-			case e = <-in.C:
+			case e = <-channel:
 			default:
 				e, ok = in.await(patience)
 			}
 		}
 		if ok {
-			next := in.last&^idle + one
-			in.hand[next/one&1] = e
-			if e.note != poke && in.word.CompareAndSwap(in.last, next) {
-				in.last = next
-				if err := handle(ctx, e.message); err != nil {
+			if e.alone() {
+				next := (in.last&^idle + one) ^ side
+				in.hand[next/side&1] = e
+				if in.word.CompareAndSwap(in.last, next) {
+					in.last = next
+					if err := handle(ctx, e.message); err != nil {
+						return Message, err
+					}
+					continue
+				}
+			}
+			if !in.box.poked(e) {
+				message, got := in.begin(e) // a batch, or an abandoned incarnation
+				if got != Message {
+					return Stopped, nil
+				}
+				if err := handle(ctx, message); err != nil {
+					return Message, err
+				}
+				if err := in.serveRest(ctx, handle); err != nil {
 					return Message, err
 				}
 				continue
-			}
-			if !in.box.poked(e) {
-				in.mailbox.drop(in.noted(e), Interrupted)
-				return Stopped, nil
 			}
 		}
 		message, got := in.Next(patience)
@@ -53,7 +69,28 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if err := handle(ctx, message); err != nil {
 			return Message, err
 		}
+		if err := in.serveRest(ctx, handle); err != nil {
+			return Message, err
+		}
 	}
+}
+
+// serveRest hands over what is left of the batch in hand, until a stop is asked. That
+// costs a message one atomic operation and nothing else.
+func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Context, M) error) error {
+	if in.last&partial == 0 {
+		return nil
+	}
+	for p := in.parcel(); in.last&partial != 0 && in.stop.Load() == 0; {
+		message, got := in.next(p)
+		if got != Message {
+			return nil
+		}
+		if err := handle(ctx, message); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // await rests and waits for what comes next, unless there is more to wait for. What
@@ -62,5 +99,5 @@ func (in *Receiver[M]) await(patience time.Duration) (e Envelope[M], ok bool) {
 	if patience > 0 || in.stopped != nil || !in.rest() || in.stop.Load() != 0 {
 		return e, false
 	}
-	return <-in.C, true
+	return <-in.box.channel, true
 }

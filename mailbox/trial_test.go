@@ -15,7 +15,7 @@ import (
 
 const (
 	senders = 8
-	each    = 3 // messages of each sender
+	each    = 4 // messages of each sender
 	total   = senders * each
 )
 
@@ -62,14 +62,28 @@ func newTrial(t *testing.T, options mailbox.Options, round int) *trial {
 	return tr
 }
 
+// send sends one by one, in batches, or now this and now that.
 func (tr *trial) send(ctx context.Context, sender int) {
-	for message := sender * each; message < (sender+1)*each; message++ {
-		if err := tr.box.Send(ctx, message, nil); err != nil {
+	for message := sender * each; message < (sender+1)*each; {
+		batch := []int{message}
+		for rand.IntN(3) < tr.round%3 && len(batch) < (sender+1)*each-message {
+			batch = append(batch, message+len(batch))
+		}
+		message += len(batch)
+		var err error
+		if len(batch) == 1 {
+			err = tr.box.Send(ctx, batch[0], nil)
+		} else {
+			err = tr.box.SendAll(ctx, batch, nil)
+		}
+		if err != nil {
 			tr.refused[sender] = err
 			continue
 		}
-		tr.accepted[message] = true
-		tr.early[message] = !tr.sealing.Load()
+		early := !tr.sealing.Load()
+		for at := message - len(batch); at < message; at++ {
+			tr.accepted[at], tr.early[at] = true, early
+		}
 	}
 }
 
@@ -102,7 +116,7 @@ func (tr *trial) live(pokes bool, serve func(*life)) *life {
 	go func() {
 		defer close(l.done)
 		serve(l)
-		l.in.Done()
+		l.in.End()
 	}()
 	return l
 }
@@ -120,6 +134,16 @@ func (tr *trial) nexts() *life {
 	})
 }
 
+// serves is a life that is handed its messages.
+func (tr *trial) serves() *life {
+	return tr.live(true, func(l *life) {
+		_, _ = l.in.Serve(context.Background(), 0, func(_ context.Context, message int) error {
+			l.begun = append(l.begun, message)
+			return nil
+		})
+	})
+}
+
 // selects is a life that selects on C and does not care whether it has been
 // abandoned.
 func (tr *trial) selects() *life {
@@ -130,7 +154,10 @@ func (tr *trial) selects() *life {
 				if message, ok := l.in.Open(e); ok {
 					l.begun = append(l.begun, message)
 				}
-			case <-tr.over:
+			case _, open := <-tr.over:
+				if open { // it leaves what waits
+					return
+				}
 				for message := range l.in.Rest() {
 					l.begun = append(l.begun, message)
 				}
@@ -144,18 +171,17 @@ func (tr *trial) selects() *life {
 // every fifth.
 func (tr *trial) crashes(retries int) *life {
 	return tr.live(true, func(l *life) {
-		for {
-			message, got := l.in.Next(0)
-			if got != mailbox.Message {
-				return
-			}
+		_, err := l.in.Serve(context.Background(), 0, func(_ context.Context, message int) error {
 			l.begun = append(l.begun, message)
-			if again := l.in.Note() != nil; message%3 == 0 || message%5 == 0 && !again {
-				tr.begun[message]--
-				l.crashed = true
-				l.in.Crash(retries)
-				return
+			note := l.in.Note()
+			if again := note != nil && note.Crashes > 0; message%3 == 0 || message%5 == 0 && !again {
+				return errors.New("as told")
 			}
+			return nil
+		})
+		if l.crashed = err != nil; l.crashed {
+			message, _ := l.in.Crash(retries)
+			tr.begun[message]--
 		}
 	})
 }

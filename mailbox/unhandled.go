@@ -15,55 +15,103 @@ func (in *Receiver[M]) Freeze() (message M, inHand bool) {
 	// First the word: a message that a sender brings late must not be begun here
 	// while earlier ones of that sender go over.
 	word := in.word.Or(frozen)
+	left := in.keepLocked(word, nil)
 	lost := m.moveFromLocked(in)
 	m.mu.Unlock()
 	inHand = word&(idle|frozen) == 0
 	if inHand {
-		e := in.hand[word/one&1]
+		e := in.held(word)
 		message = e.message
 		in.spoil(e, Interrupted)
 	}
-	m.buryAll(lost)
+	m.buryAll(left, Discarded)
+	m.buryAll(lost, Interrupted)
 	return message, inHand
 }
 
 // Crash settles the message in hand after a crash of its handler: with retries
 // left it waits for the next incarnation, as its first message; otherwise it
-// becomes a dead letter. It is false if nothing was in hand.
+// becomes a dead letter. What is left of its batch waits in either case. It is false
+// if nothing was in hand.
 func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
 	m := in.mailbox
 	m.mu.Lock() // who abandons or closes comes before or after all of this
 	word := in.word.Or(frozen)
-	if word&(idle|frozen) != 0 {
+	if word&frozen != 0 {
 		m.mu.Unlock()
 		return message, false
 	}
-	e := in.hand[word/one&1]
-	if in.keep(e, retries) {
+	inHand = word&idle == 0
+	var e Envelope[M]
+	var again *Note
+	if inHand {
+		e = in.held(word)
+		again = in.again(e, retries)
+	}
+	left := in.keepLocked(word, again)
+	if again != nil {
 		m.unhandled.Add(1)
-		m.mu.Unlock()
-		return e.message, true
 	}
 	m.mu.Unlock()
-	in.spoil(e, Crashed)
-	return e.message, true
+	if inHand && again == nil {
+		in.spoil(e, Crashed)
+	}
+	m.buryAll(left, Discarded)
+	return e.message, inHand
 }
 
-// keep holds a message back for the next incarnation, if it may be tried again
-// and there can be a next one.
-func (in *Receiver[M]) keep(e Envelope[M], retries int) bool {
-	m := in.mailbox
+// again is the note of a message that may be tried again, nil if it may not, or
+// there can be no next incarnation.
+func (in *Receiver[M]) again(e Envelope[M], retries int) *Note {
 	note := Note{}
 	if e.note != nil {
 		note = *e.note
 	}
-	if note.Crashes >= retries || m.receiver != in || m.current.Load().state.Load()&closed != 0 {
-		return false
+	if note.Crashes >= retries || !in.mayKeepLocked() {
+		return nil
 	}
 	note.Crashes++
-	m.kept++
-	m.held = &Envelope[M]{e.message, &note}
-	return true
+	return &note
+}
+
+// mayKeepLocked says whether there can be a next incarnation. The mailbox is locked.
+func (in *Receiver[M]) mayKeepLocked() bool {
+	m := in.mailbox
+	return m.receiver == in && m.current.Load().state.Load()&closed == 0
+}
+
+// keepLocked holds back for the next incarnation what is left of a batch, and before
+// it the message in hand if that has a note to be tried again. It gives back what
+// can not be kept. The mailbox is locked; word is from before it was frozen.
+func (in *Receiver[M]) keepLocked(word uint64, again *Note) (lost []Envelope[M]) {
+	m := in.mailbox
+	var left Envelope[M]
+	switch {
+	case word&frozen != 0 || word&partial == 0 && again == nil:
+		return nil
+	case word&partial == 0:
+		left = Envelope[M]{in.held(word).message, again}
+	default:
+		p := in.hand[word/side&1].parcel()
+		next := word/one - p.first + 1
+		note := Note{Trace: p.note.Trace}
+		if again != nil {
+			next, note = next-1, *again
+		}
+		in.ends.Store(0)
+		left = m.wrap(p.messages[next:], note)
+	}
+	if !in.mayKeepLocked() {
+		return []Envelope[M]{left}
+	}
+	if again != nil {
+		m.kept++
+	}
+	if m.held != nil { // a loop has opened something else first
+		lost = append(lost, *m.held)
+	}
+	m.held = &left
+	return lost
 }
 
 // spoil makes a dead letter of a message that was begun.
@@ -79,18 +127,22 @@ func (in *Receiver[M]) noted(e Envelope[M]) Envelope[M] {
 		note = *e.note
 	}
 	note.Incarnation = in.Incarnation
+	if p := e.parcel(); p != nil { // nobody else knows of it
+		p.note = note
+		return e
+	}
 	return Envelope[M]{e.message, &note}
 }
 
 // Skip makes a dead letter of the message that Next has just given.
 func (in *Receiver[M]) Skip(why Why) {
-	e, inHand := in.hand[in.last/one&1], in.last&idle == 0
+	e, inHand := in.held(in.last), in.last&idle == 0
 	if inHand && in.rest() {
 		in.spoil(e, why)
 	}
 }
 
-// holds says whether there is such a message.
+// holds says whether something is held back for the next incarnation.
 func (m *Mailbox[M]) holds() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,7 +150,7 @@ func (m *Mailbox[M]) holds() bool {
 }
 
 // takeHeld gives the message that crashed the incarnation before, if it is to be
-// tried again.
+// tried again, and what that one has left of a batch.
 func (in *Receiver[M]) takeHeld() (e Envelope[M], ok bool) {
 	m := in.mailbox
 	m.mu.Lock()

@@ -65,7 +65,6 @@ func TestEveryMeasurementOfEveryContender(t *testing.T) {
 // TestWhoCanDoWhat keeps a figure from getting lost with a field that is nil.
 func TestWhoCanDoWhat(t *testing.T) {
 	cannot := map[string][]string{
-		"coppice":    {"batch-64"},
 		"raw":        {"bytes-hibernated"},
 		"suture":     {"send-1-1", "send-8-1", "send-100-pairs", "cast", "batch-64", "call", "call-deadline", "ring-1000", "bytes-hibernated", "steady"},
 		"protoactor": {"batch-64"},

@@ -20,6 +20,7 @@ var Contender = bench.Contender{
 	About:      "every default, with mailboxes of 64, a budget of a million restarts, and a log that nobody reads: events, history of crashes, ordered stop, panics caught with their stacks are on. Idle actors are below one Dynamic, all others below a Supervisor. Those that hibernate give their goroutines back after 1 ms.",
 	Send:       send,
 	Cast:       cast,
+	Batch:      batch,
 	Paced:      paced,
 	Call:       call,
 	Ring:       ring,

@@ -10,14 +10,19 @@ import (
 	"github.com/coppice-go/coppice/supervisor"
 )
 
-func send(tallies []*bench.Tally) (bench.Burst, bench.Stop, error) {
-	actors, stop, err := all(len(tallies), func(i int) *actor.Actor[*bench.Message] {
+// counting makes actors that count their messages.
+func counting(tallies []*bench.Tally) ([]*actor.Actor[*bench.Message], bench.Stop, error) {
+	return all(len(tallies), func(i int) *actor.Actor[*bench.Message] {
 		tally := tallies[i]
 		return named(i, func(context.Context, *bench.Message) error {
 			tally.Count()
 			return nil
 		})
 	})
+}
+
+func send(tallies []*bench.Tally) (bench.Burst, bench.Stop, error) {
+	actors, stop, err := counting(tallies)
 	return func(to, n int) error {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
@@ -26,6 +31,27 @@ func send(tallies []*bench.Tally) (bench.Burst, bench.Stop, error) {
 			if err := a.Send(ctx, message); err != nil {
 				return err
 			}
+		}
+		return nil
+	}, stop, err
+}
+
+// batch makes a new slice for each batch: it belongs to the receiver.
+func batch(tallies []*bench.Tally) (bench.Burst, bench.Stop, error) {
+	actors, stop, err := counting(tallies)
+	return func(to, n int) error {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		a, message := actors[to], new(bench.Message)
+		for n > 0 {
+			messages := make([]*bench.Message, min(n, bench.BatchSize))
+			for i := range messages {
+				messages[i] = message
+			}
+			if err := a.SendAll(ctx, messages); err != nil {
+				return err
+			}
+			n -= len(messages)
 		}
 		return nil
 	}, stop, err
