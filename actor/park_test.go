@@ -230,3 +230,40 @@ func TestParkingUnderLoad(t *testing.T) {
 	}
 	check(t, "Stats", a.Stats(), mailbox.Stats{Handled: senders * each})
 }
+
+// The cleanup of an actor that is parked when it is stopped is its own affair: the
+// supervisor does not wait in it, nor leave with it.
+func TestCloseOfAParkedActor(t *testing.T) {
+	for name, test := range map[string]struct {
+		close func(ctx context.Context)
+		took  time.Duration
+	}{
+		"returns":           {func(context.Context) {}, 0},
+		"waits for its ctx": {func(ctx context.Context) { <-ctx.Done() }, 4500 * time.Millisecond},
+		"leaves":            {func(context.Context) { runtime.Goexit() }, 0},
+		"panics":            {func(context.Context) { panic("close") }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				closed := 0
+				a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+					return actor.Behavior[int]{
+						Receive: func(context.Context, int) error { return nil },
+						Close: func(ctx context.Context, _ exit.Reason) error {
+							closed++
+							test.close(ctx)
+							return nil
+						},
+					}, nil
+				})
+				tree, _ := plant(t, a)
+				synctest.Wait()
+				checkGoroutines(t, "of the tree", ofActors, 0)
+				began := time.Now()
+				check(t, "stop", tree.Stop(context.Background()), nil)
+				check(t, "took", time.Since(began), test.took)
+				check(t, "closed", closed, 1)
+			})
+		})
+	}
+}

@@ -162,3 +162,34 @@ func TestNoWakeUpIsLost(t *testing.T) {
 		})
 	}
 }
+
+// Who wakes a parked receiver for a stop may do so on the spot only if there is
+// nothing to drain, also if a message has come meanwhile.
+func TestWakeOnTheSpot(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		drain, late bool
+		here, want  bool
+		next        string
+	}{
+		{"nothing to drain", true, false, true, true, ""},
+		{"not to be drained", false, true, true, true, ""},
+		{"a message to drain", true, true, true, false, "1"},
+		{"elsewhere", true, false, false, false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			box, _ := opened(mailbox.Options{})
+			in := box.Prepare()
+			var woken []bool
+			check(t, "parks", in.Park(func(here bool) { woken = append(woken, here) }), true)
+			check(t, "was parked", in.Stop(test.drain), true)
+			if test.late {
+				send(t, box, 1)
+			}
+			in.Wake(test.here)
+			check(t, "woken here", fmt.Sprint(woken), fmt.Sprint([]bool{test.want}))
+			check(t, "drained", rest(in), test.next)
+			check(t, "was parked once", in.Stop(false), false)
+		})
+	}
+}
