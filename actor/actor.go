@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -366,12 +367,18 @@ func (o *owner[M]) Around() func(context.Context, M, func(context.Context, *mail
 // DeadLetter is told of every message that will not be handled.
 func (o *owner[M]) DeadLetter(message M, note *mailbox.Note, why mailbox.Why) {
 	a := (*Actor[M])(o)
+	if a.request != nil && why != mailbox.CallerGone {
+		a.request(message).fail(a.Path(), failures[why])
+	}
+	if a.life.Load().Hears(slog.LevelDebug) {
+		a.tellDead(message, note, why)
+	}
+}
+
+func (a *Actor[M]) tellDead(message M, note *mailbox.Note, why mailbox.Why) {
 	var head tracing.Head
 	if note != nil {
 		head.Incarnation = note.Incarnation
-	}
-	if a.request != nil && why != mailbox.CallerGone {
-		a.request(message).fail(a.Path(), failures[why])
 	}
 	a.life.Load().Emit(tracing.DeadLetter{
 		Head:    head,

@@ -63,15 +63,19 @@ func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
 // again is the note of a message that may be tried again, nil if it may not, or
 // there can be no next incarnation.
 func (in *Receiver[M]) again(e Envelope[M], retries int) *Note {
-	note := Note{}
+	crashes := 0
 	if e.note != nil {
-		note = *e.note
+		crashes = e.note.Crashes
 	}
-	if note.Crashes >= retries || !in.mayKeepLocked() {
+	if crashes >= retries || !in.mayKeepLocked() {
 		return nil
 	}
+	note := new(Note)
+	if e.note != nil {
+		*note = *e.note
+	}
 	note.Crashes++
-	return &note
+	return note
 }
 
 // mayKeepLocked says whether there can be a next incarnation. The mailbox is locked.
@@ -110,7 +114,8 @@ func (in *Receiver[M]) keepLocked(word uint64, again *Note) (lost []Envelope[M])
 	if m.held != nil { // a loop has opened something else first
 		lost = append(lost, *m.held)
 	}
-	m.held = &left
+	held := left // here, so that what is not kept is not allocated
+	m.held = &held
 	return lost
 }
 

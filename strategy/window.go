@@ -22,14 +22,16 @@ const (
 //
 // The zero value allows [DefaultRestarts] within [DefaultWithin]. A Window must
 // not be copied after its first use, and is not safe for concurrent use. It
-// holds no memory before the first restart, and afterwards 24 bytes for each
+// holds no memory before the first restart, and afterwards 8 bytes for each
 // restart within the period, of at most as many as are allowed (S60).
 type Window struct {
 	restarts int           // as given to NewWindow
 	within   time.Duration // as given to NewWindow
 
-	// ring holds the latest count times, the oldest at ring[oldest].
-	ring   []time.Time
+	// ring holds the latest count times, the oldest at ring[oldest], as how long
+	// they were after the first of all.
+	ring   []time.Duration
+	first  time.Time
 	oldest int
 	count  int
 }
@@ -63,7 +65,7 @@ func (w *Window) Add(now time.Time) (exceeded bool) {
 	// One time comes, so it is enough to let one go: what has expired behind it
 	// takes room, but only the oldest of a full ring decides.
 	switch {
-	case w.count > 0 && now.Sub(w.ring[w.oldest]) > within:
+	case w.count > 0 && w.at(now)-w.ring[w.oldest] > within:
 		w.forgetOldest()
 	case w.count == limit:
 		w.forgetOldest()
@@ -97,14 +99,21 @@ func (w *Window) remember(now time.Time, limit int) {
 	if w.count == len(w.ring) {
 		w.grow(limit)
 	}
-	w.ring[(w.oldest+w.count)%len(w.ring)] = now
+	w.ring[(w.oldest+w.count)%len(w.ring)] = w.at(now)
 	w.count++
+}
+
+func (w *Window) at(now time.Time) time.Duration {
+	if w.first.IsZero() {
+		w.first = now
+	}
+	return now.Sub(w.first)
 }
 
 // grow doubles a full ring, so that a large limit costs memory only when so
 // many restarts happen.
 func (w *Window) grow(limit int) {
-	larger := make([]time.Time, min(limit, max(DefaultRestarts, 2*len(w.ring))))
+	larger := make([]time.Duration, min(limit, max(DefaultRestarts, 2*len(w.ring))))
 	copied := copy(larger, w.ring[w.oldest:])
 	copy(larger[copied:], w.ring[:w.oldest])
 	w.ring, w.oldest = larger, 0

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/tracing"
@@ -45,7 +46,7 @@ type crashes struct {
 
 // keep adds a crash, and forgets the oldest of the same child or of all if there
 // are too many.
-func (c *crashes) keep(crash tracing.Crash) {
+func (c *crashes) keep(crash *tracing.Crash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -57,7 +58,7 @@ func (c *crashes) keep(crash tracing.Crash) {
 	if c.number == nil {
 		c.number = make(map[string]int)
 	}
-	c.kept = append(c.kept, &crash)
+	c.kept = append(c.kept, crash)
 	c.number[crash.Path]++
 }
 
@@ -65,6 +66,11 @@ func (c *crashes) forget(i int) {
 	path := c.kept[i].Path
 	if c.number[path]--; c.number[path] == 0 {
 		delete(c.number, path)
+	}
+	if i == 0 { // as mostly; the room before it goes when append makes a new one
+		c.kept[0] = nil
+		c.kept = c.kept[1:]
+		return
 	}
 	c.kept = slices.Delete(c.kept, i, i+1)
 }
@@ -88,30 +94,30 @@ func (l *loop) crashedInStop(m *member, r *runner, reason exit.Reason) {
 	if reason == nil || reason.Clean() || reason == exit.Killed {
 		return
 	}
-	l.crashed(m, reason, r)
+	l.crashed(m, reason, r, time.Now())
 	l.decided(m, tracing.Crash{Decision: tracing.Stop})
 }
 
 // crashed begins the dossier of a member's incarnation; [loop.decided] ends it.
 // r is nil if none could begin.
-func (l *loop) crashed(m *member, reason exit.Reason, r *runner) {
+func (l *loop) crashed(m *member, reason exit.Reason, r *runner, now time.Time) {
 	past := l.remember(m)
 	past.crash = &tracing.Crash{
-		Head:     m.head(),
+		Head:     m.headAt(now),
 		Reason:   reason,
 		InStart:  true,
 		Restarts: slices.Clip(past.history),
 	}
 	if r != nil {
-		r.describe(past.crash)
+		r.describe(past.crash, now)
 	}
 }
 
 // describe adds what the incarnation knows.
-func (r *runner) describe(c *tracing.Crash) {
+func (r *runner) describe(c *tracing.Crash, now time.Time) {
 	c.InStart = r.phase.Load() == starting || r.upAt == 0
 	if !c.InStart {
-		c.Lived = r.lived()
+		c.Lived = r.lived(now)
 	}
 	last := r.cell.Last()
 	c.Waiting = last.Waiting
@@ -126,7 +132,7 @@ func (l *loop) decided(m *member, what tracing.Crash) {
 	if m.past == nil || m.past.crash == nil {
 		return
 	}
-	c := *m.past.crash
+	c := m.past.crash
 	m.past.crash = nil
 	c.Decision, c.Attempt, c.Delay, c.Why = what.Decision, what.Attempt, what.Delay, what.Why
 	m.life.Crash(c, l.tree.crashes.keep)

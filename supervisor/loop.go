@@ -358,6 +358,8 @@ func (l *loop) lost(m *member, reason exit.Reason) {
 	l.mu.Unlock()
 }
 
-func (m *member) head() tracing.Head {
-	return tracing.Head{Time: time.Now(), Path: m.path, Incarnation: m.number}
+func (m *member) head() tracing.Head { return m.headAt(time.Now()) }
+
+func (m *member) headAt(now time.Time) tracing.Head {
+	return tracing.Head{Time: now, Path: m.path, Incarnation: m.number}
 }

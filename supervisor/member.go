@@ -61,8 +61,8 @@ func (p *past) add(decision tracing.Restarting) {
 	if len(p.history) == historyLength {
 		p.history = p.history[1:]
 	}
-	if len(p.history) == cap(p.history) {
-		p.history = append(make([]tracing.Restarting, 0, 2*historyLength), p.history...)
+	if have := len(p.history); have == cap(p.history) { // in a storm most are restarted once
+		p.history = append(make([]tracing.Restarting, 0, min(2*have+1, 2*historyLength)), p.history...)
 	}
 	p.history = append(p.history, decision)
 }

@@ -21,13 +21,14 @@ func (l *loop) exited(r *runner) {
 
 // conclude decides what follows the end of a member's incarnation.
 func (l *loop) conclude(m *member, reason exit.Reason) {
-	r, lived := m.current, m.current.lived()
+	now := time.Now() // once for all that follows
+	r, lived := m.current, m.current.lived(now)
 	l.lost(m, reason)
 	if !reason.Clean() {
-		l.crashed(m, reason, r)
+		l.crashed(m, reason, r, now)
 	}
 	if m.life.Hears(slog.LevelDebug) {
-		m.life.Emit(tracing.Exited{Head: m.head(), Reason: reason, Lived: lived})
+		m.life.Emit(tracing.Exited{Head: m.headAt(now), Reason: reason, Lived: lived})
 	}
 	if !m.spec.Restart.Restarts(reason) {
 		l.decided(m, tracing.Crash{Decision: tracing.StayDown})
@@ -35,13 +36,13 @@ func (l *loop) conclude(m *member, reason exit.Reason) {
 		l.autoShutdown(m)
 		return
 	}
-	l.restart(m, lived)
+	l.restart(m, lived, now)
 }
 
 // lived is how long the incarnation was up before it began to end.
-func (r *runner) lived() time.Duration {
+func (r *runner) lived(now time.Time) time.Duration {
 	if r.stop == nil || r.stop.asked.IsZero() {
-		return r.upAt.since()
+		return r.upAt.until(now)
 	}
 	return max(0, r.stop.asked.Sub(r.upAt.time()))
 }
@@ -59,8 +60,8 @@ func (l *loop) over(m *member, reason exit.Reason) {
 // restart is the decision to restart m after its end or a failed start: charge
 // the intensity, stop the siblings that the strategy takes along, wait for the
 // backoff, start (S49-S61, S35-S44, S187-S190).
-func (l *loop) restart(m *member, lived time.Duration) {
-	if l.window.Add(time.Now()) {
+func (l *loop) restart(m *member, lived time.Duration, now time.Time) {
+	if l.window.Add(now) {
 		l.giveUp(m, m.reason, nil)
 		return
 	}
@@ -74,7 +75,7 @@ func (l *loop) restart(m *member, lived time.Duration) {
 		past.attempt = 0
 	}
 	past.attempt++
-	decision := tracing.Restarting{Head: m.head(), Attempt: past.attempt, Delay: delay, Reason: m.reason}
+	decision := tracing.Restarting{Head: m.headAt(now), Attempt: past.attempt, Delay: delay, Reason: m.reason}
 	l.mu.Lock()
 	m.state = Restarting
 	past.add(decision)
@@ -124,7 +125,7 @@ type retry struct {
 func (l *loop) retry(r retry) {
 	m := r.member
 	if m.state == Restarting && !m.delayed() {
-		l.restart(m, 0)
+		l.restart(m, 0, time.Now())
 	}
 }
 
@@ -155,7 +156,11 @@ func (l *loop) stopSiblings(m *member) {
 // attempt starts m and all that its strategy takes along, in start order (S37,
 // S40). The first that fails is tried again later (S65-S69).
 func (l *loop) attempt(m *member) {
-	group := l.group(m)
+	one := [...]*member{m}
+	group := one[:]
+	if l.node.policy.Strategy != strategy.OneForOne {
+		group = l.group(m)
+	}
 	for _, next := range group {
 		if l.occupied(next) && !l.asked.Load() {
 			l.giveUp(next, m.reasonFor(next), ErrAbandoned)

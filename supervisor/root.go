@@ -187,7 +187,7 @@ func (r *root) tell(reason exit.Reason) {
 // tellCrash tells of the crash of the root itself, if its end was one: nobody is
 // above who would decide.
 func (r *root) tellCrash(end tracing.Event) {
-	c := tracing.Crash{Head: end.Where(), Decision: tracing.StayDown}
+	c := &tracing.Crash{Head: end.Where(), Decision: tracing.StayDown}
 	switch e := end.(type) {
 	case tracing.Exited:
 		if c.Reason = e.Reason; c.Reason.Clean() {
@@ -201,7 +201,7 @@ func (r *root) tellCrash(end tracing.Event) {
 	if r.asked.Load() != nil {
 		c.Decision = tracing.Stop
 	}
-	r.runner.describe(&c)
+	r.runner.describe(c, time.Now())
 	r.life.Crash(c, r.tree.crashes.keep)
 }
 

@@ -49,7 +49,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	if l.occupied(m) {
 		l.lost(m, exit.Of(ErrAbandoned))
 		m.life.Emit(tracing.StartFailed{Head: m.head(), Reason: m.reason})
-		l.crashed(m, m.reason, nil)
+		l.crashed(m, m.reason, nil, time.Now())
 		l.decided(m, tracing.Crash{Decision: tracing.Refuse})
 		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
 	}
@@ -93,7 +93,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		return false, errStopping
 	case failed:
 		l.lost(m, reason)
-		l.crashed(m, reason, r)
+		l.crashed(m, reason, r, time.Now())
 		act.End(tracing.StartFailed{Head: m.head(), Reason: reason, Took: took})
 		if origin == nil {
 			l.decided(m, tracing.Crash{Decision: tracing.Refuse})

@@ -148,20 +148,22 @@ func (e Crash) stamped(path string) Event   { e.Head = e.Head.stamped(path); ret
 func (e Crash) entry() (string, slog.Level) { return "child crashed", slog.LevelError }
 
 // Crash tells of a crash, as [Life.Emit] does, and fills in the traces. keep, if
-// not nil, gets the event before everybody else, as they will see it.
-func (l *Life) Crash(e Crash, keep func(Crash)) {
+// not nil, gets the event before everybody else, as they will see it. It may keep
+// what e points to, which nobody may change any more.
+func (l *Life) Crash(e *Crash, keep func(*Crash)) {
 	if l == nil {
 		return
 	}
 	e.TraceID, e.MessageTraceID = l.traces(e.MessageType != "")
 	e.Head = e.Head.stamped(l.path)
 	if l.tracing.options.Redact != nil {
-		e = l.tracing.redact(e).(Crash)
+		redacted := l.tracing.redact(*e).(Crash)
+		e = &redacted
 	}
 	if keep != nil {
 		keep(e)
 	}
 	if l.Hears(slog.LevelError) {
-		l.tell(e, e, trace.SpanContext{})
+		l.tell(*e, *e, trace.SpanContext{})
 	}
 }

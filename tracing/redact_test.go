@@ -112,10 +112,10 @@ func tellAll(t *testing.T, o *outside) {
 		_, crashing := l.Processing(t.Context(), tracing.Send, nil, message)
 		crashing.Crashed(reason)
 		l.Emit(tracing.Exited{Reason: reason})
-		l.Crash(tracing.Crash{
+		l.Crash(&tracing.Crash{
 			Reason: reason, Message: message, MessageType: "login", Why: errPassword, Decision: tracing.GiveUp,
 			Restarts: []tracing.Restarting{{Reason: reason}},
-		}, func(c tracing.Crash) { o.kept = append(o.kept, c) })
+		}, func(c *tracing.Crash) { o.kept = append(o.kept, *c) })
 		l.Emit(tracing.Restarting{Reason: reason})
 		l.Begin(t.Context(), tracing.ActRestart).End(tracing.Restarted{Reason: reason})
 		l.Begin(t.Context(), tracing.ActRestart).End(tracing.StartFailed{Reason: reason})
@@ -280,7 +280,7 @@ func TestRedactionKeepsTheHead(t *testing.T) {
 		}
 		return tracing.Started{}
 	})
-	o.life.Crash(tracing.Crash{Head: head(), Reason: failed("no table")}, func(c tracing.Crash) { o.kept = append(o.kept, c) })
+	o.life.Crash(&tracing.Crash{Head: head(), Reason: failed("no table")}, func(c *tracing.Crash) { o.kept = append(o.kept, *c) })
 	o.life.Emit(tracing.Started{Head: head(), Took: 1})
 	for i, got := range []tracing.Event{o.kept[0], o.seen.events[0], o.seen.events[1]} {
 		where := got.Where()

@@ -264,8 +264,9 @@ func (c *Cell) End(reason exit.Reason) bool {
 // Finish ends the contexts of an incarnation whose run has ended while other
 // goroutines of it are still there. End follows when they are not.
 func (c *Cell) Finish(reason exit.Reason) {
-	c.Cancel(reason)
-	c.work.Cancel(reason)
+	cause := shared(reason)
+	c.cancel(cause)
+	c.work.cancel(cause)
 }
 
 // Abandon kills the incarnation and cuts its effects off. It is false if the

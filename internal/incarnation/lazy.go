@@ -37,11 +37,18 @@ func (l *Lazy) Init(parent context.Context) { l.parent = parent }
 // Cancel ends l with cause, if it has not ended yet: only the first cause
 // counts, be it given here or inherited from the parent.
 func (l *Lazy) Cancel(cause error) {
-	if l.cause.Load() != nil || l.real.Load() == nil && l.parent.Err() != nil || !l.cause.CompareAndSwap(nil, shared(cause)) {
+	if l.cause.Load() == nil {
+		l.cancel(shared(cause))
+	}
+}
+
+// cancel is Cancel for a cause that may be shared with others.
+func (l *Lazy) cancel(cause *error) {
+	if l.cause.Load() != nil || l.real.Load() == nil && l.parent.Err() != nil || !l.cause.CompareAndSwap(nil, cause) {
 		return
 	}
 	if real := l.real.Load(); real != nil {
-		real.cancel(cause)
+		real.cancel(*cause)
 	}
 }
 
