@@ -103,50 +103,59 @@ func (r *running[M]) serve() (err error) {
 		return parking[M]{r}
 	}
 	r.begun, r.parked = true, false
-	reason := exit.Goexit
-	defer r.cell.Settle(&reason, func(reason exit.Reason) {
-		if r.parked {
-			err = parking[M]{r}
-			return
+	reason, back := exit.Goexit, false
+	defer func() {
+		if !back && reason != nil {
+			err = r.finish(reason)
 		}
-		err = r.finish(reason)
-	})
-	reason = r.cell.Reason(r.loop())
-	return err
+	}()
+	r.work(&reason)
+	back = true
+	if r.parked {
+		return parking[M]{r}
+	}
+	return r.finish(reason)
 }
 
-func (r *running[M]) loop() error {
+// work runs the behavior until it ends or parks. A panic is caught here and not in
+// serve, so that it is gone from the stack when the end is seen to: a goroutine has
+// two kilobytes, and to copy them into more takes longer than all else in a crash.
+func (r *running[M]) work(reason *exit.Reason) {
+	defer r.cell.Catch(reason)
 	if r.behavior.Loop != nil {
-		return r.runLoop()
+		*reason = r.cell.Reason(r.runLoop())
+		return
 	}
 	ctx := r.cell.Work()
 	if err := r.proceed(ctx); err != nil {
-		return err
+		*reason = r.cell.Reason(err)
+		return
 	}
-	return r.receive(ctx, r.behavior.Receive, r.actor.options.ParkAfter)
+	r.unsettled = true // until it has come to an end in order
+	for {
+		got, err := r.in.Serve(ctx, r.actor.options.ParkAfter, r.behavior.Receive)
+		if err != errCallerGone {
+			*reason = r.outcome(got, err)
+			return
+		}
+		r.in.Skip(mailbox.CallerGone)
+	}
 }
 
-// receive hands the messages to the handler, one after the other. An error leaves
-// the message in hand, unless it is a reason that the handler chose.
-func (r *running[M]) receive(ctx context.Context, handle func(context.Context, M) error, patience time.Duration) error {
-	r.unsettled = true // until one of the ways out below is taken
-	for {
-		got, err := r.in.Serve(ctx, patience, handle)
-		switch {
-		case got == mailbox.Stopped:
-			r.unsettled = false
-			return r.cell.Cause()
-		case got == mailbox.Idle:
-			r.unsettled, r.parked = false, true
-			return nil
-		case err == errCallerGone:
-			r.in.Skip(mailbox.CallerGone)
-		default:
-			_, chosen := exit.Chosen(err)
-			r.unsettled = !chosen
-			return err
-		}
+// outcome is how the work has ended. An error leaves the message in hand, unless it
+// is a reason that the handler chose.
+func (r *running[M]) outcome(got mailbox.Got, err error) exit.Reason {
+	switch got {
+	case mailbox.Stopped:
+		r.unsettled = false
+		err = r.cell.Cause()
+	case mailbox.Idle:
+		r.unsettled, r.parked = false, true
+	default:
+		_, chosen := exit.Chosen(err)
+		r.unsettled = !chosen
 	}
+	return r.cell.Reason(err)
 }
 
 // runLoop counts what the loop has opened last as lost unless it ends in order.

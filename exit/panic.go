@@ -10,7 +10,10 @@ import (
 
 // maxFrames bounds how much of a panicking stack is kept. A stack overflow
 // cannot be recovered anyway, so deeper stacks are rare and their top matters.
-const maxFrames = 64
+const (
+	maxFrames   = 64
+	usualFrames = 16 // of an actor with a few calls of its own
+)
 
 // Panic is the end of a child that panicked, whatever value it panicked with
 // (S3). It is abnormal.
@@ -26,10 +29,26 @@ type Panic struct {
 // Call it in the deferred function that recovers, while the stack of the panic
 // is still there.
 func Recovered(value any) *Panic {
-	pcs := room.Get().(*[maxFrames]uintptr)
-	defer room.Put(pcs)
-	n := runtime.Callers(2, pcs[:])
-	return &Panic{Value: value, pcs: slices.Clone(pcs[:n])}
+	all := room.Get().(*[maxFrames]uintptr)
+	n := runtime.Callers(2, all[:])
+	p := withRoom(n)
+	p.Value = value
+	copy(p.pcs, all[:n])
+	room.Put(all)
+	return p
+}
+
+// withRoom makes a panic with room for n frames, in one piece with it if they are few.
+func withRoom(n int) *Panic {
+	if n > usualFrames {
+		return &Panic{pcs: make([]uintptr, n)}
+	}
+	p := new(struct {
+		Panic
+		room [usualFrames]uintptr
+	})
+	p.pcs = p.room[:n]
+	return &p.Panic
 }
 
 // room is where stacks are taken down: on the stack itself it would make the

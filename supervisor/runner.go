@@ -87,13 +87,19 @@ func (r *runner) labelled() context.Context {
 	return pprof.WithLabels(r.tree.outside, stacks.Labels(r.tree.id, r.cell.Scope().Path(), r.cell.Number()))
 }
 
+// label marks the goroutine that calls. It is not to be part of who calls, who stays
+// on the stack.
+//
+//go:noinline
+func (r *runner) label() { pprof.SetGoroutineLabels(r.labelled()) }
+
 // launch starts the incarnation's goroutine.
 func (r *runner) launch() { go r.start() }
 
 // start and what it calls are kept flat: an idle child keeps its goroutine's
 // stack, which is two kilobytes unless it ever needs more.
 func (r *runner) start() {
-	pprof.SetGoroutineLabels(r.labelled())
+	r.label()
 	r.begin()
 	r.live()
 }
@@ -106,7 +112,12 @@ func (r *runner) begin() {
 		}
 	}()
 	reason := exit.Goexit
-	defer r.cell.Settle(&reason, r.started)
+	defer func() {
+		if reason != nil {
+			r.started(reason)
+		}
+	}()
+	defer r.cell.Catch(&reason)
 	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
 		reason = exit.Killed
 		return
@@ -140,12 +151,16 @@ func (r *runner) live() {
 	if r.run == nil {
 		return
 	}
-	r.cell.Live(r.run, r.wake, r.ended)
+	r.cell.Live(r.run, (*living)(r))
 }
 
-func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
+// living is a runner as its cell knows it.
+type living runner
 
-func (r *runner) wake(here bool) {
+func (l *living) Ended(reason exit.Reason) { (*runner)(l).end(over, reason) }
+
+func (l *living) Wake(here bool) {
+	r := (*runner)(l)
 	if here {
 		r.live() // with the labels of who calls: it takes no time
 		return
@@ -154,10 +169,10 @@ func (r *runner) wake(here bool) {
 }
 
 func (r *runner) resume() {
+	r.label() // the sender's were inherited
 	if r.cell.Number() > 2 {
 		deepen(r.cell.Number() % 2)
 	}
-	pprof.SetGoroutineLabels(r.labelled()) // the sender's were inherited
 	r.live()
 }
 

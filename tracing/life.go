@@ -135,12 +135,17 @@ func (l *Life) Emit(e Event) {
 // Hears says whether anybody would hear of an event that is logged at this level:
 // there is a sink, a subscription or a provider, or the log has the level. If not,
 // the event need not be made. See the package documentation for the levels.
-func (l *Life) Hears(level slog.Level) bool {
+func (l *Life) Hears(level slog.Level) (hears bool) {
 	if l == nil {
 		return false
 	}
 	t := l.tracing
-	return l.memory != nil || len(t.options.Sinks) > 0 || t.subscriptions.Load() != nil || t.logs(level)
+	if l.memory != nil || len(t.options.Sinks) > 0 || t.subscriptions.Load() != nil {
+		return true
+	}
+	defer t.caught("log handler", false) // one that panics is asked again with the event
+	hears = true
+	return t.logger().Handler().Enabled(context.Background(), level)
 }
 
 // prepare is an event as it will be told; nil if it is none to tell.

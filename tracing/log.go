@@ -17,14 +17,6 @@ func (t *Tracing) log(ctx context.Context, e Event) {
 	}
 }
 
-// logs says whether the log has a level. A handler that panics when it is asked
-// is asked again with the event.
-func (t *Tracing) logs(level slog.Level) (logs bool) {
-	logs = true
-	t.guard("log handler", func() { logs = t.logger().Enabled(context.Background(), level) })
-	return logs
-}
-
 // group keeps the attributes of an event apart from the user's own.
 const group = "coppice"
 

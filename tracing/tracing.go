@@ -127,13 +127,17 @@ func (t *Tracing) guard(who string, f func()) { t.guarded(who, false, f) }
 
 // guarded is guard. hide says that the value of a panic is not to be logged.
 func (t *Tracing) guarded(who string, hide bool, f func()) {
-	defer func() {
-		value := recover()
-		if value == nil || t.faulty.Swap(true) {
-			return
-		}
-		p := exit.Recovered(value)
-		t.guard("log handler", func() { t.logPanic(who, p, hide) })
-	}()
+	defer t.caught(who, hide)
 	f()
+}
+
+// caught is guarded for what defers it.
+func (t *Tracing) caught(who string, hide bool) {
+	if value := recover(); value != nil && !t.faulty.Swap(true) {
+		t.tellPanic(who, exit.Recovered(value), hide)
+	}
+}
+
+func (t *Tracing) tellPanic(who string, p *exit.Panic, hide bool) {
+	t.guard("log handler", func() { t.logPanic(who, p, hide) })
 }

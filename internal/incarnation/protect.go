@@ -7,7 +7,12 @@ import "github.com/coppice-go/coppice/exit"
 // ends when end has returned.
 func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
 	reason := exit.Goexit
-	defer c.Settle(&reason, end)
+	defer func() {
+		if reason != nil {
+			end(reason)
+		}
+	}()
+	defer c.Catch(&reason)
 	reason = c.Reason(f())
 }
 
@@ -20,39 +25,58 @@ type Parker interface {
 	Park(wake func(here bool)) bool
 }
 
-// Live is Protect for a run function that may park: then end is not called, and
-// Live will be again, on the goroutine that wake starts.
+// Living is what lives, as Live knows it.
+type Living interface {
+	// Wake is what is armed in [Parker].Park.
+	Wake(here bool)
+
+	// Ended is told the reason for the end, once.
+	Ended(reason exit.Reason)
+}
+
+// Live is Protect for a run function that may park: then it has not ended, and Live
+// will be called again, on the goroutine that Wake starts.
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run func() error, wake func(here bool), end func(exit.Reason)) {
+func (c *Cell) Live(run func() error, l Living) {
 	reason := exit.Goexit
-	defer c.Settle(&reason, end)
-	for {
-		err := run()
-		parker, ok := err.(Parker)
-		if !ok {
-			reason = c.Reason(err)
-			return
+	defer func() {
+		if reason != nil {
+			l.Ended(reason)
 		}
-		if parker.Park(wake) { // from now on the incarnation belongs to the next goroutine
-			reason = nil
-			return
-		}
+	}()
+	defer c.Catch(&reason)
+	for again := true; again; {
+		reason, again = c.after(run(), l)
 	}
 }
 
-// Settle tells the reason, if there is one, also after a panic. This is the one
-// place where code of users is recovered from. It is to be deferred, as in Protect, by
-// what stands on the stack of every idle child and can spare a frame there.
-func (c *Cell) Settle(reason *exit.Reason, end func(exit.Reason)) {
-	if value := recover(); value != nil {
-		if c.terms.CrashOnPanic {
-			panic(value) // who must crash, crashes here, with the stack below
-		}
-		*reason = exit.Recovered(value)
+// after is what follows when run has returned: again if it has been told of work
+// while it was about to park, and no reason if it has parked.
+func (c *Cell) after(err error, l Living) (reason exit.Reason, again bool) {
+	parker, ok := err.(Parker)
+	switch {
+	case !ok:
+		return c.Reason(err), false
+	case parker.Park(l.Wake): // from now on the incarnation belongs to the next goroutine
+		return nil, false
 	}
-	if *reason != nil {
-		end(*reason)
+	return exit.Goexit, true
+}
+
+// Catch makes a reason of a panic. This is the one place where code of users is
+// recovered from. It is to be deferred, as in Protect, last and with what tells the
+// reason before it: a panic takes much of a small stack, and is gone when that runs.
+// The reason is to be Goexit until there is another, and nil if there is none to tell.
+func (c *Cell) Catch(reason *exit.Reason) {
+	value := recover()
+	if value == nil {
+		return
 	}
+	if c.terms.CrashOnPanic {
+		*reason = nil
+		panic(value) // who must crash, crashes here, with the stack below
+	}
+	*reason = exit.Recovered(value)
 }

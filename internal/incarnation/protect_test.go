@@ -54,6 +54,11 @@ func TestS3_Protect(t *testing.T) {
 			defer runtime.Goexit()
 			return panics("boom")
 		}, "exit.plain: goroutine left by runtime.Goexit"},
+		{"Goexit, and a panic in a deferred function of it", nil, func() error {
+			defer func() { _ = panics("boom") }()
+			runtime.Goexit()
+			return nil
+		}, "*exit.Panic: panic: boom"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCell(t.Context())
