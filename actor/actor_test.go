@@ -94,6 +94,26 @@ func TestS3_ReasonOfTheEnd(t *testing.T) {
 	}
 }
 
+// A Goexit goes on after a panic on its way out was recovered: Close, which comes in
+// between, hears of the panic, and the supervisor of the Goexit.
+func TestPanicOnTheWayOutOfGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		a := numbers(&j, actor.Options{}, map[int]func(context.Context) error{1: func(ctx context.Context) error {
+			defer func() { _ = panics(ctx) }()
+			return goexits(ctx)
+		}})
+		_, kept := plant(t, a)
+		var sent sends
+		sent.send(t, a, 1)
+		synctest.Wait()
+		check(t, "journal", j.take(), "open 1, 1:1, close 1: panic: boom, open 2")
+		check(t, "exits", kept.exits(), "goroutine left by runtime.Goexit")
+		check(t, "dead letters", kept.deadLetters(), "1: in hand at a crash")
+		sent.conserved(t, a.Stats())
+	})
+}
+
 func TestLoopOpensEnvelopesAndSelectsBesideThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal

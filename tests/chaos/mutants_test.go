@@ -24,7 +24,7 @@ var mutants = []mutant{
 		"	if state&parked != 0 {\n		b.unpark()",
 		"	if false {\n		b.unpark()"},
 	{"a message is tried again for ever", "mailbox/unhandled.go",
-		"note.Crashes >= retries ||",
+		"crashes >= retries ||",
 		"retries == 0 ||"},
 	{"callers hear nothing of a dead letter", "actor/actor.go",
 		"	if a.request != nil && why != mailbox.CallerGone {",
@@ -48,8 +48,8 @@ var mutants = []mutant{
 		"func (r *runner) launch() { go r.start() }",
 		"func (r *runner) launch() { go r.start(); go func() { select {} }() }"},
 	{"each end leaves a kilobyte behind", "supervisor/restart.go",
-		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n",
-		"	r, lived := m.current, m.current.lived()\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
+		"	r, lived := m.current, m.current.lived(now)\n	l.lost(m, reason)\n",
+		"	r, lived := m.current, m.current.lived(now)\n	l.lost(m, reason)\n	left = append(left, make([]byte, 4096))\n"},
 }
 
 // TestMutants breaks the runtime on purpose, in one way after the other. A short

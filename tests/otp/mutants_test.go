@@ -34,7 +34,7 @@ var mutants = []mutant{
 		"temporary := victim.spec.Restart == strategy.Temporary",
 		"temporary := false"},
 	{"a retry ignores the intensity", "supervisor/restart.go",
-		"		l.restart(m, 0)\n",
+		"		l.restart(m, 0, time.Now())\n",
 		"		l.stopSiblings(m)\n		l.attempt(m)\n"},
 	{"a transient child is restarted after a clean end", "strategy/restart.go",
 		"return reason != nil && !reason.Clean()",
