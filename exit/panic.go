@@ -12,7 +12,7 @@ import (
 // cannot be recovered anyway, so deeper stacks are rare and their top matters.
 const (
 	maxFrames   = 64
-	usualFrames = 16 // of an actor with a few calls of its own
+	usualFrames = 13 // of an actor with two or three calls of its own
 )
 
 // Panic is the end of a child that panicked, whatever value it panicked with

@@ -176,12 +176,12 @@ func TestAllocationsOfAChild(t *testing.T) {
 		most float64
 		f    func()
 	}{
-		"started and terminated": {29, func() {
+		"started and terminated": {27, func() {
 			if err := pool.TerminateChild(t.Context(), spawn(t, pool)); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		"restarted": {20, func() {
+		"restarted": {15, func() {
 			c.crash <- struct{}{}
 			<-up
 		}},

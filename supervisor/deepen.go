@@ -5,9 +5,14 @@ package supervisor
 // memory when they are not enough, as for a panic with all its deferred calls. To
 // copy an empty stack costs a fifth of copying a full one. Most children never crash,
 // and in a storm each does once: so it is for those which have twice, and may go on.
-//
+func (r *runner) deepen() {
+	if r.cell.Number() > 2 {
+		grow(r.cell.Number() % 2)
+	}
+}
+
 //go:noinline
-func deepen(at int) byte {
+func grow(at int) byte {
 	var room [4 << 10]byte
 	return room[at] // which nobody but the compiler knows to be zero
 }

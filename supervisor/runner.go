@@ -101,6 +101,9 @@ func (r *runner) launch() { go r.start() }
 func (r *runner) start() {
 	r.label()
 	r.begin()
+	if !r.cell.Attached() { // an actor mostly parks now, and has no use for it before it resumes
+		r.deepen()
+	}
 	r.live()
 }
 
@@ -170,9 +173,7 @@ func (l *living) Wake(here bool) {
 
 func (r *runner) resume() {
 	r.label() // the sender's were inherited
-	if r.cell.Number() > 2 {
-		deepen(r.cell.Number() % 2)
-	}
+	r.deepen()
 	r.live()
 }
 
