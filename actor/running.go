@@ -102,6 +102,9 @@ func (r *running[M]) serve() (err error) {
 		r.begun = true
 		return parking[M]{r}
 	}
+	if r.begun && r.behavior.Close == nil && r.in.Over() {
+		return r.finish(r.cell.Reason(r.cell.Cause()))
+	}
 	r.begun, r.parked = true, false
 	reason := exit.Goexit
 	defer r.cell.Settle(&reason, func(reason exit.Reason) {
@@ -263,7 +266,10 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
-	last := incarnation.Last{Waiting: r.actor.box.Depth()}
+	var last incarnation.Last
+	if !reason.Clean() || r.behavior.Close != nil { // else nobody asks
+		last.Waiting = r.actor.box.Depth()
+	}
 	orderly := false
 	defer func() { // also if a sink leaves by Goexit meanwhile
 		r.leave(last, reason)

@@ -305,6 +305,12 @@ func (in *Receiver[M]) Wake(here bool) {
 	in.box.wake(here)
 }
 
+// Over says whether the receiver was stopped, with nothing in hand and nothing to be
+// drained: all that Next could say is Stopped.
+func (in *Receiver[M]) Over() bool {
+	return in.stop.Load() == stopAsked && in.last&(idle|partial) == idle
+}
+
 // Park lets the goroutine of an idle incarnation go: wake will be called once,
 // on the goroutine of whoever brings work or a stop, and told whether the
 // incarnation may go on right there. It is false, and wake will

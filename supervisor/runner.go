@@ -147,7 +147,7 @@ func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
 
 func (r *runner) wake(here bool) {
 	if here {
-		r.live() // with the labels of who calls: it takes no time
+		r.cell.Protect(r.run, r.ended) // it ends, which takes no time: the labels are those of who calls
 		return
 	}
 	go r.resume()
