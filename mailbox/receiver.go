@@ -298,7 +298,7 @@ func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 // even so will not be handled.
 func (in *Receiver[M]) Wake(here bool) {
 	if here && in.stop.Load()&stopDrain != 0 {
-		if here = in.box.depth() == 0 && !(in.last == idle && in.mailbox.holds()); here {
+		if here = in.box.depth() == 0; here { // and nothing was held back when it parked
 			in.stop.Store(stopAsked)
 		}
 	}
