@@ -3,6 +3,7 @@ package actor_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/pprof"
@@ -266,4 +267,41 @@ func TestCloseOfAParkedActor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// after is a child of the user's that does something when the one inside has ended.
+type after struct {
+	supervisor.Child
+	do func()
+}
+
+func (a *after) Start(ctx context.Context) (func() error, error) {
+	run, err := a.Child.Start(ctx)
+	return func() error {
+		err := run()
+		if ctx.Err() != nil {
+			a.do()
+		}
+		return err
+	}, err
+}
+
+// What stands around a parked actor is the user's as well: the supervisor does not
+// run it in the actor's place.
+func TestWhatStandsAroundAParkedActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(context.Context, int) error { return nil }}, nil
+		}, actor.Options{ParkAfter: time.Second})
+		tree, _ := plant(t, within(10*time.Second, &after{a, func() { time.Sleep(time.Hour) }}))
+		time.Sleep(2 * time.Second)
+		checkGoroutines(t, "of the tree", ofActors, 0)
+		began := time.Now()
+		var stuck *supervisor.StopError
+		if err := tree.Stop(context.Background()); !errors.As(err, &stuck) || len(stuck.Stuck) != 1 {
+			t.Errorf("stop: got %v, want one that is stuck", err)
+		}
+		check(t, "took", time.Since(began), 10*time.Second)
+		time.Sleep(time.Hour)
+	})
 }

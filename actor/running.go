@@ -25,6 +25,7 @@ type running[M any] struct {
 	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
 	begun     bool               // it has run before
 	parked    bool               // the loop ended only to give the goroutine back
+	alone     bool               // nothing stands around the actor that would run with it
 
 	mu     sync.Mutex // guards inHand and stuck
 	inHand bool       // a message was in hand when the incarnation was abandoned
@@ -90,7 +91,7 @@ func (r *running[M]) Stop(final bool) {
 // that is the user's.
 func (r *running[M]) stop(drain bool) {
 	if r.in.Stop(drain) {
-		r.in.Wake(r.behavior.Close == nil)
+		r.in.Wake(r.alone && r.behavior.Close == nil)
 	}
 }
 
@@ -98,11 +99,16 @@ func (r *running[M]) stop(drain bool) {
 // the first message comes there is nothing to do, and most of a million actors wait
 // for that most of the time.
 func (r *running[M]) serve() (err error) {
-	if !r.begun && r.behavior.Receive != nil && r.behavior.Continue == nil && r.cell.Is(r.actor.self) {
+	if !r.begun {
 		r.begun = true
-		return parking[M]{r}
+		var is bool
+		if is, r.alone = r.cell.Is(r.actor.self); is && r.behavior.Receive != nil && r.behavior.Continue == nil {
+			return parking[M]{r}
+		}
+	} else if r.behavior.Close == nil && r.in.Over() { // nothing of the user's is left to do
+		return r.finish(r.cell.Reason(r.cell.Cause()))
 	}
-	r.begun, r.parked = true, false
+	r.parked = false
 	reason, back := exit.Goexit, false
 	defer func() {
 		if !back && reason != nil {
@@ -272,7 +278,10 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
-	last := incarnation.Last{Waiting: r.actor.box.Depth()}
+	var last incarnation.Last
+	if !reason.Clean() || r.behavior.Close != nil { // else nobody asks
+		last.Waiting = r.actor.box.Depth()
+	}
 	orderly := false
 	defer func() { // also if a sink leaves by Goexit meanwhile
 		r.leave(last, reason)

@@ -216,6 +216,24 @@ func TestStartsAndStopsThatAreSlowOrFail(t *testing.T) {
 	})
 }
 
+// A slow stop is the child's, also if it has no goroutine when it is asked: its
+// supervisor abandons it, and does not wait in its place.
+func TestSlowStopOfAnActorThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := actortest.NewInjector(t, 0, actortest.Fault{Kind: actortest.SlowStop, At: 1, For: time.Minute})
+		tree, kept := plant(t, in.Child(supervisor.Spec{
+			Child:    actor.NewServer("counter", openCounter),
+			Shutdown: supervisor.Timeout(10 * time.Second),
+		}))
+		synctest.Wait()
+		took := stopwatch()
+		_ = tree.TerminateChild(t.Context(), "counter")
+		check(t, "a stop that is too slow", took(), 10*time.Second)
+		check(t, "events", kept.take(), "tree/counter abandoned")
+		time.Sleep(time.Minute)
+	})
+}
+
 // stopwatch gives the time since it was looked at last.
 func stopwatch() func() time.Duration {
 	last := time.Now()

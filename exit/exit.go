@@ -191,7 +191,7 @@ func Of(err error) Reason {
 func Chosen(err error) (reason Reason, ok bool) {
 	switch reason := err.(type) {
 	case plain:
-		return reason, true
+		return err.(Reason), true // as it is: reason would be made anew
 	case *detailed:
 		return reason, reason != nil
 	case *Panic:

@@ -170,12 +170,13 @@ func TestWakeOnTheSpot(t *testing.T) {
 		name        string
 		drain, late bool
 		here, want  bool
+		over        bool
 		next        string
 	}{
-		{"nothing to drain", true, false, true, true, ""},
-		{"not to be drained", false, true, true, true, ""},
-		{"a message to drain", true, true, true, false, "1"},
-		{"elsewhere", true, false, false, false, ""},
+		{"nothing to drain", true, false, true, true, true, ""},
+		{"not to be drained", false, true, true, true, true, ""},
+		{"a message to drain", true, true, true, false, false, "1"},
+		{"elsewhere", true, false, false, false, false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			box, _ := opened(mailbox.Options{})
@@ -188,6 +189,7 @@ func TestWakeOnTheSpot(t *testing.T) {
 			}
 			in.Wake(test.here)
 			check(t, "woken here", fmt.Sprint(woken), fmt.Sprint([]bool{test.want}))
+			check(t, "over", in.Over(), test.over)
 			check(t, "drained", rest(in), test.next)
 			check(t, "was parked once", in.Stop(false), false)
 		})

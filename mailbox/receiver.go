@@ -298,11 +298,17 @@ func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 // even so will not be handled.
 func (in *Receiver[M]) Wake(here bool) {
 	if here && in.stop.Load()&stopDrain != 0 {
-		if here = in.box.depth() == 0 && !(in.last == idle && in.mailbox.holds()); here {
+		if here = in.box.depth() == 0; here { // and nothing was held back when it parked
 			in.stop.Store(stopAsked)
 		}
 	}
 	in.box.wake(here)
+}
+
+// Over says whether the receiver was stopped, with nothing in hand and nothing to be
+// drained: all that Next could say is Stopped.
+func (in *Receiver[M]) Over() bool {
+	return in.stop.Load() == stopAsked && in.last&(idle|partial) == idle
 }
 
 // Park lets the goroutine of an idle incarnation go: wake will be called once,

@@ -127,6 +127,9 @@ func (s Shutdown) String() string {
 	return "default"
 }
 
+// kills says whether a stop is a kill from the beginning.
+func (s Shutdown) kills() bool { return s.mode == brutalKill || s == Timeout(0) }
+
 func (s Shutdown) check() error {
 	if s.mode == timeout && s.time < 0 {
 		return faultOf("Shutdown", "%v is negative", s.time)

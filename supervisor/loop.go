@@ -43,9 +43,13 @@ type loop struct {
 	unhooked chan struct{} // closed when that function has run
 	killed   time.Time     // when the loop saw the kill; zero before
 
+	unnoticed []*member // that are to be looked at before the loop waits for one: see ask
+
 	up    atomic.Bool // all children have been started
 	asked atomic.Bool // to stop
 	final atomic.Bool // no incarnation of the supervisor will follow
+
+	asking atomic.Pointer[runner] // that is being told to stop this moment; see tellStop
 
 	end    exit.Reason // why the loop ends; nil while it runs
 	ending atomic.Bool // it does, and stops its children
@@ -124,11 +128,17 @@ func (l *loop) abandoned() {
 	incarnation.Each(l.alive(), func(r *runner) { l.tree.abandon(r, overdueNow(r)) })
 }
 
-// added are the members that the supervisor was not constructed with.
-func (l *loop) added() []*member {
+// added are the members that the supervisor was not constructed with, as far as
+// they are not gone.
+func (l *loop) added() (members []*member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(l.members), func(m *member) bool { return m.fixed })
+	for _, m := range l.members {
+		if !m.fixed && m.scope.Load() != nil {
+			members = append(members, m)
+		}
+	}
+	return members
 }
 
 // fence keeps the loop from beginning another incarnation, wherever it is, and
@@ -275,7 +285,9 @@ type death struct{ runner *runner }
 func (l *loop) notify(r *runner) {
 	switch {
 	case r.phase.Load() == over:
-		l.queue.push(death{r})
+		if l.asking.Load() != r { // else whoever asks looks when he has asked
+			l.queue.push(death{r})
+		}
 	case r.ending():
 		l.queue.push(winding{r})
 		l.queue.nudge() // its Start may be awaited

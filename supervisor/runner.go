@@ -165,7 +165,7 @@ func (l *living) Ended(reason exit.Reason) { (*runner)(l).end(over, reason) }
 func (l *living) Wake(here bool) {
 	r := (*runner)(l)
 	if here {
-		r.live() // with the labels of who calls: it takes no time
+		r.cell.Protect(r.run, l.Ended) // it ends, which takes no time: the labels are those of who calls
 		return
 	}
 	go r.resume()

@@ -49,9 +49,7 @@ func (l *loop) stopAll() {
 		l.stopTogether(slices.Clone(l.members), cause, true) // S63: none of them will be started again
 		return
 	}
-	for _, m := range l.members { // those before one that is stuck may wait for long
-		m.noticeBusy()
-	}
+	l.unnoticed = l.members
 	for _, m := range slices.Backward(slices.Clone(l.members)) {
 		l.stopMember(m, cause, l.final.Load() || !m.fixed)
 	}
@@ -70,14 +68,15 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 	for _, m := range members {
 		m.pending++ // a restart to come is off (S72, S189)
 		l.decided(m, tracing.Crash{Decision: tracing.Stop})
-		if m.current != nil {
-			alive++
+		switch {
+		case m.current == nil:
+			l.set(m, Stopped, nil)
+			if final {
+				m.gone(exit.Shutdown)
+			}
+		case !l.retire(m, cause, final):
 			l.ask(m, cause, final)
-			continue
-		}
-		l.set(m, Stopped, nil)
-		if final {
-			m.gone(exit.Shutdown)
+			alive++
 		}
 	}
 	for alive > 0 {
@@ -112,8 +111,12 @@ func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int
 	return next, dead
 }
 
-// ask begins the stop of a member's incarnation.
+// ask begins the stop of a member's incarnation that will have to be awaited.
 func (l *loop) ask(m *member, cause exit.Reason, final bool) {
+	for _, other := range l.unnoticed { // those before one that is stuck may wait for long
+		other.noticeBusy()
+	}
+	l.unnoticed = nil
 	r := m.current
 	s := r.stopping()
 	asked := time.Now()
@@ -135,14 +138,15 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 
 // limit says how long an incarnation has to end from now on.
 func (r *runner) limit(shutdown Shutdown, now time.Time) {
+	if shutdown.mode == infinity {
+		return
+	}
 	s := r.stop
 	grace := killGrace * time.Duration(1+r.height())
 	switch {
-	case shutdown == BrutalKill:
-		s.killed, s.endAt = true, now.Add(grace)
-	case shutdown == Timeout(0):
-		s.killed, s.overdue, s.endAt = true, true, now.Add(grace)
-	case shutdown.mode == timeout:
+	case shutdown.kills():
+		s.killed, s.overdue, s.endAt = true, shutdown != BrutalKill, now.Add(grace)
+	default:
 		s.endAt = now.Add(shutdown.time)
 		s.killAt = s.endAt.Add(-min(max(min(shutdown.time/10, time.Second), grace-killGrace), shutdown.time/2))
 	}

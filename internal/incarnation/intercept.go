@@ -41,8 +41,13 @@ func (w Wrapper) wrapped() any { return w.child }
 type LookedAfter struct{}
 
 // Is says whether the supervisor itself looks after self: nothing stands around it
-// but wrappers. Then it sees what self returns as it is.
-func (c *Cell) Is(self any) bool { return Inside(c.parent.Value(LookedAfter{})) == self }
+// but wrappers. Then it sees what self returns as it is. alone says that there are no
+// wrappers either: nothing else runs when the run function of self does.
+func (c *Cell) Is(self any) (is, alone bool) {
+	child := c.parent.Value(LookedAfter{})
+	alone = child == self
+	return alone || Inside(child) == self, alone
+}
 
 // Inside is the child inside of all its wrappers, or what was given if it has
 // none.

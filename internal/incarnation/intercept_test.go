@@ -45,3 +45,34 @@ func TestInterceptorOfACell(t *testing.T) {
 		t.Errorf("got %d calls, want 1", seen)
 	}
 }
+
+// lookedAfter is the context above the cell of a child.
+type lookedAfter struct {
+	context.Context
+	child any
+}
+
+func (l lookedAfter) Value(key any) any {
+	if key == (incarnation.LookedAfter{}) {
+		return l.child
+	}
+	return l.Context.Value(key)
+}
+
+func TestWhoIsLookedAfter(t *testing.T) {
+	child := new(int)
+	for name, test := range map[string]struct {
+		given     any
+		is, alone bool
+	}{
+		"itself":       {child, true, true},
+		"in a wrapper": {wrapper{incarnation.Wrap(child)}, true, false},
+		"another one":  {new(int), false, false},
+		"nobody":       {nil, false, false},
+	} {
+		c := incarnation.New(lookedAfter{context.Background(), test.given}, incarnation.NewScope("a"), 1, incarnation.Terms{})
+		if is, alone := c.Is(child); is != test.is || alone != test.alone {
+			t.Errorf("%s: got %v, %v, want %v, %v", name, is, alone, test.is, test.alone)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package supervisor
+
+import (
+	"log/slog"
+
+	"github.com/coppice-go/coppice/exit"
+)
+
+// retire asks a member to stop, and is true if that was its end already: an actor
+// without a goroutine, with nothing in hand and nothing to close, ends on the spot.
+// Most of a million are such, and of those nothing has to be noticed, remembered or
+// awaited. If it is false [loop.ask] has to follow; so it does for whoever is winding
+// down or to be killed, and where an event tells how long it took.
+func (l *loop) retire(m *member, cause exit.Reason, final bool) bool {
+	r := m.current
+	if r.stop != nil || m.spec.Shutdown.kills() || m.life.Hears(slog.LevelDebug) {
+		return false
+	}
+	l.set(m, Stopping, r)
+	l.tellStop(r, cause, final)
+	if !r.dead() || !r.reason.Clean() {
+		return false
+	}
+	l.lost(m, r.reason)
+	if final {
+		m.gone(r.reason)
+	}
+	return true
+}
+
+// tellStop tells an incarnation to stop. If it ends meanwhile, nothing of that comes
+// through the queue: afterwards dead says so. Whoever ends says first that he is
+// dead, and then looks whether he is being asked, so either sees the other.
+func (l *loop) tellStop(r *runner, cause exit.Reason, final bool) {
+	l.asking.Store(r)
+	defer l.asking.Store(nil)
+	r.cell.Stop(cause, final)
+}
