@@ -35,6 +35,8 @@ type loop struct {
 	heard  func(*runner) // notify
 	usual  *Spec         // of the last child that has no backoff of its own
 
+	requests sync.Pool // that are over
+
 	lookout lookout // for children that are stuck
 
 	kill     context.Context // the children's contexts descend from it; its end kills them
@@ -52,8 +54,8 @@ type loop struct {
 
 	mu      *sync.Mutex // the node's; guards members and their visible fields against snapshots; never held across a wait
 	members []*member
-	byName  map[string]*member
-	fenced  bool // the supervisor has ended or was abandoned: no incarnation begins any more
+	roster  roster // the same by name
+	fenced  bool   // the supervisor has ended or was abandoned: no incarnation begins any more
 }
 
 func newLoop(n *node, cell *incarnation.Cell) *loop {
@@ -69,7 +71,7 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		queue:    newQueue(),
 		gone:     make(chan struct{}),
 		unhooked: make(chan struct{}),
-		byName:   make(map[string]*member),
+		roster:   newRoster(n.dynamic),
 	}
 	l.heard = l.notify
 	if l.events == nil {
@@ -303,7 +305,7 @@ func (l *loop) take(members []*member) {
 	l.members = members
 	for i, m := range members {
 		m.index = i
-		l.byName[m.name] = m
+		l.roster.add(m)
 		l.lookout.add(m)
 	}
 }
@@ -314,7 +316,7 @@ func (l *loop) add(m *member) {
 	defer l.mu.Unlock()
 	m.index = len(l.members)
 	l.members = append(l.members, m)
-	l.byName[m.name] = m
+	l.roster.add(m)
 	l.lookout.add(m)
 }
 
@@ -322,8 +324,8 @@ func (l *loop) add(m *member) {
 // kept; a Dynamic has none.
 func (l *loop) remove(m *member, reason exit.Reason) {
 	l.mu.Lock()
-	if l.byName[m.name] == m {
-		delete(l.byName, m.name)
+	if l.roster.find(m.name) == m {
+		l.roster.remove(m)
 		l.lookout.remove(m)
 		if l.node.dynamic {
 			last := l.members[len(l.members)-1]

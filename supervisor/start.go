@@ -155,9 +155,9 @@ func (m *member) reasonFor(other *member) exit.Reason {
 	return exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name, Reason: m.reason})
 }
 
-// newMember makes the record of a child of this supervisor.
-func (l *loop) newMember(child Child, name string, fixed bool) *member {
-	path := l.path + "/" + name
+// newMember makes the record of a child of this supervisor, whose path ends in the
+// child's name.
+func (l *loop) newMember(child Child, path string, fixed bool) *member {
 	m := &member{name: path[len(l.path)+1:], path: path, fixed: fixed, state: Stopped}
 	m.child, m.spec = l.resolve(child)
 	if l.events.Remembers() {

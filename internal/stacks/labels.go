@@ -14,9 +14,10 @@ const (
 )
 
 // Labels are those of the goroutines of an incarnation. tree tells two trees with
-// the same names apart.
+// the same names apart. They stand in the order of their names: if not, pprof sorts
+// them, which takes as long as all the rest.
 func Labels(tree, path string, incarnation int) pprof.LabelSet {
-	return pprof.Labels(labelTree, tree, labelPath, path, labelIncarnation, strconv.Itoa(incarnation))
+	return pprof.Labels(labelIncarnation, strconv.Itoa(incarnation), labelPath, path, labelTree, tree)
 }
 
 // Wanted says whether it is for its pprof labels that a context is asked. A context
