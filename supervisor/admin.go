@@ -6,51 +6,6 @@ import (
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
-// request is an administration call: the loop does it when its turn comes.
-//
-// One that was replied to is used again, by the same loop. Whoever asks has read the
-// reply then, and the loop has nothing more to do with it; a request that was given
-// up is left to the collector, as its reply may still come.
-type request struct {
-	loop     *loop // that is asked
-	op, name string
-	do       func(*loop, *request) error
-	reply    chan error // has room for the one reply
-
-	child Child  // that is to be started
-	given string // the name that do has given it; to be read after a reply without an error
-}
-
-// newRequest has a request ready to be filled in.
-func (l *loop) newRequest() *request {
-	if r, ok := l.requests.Get().(*request); ok {
-		return r
-	}
-	return &request{loop: l, reply: make(chan error, 1)}
-}
-
-// done is for whoever has read the reply.
-func (r *request) done(reply error) (given string, err error) {
-	given = r.given
-	*r = request{loop: r.loop, reply: r.reply}
-	r.loop.requests.Put(r)
-	return given, reply
-}
-
-// serve does what was asked for and replies. If a sink leaves by Goexit meanwhile,
-// the supervisor is no more, which ask hears.
-func (r *request) serve() { r.reply <- r.do(r.loop, r) }
-
-// answer is the reply if there is one, else the refusal.
-func (r *request) answer(refusal error) (given string, err error) {
-	select {
-	case reply := <-r.reply:
-		return r.done(reply)
-	default:
-		return "", r.loop.node.refuse(r.op, r.name, refusal)
-	}
-}
-
 // refuse names the act and the child.
 func (n *node) refuse(op, name string, err error) error {
 	return &ChildError{Path: n.path() + "/" + name, Op: op, Err: err}
@@ -74,19 +29,20 @@ func (n *node) ask(ctx context.Context, op, name string, child Child, do func(*l
 	if asker.awaited() {
 		return "", n.refuse(op, name, ErrReentrant)
 	}
-	r := l.newRequest()
-	r.op, r.name, r.child, r.do = op, name, child, do
-	if !l.queue.push(r) {
+	r := l.requests.begin(l)
+	if r == nil {
 		return "", l.ended(n.refuse(op, name, ErrNotRunning))
+	}
+	r.op, r.name, r.child, r.do = op, name, child, do
+	l.queue.push(r)
+	if asker == nil && ctx.Done() == nil {
+		return r.heard(<-r.reply)
 	}
 	for {
 		topmost, first := asker.stops()
 		select {
 		case reply := <-r.reply:
-			return r.done(reply)
-		case <-l.gone:
-			given, err = r.answer(ErrNotRunning)
-			return given, l.ended(err)
+			return r.heard(reply)
 		case <-ctx.Done():
 			if asker.awaited() {
 				return r.answer(asker.overtaken())

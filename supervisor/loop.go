@@ -25,17 +25,16 @@ type loop struct {
 	events *tracing.Tracing // for the children
 	window strategy.Window
 	queue  *queue
-	held   []any         // taken from the queue and not dealt with, also while something else was awaited
-	taken  []any         // where these were, for the next; held is empty then
-	ends   []any         // the same for awaitEnds
-	gone   chan struct{} // closed when no request will be answered any more
-	why    exit.Reason   // set before gone is closed: why not
+	held   []any       // taken from the queue and not dealt with, also while something else was awaited
+	taken  []any       // where these were, for the next; held is empty then
+	ends   []any       // the same for awaitEnds
+	why    exit.Reason // that no request is answered any more; set before they are refused
 	delays delays
 	alarm  alarm
 	heard  func(*runner) // notify
 	usual  *Spec         // of the last child that has no backoff of its own
 
-	requests sync.Pool // that are over
+	requests requests
 
 	lookout lookout // for children that are stuck
 
@@ -69,7 +68,6 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		events:   n.policy.Tracing,
 		window:   strategy.NewWindow(n.policy.Restarts, n.policy.Within),
 		queue:    newQueue(),
-		gone:     make(chan struct{}),
 		unhooked: make(chan struct{}),
 		roster:   newRoster(n.dynamic),
 	}
@@ -137,11 +135,21 @@ func (l *loop) added() []*member {
 // tells whoever waits for an answer that there will be none (S111).
 func (l *loop) fence(why exit.Reason) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.fenced {
+	first := !l.fenced
+	if first {
 		l.fenced, l.why = true, why
-		close(l.gone)
 	}
+	l.mu.Unlock()
+	if first {
+		l.requests.refuse()
+	}
+}
+
+// hasLeft says whether the loop has been fenced.
+func (l *loop) hasLeft() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fenced
 }
 
 // alive are the incarnations of the children that have not ended.
@@ -172,7 +180,7 @@ func (l *loop) run() error {
 // its own Start failed or declined after the supervisor's, or its run has ended
 // without the supervisor's.
 func (l *loop) finish() {
-	if l.up.Load() && !closed(l.gone) {
+	if l.up.Load() && !l.hasLeft() {
 		l.end = exit.Shutdown
 		_ = l.run()
 	}
