@@ -287,14 +287,23 @@ func (a *Actor[M]) belong(scope *incarnation.Scope) {
 	if a.request != nil {
 		scope.Callable()
 	}
-	scope.SetQueue(a.box)
-	scope.AfterGone(func(exit.Reason) { // at once, if it is gone already
-		defer a.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
-		a.box.Close()
-		if a.forget != nil {
-			a.forget()
-		}
-	})
+	scope.SetQueue((*tenant[M])(a))
+}
+
+// tenant is an actor as the life of the child knows it that it belongs to.
+type tenant[M any] Actor[M]
+
+func (t *tenant[M]) Queue() (left uint64, waiting int) { return t.box.Queue() }
+
+func (t *tenant[M]) Seal() { t.box.Seal() }
+
+// Gone ends the actor's life in the tree.
+func (t *tenant[M]) Gone(exit.Reason) {
+	defer t.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
+	t.box.Close()
+	if t.forget != nil {
+		t.forget()
+	}
 }
 
 // Send puts a message into the actor's mailbox. nil means that it was accepted:

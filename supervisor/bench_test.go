@@ -176,7 +176,7 @@ func TestAllocationsOfAChild(t *testing.T) {
 		most float64
 		f    func()
 	}{
-		"started and terminated": {27, func() {
+		"started and terminated": {16, func() {
 			if err := pool.TerminateChild(t.Context(), spawn(t, pool)); err != nil {
 				t.Fatal(err)
 			}

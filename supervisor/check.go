@@ -132,7 +132,10 @@ func (in *inspection) child(place CheckError, child Child, policy Policy) (name 
 
 // checkChild says what is wrong with a child that is to be added, all of it.
 func (n *node) checkChild(child Child) (name string, err error) {
-	in := inspection{above: []*node{n}}
+	var in inspection
+	if nodeWithin(given(child).Child) != nil {
+		in.above = []*node{n}
+	}
 	path := n.path()
 	name = in.child(CheckError{Supervisor: path}, child, n.policy)
 	if c := given(child).Child; !isNil(c) {

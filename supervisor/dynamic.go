@@ -15,10 +15,7 @@ import (
 //
 // Children with the same name are fine: each gets a number of its own. All
 // methods may be called concurrently.
-type Dynamic struct {
-	node
-	started uint64 // children, for their numbers; belongs to the loop
-}
+type Dynamic struct{ node }
 
 // NewDynamic makes a supervisor without children. Nothing is checked and
 // nothing starts here: Start, Run and Check report all faults.
@@ -40,32 +37,33 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 	if err != nil {
 		return "", &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: err}
 	}
-	var given string // read only after ask has returned without an error
-	err = d.ask(ctx, "start", kind, func(l *loop) error {
-		if most := d.policy.MaxChildren; most > 0 && len(l.members) >= most {
-			return &ChildError{Path: d.path() + "/" + kind, Op: "start", Err: ErrMaxChildren}
-		}
-		d.started++
-		m := l.newMember(child, numbered(kind, d.started), false)
-		l.add(m)
-		declines, err := l.launch(m, nil)
-		if err != nil || declines {
-			l.remove(m, exit.Shutdown)
-			return l.childError(m, "start", err)
-		}
-		given = m.name
-		return nil
-	})
-	if err != nil {
-		return "", err
-	}
-	return given, nil
+	return d.ask(ctx, "start", kind, child, (*loop).startNumbered)
 }
 
-// numbered is the name of a child of some kind. It is called a million times.
-func numbered(kind string, number uint64) string {
-	var room [64]byte
-	return string(strconv.AppendUint(append(append(room[:0], kind...), '#'), number, 10))
+// startNumbered starts a child of a kind, and gives it a number of its own.
+func (l *loop) startNumbered(r *request) error {
+	kind, n := r.name, l.node
+	if most := n.policy.MaxChildren; most > 0 && len(l.members) >= most {
+		return &ChildError{Path: l.path + "/" + kind, Op: "start", Err: ErrMaxChildren}
+	}
+	n.started++
+	m := l.newMember(r.child, pathOf(l.path, kind, n.started), false)
+	l.add(m)
+	declines, err := l.launch(m, nil)
+	if err != nil || declines {
+		l.remove(m, exit.Shutdown)
+		return l.childError(m, "start", err)
+	}
+	r.given = m.name
+	return nil
+}
+
+// pathOf is the path of a child of some kind with its number. It is made a million
+// times, so at once.
+func pathOf(above, kind string, number uint64) string {
+	var room [128]byte
+	path := append(append(append(append(room[:0], above...), '/'), kind...), '#')
+	return string(strconv.AppendUint(path, number, 10))
 }
 
 // TerminateChild stops a child, or calls its restart off, and forgets it. It
@@ -75,15 +73,16 @@ func numbered(kind string, number uint64) string {
 // For when ctx ends, when the supervisor is not running, and for requests from
 // inside the tree see [Supervisor.StartChild].
 func (d *Dynamic) TerminateChild(ctx context.Context, name string) error {
-	return d.ask(ctx, "terminate", name, func(l *loop) error {
-		m := l.byName[name]
+	_, err := d.ask(ctx, "terminate", name, nil, func(l *loop, r *request) error {
+		m := l.roster.find(r.name)
 		if m == nil {
-			return l.unknown("terminate", name)
+			return l.unknown(r.op, r.name)
 		}
 		l.stopMember(m, exit.Shutdown, true)
 		l.remove(m, exit.Shutdown)
 		return nil
 	})
+	return err
 }
 
 // Children are the names of the children, those that wait for their restart

@@ -135,13 +135,14 @@ func TestS111_RequestsThatWaitedBefore(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, sub, byName, inProgress := newEnding(t)
-				queued := make(chan error, len(asks))
+				queued := make(chan error, 2*len(asks))
 				for _, ask := range asks {
 					go func() { queued <- ask.do(t.Context(), sub) }()
+					go func() { queued <- ask.do(context.Background(), sub) }() // which waits in another way
 				}
 				synctest.Wait()
 				end.how(t, b, byName)
-				for range asks {
+				for range cap(queued) {
 					wantEnded(t, "request", <-queued, end.reason)
 				}
 				wantEnded(t, "request in progress", <-inProgress, end.reason)
@@ -248,17 +249,18 @@ func TestS111_RequestsToAnAbandonedSupervisor(t *testing.T) {
 						abandon = func() { checkError(t, "terminate", b.root.TerminateChild(t.Context(), "sub"), "") }
 						wait = func() error { _ = b.root.Stop(t.Context()); return b.wait() }
 					}
-					results := make(chan error, 2+len(asks))
+					results := make(chan error, 2+2*len(asks))
 					go func() { results <- sub.TerminateChild(t.Context(), "stuck") }() // in progress
 					synctest.Wait()
 					for _, ask := range asks {
 						go func() { results <- ask.do(t.Context(), sub) }()
+						go func() { results <- ask.do(context.Background(), sub) }()
 					}
 					synctest.Wait()
 					began := time.Now()
 					abandon()
 					synctest.Wait()
-					check(t, "answered", len(results), 1+len(asks))
+					check(t, "answered", len(results), 1+2*len(asks))
 					if took := time.Since(began); took > time.Second {
 						t.Errorf("took: got %v, want at most 1s", took)
 					}

@@ -183,17 +183,23 @@ func TestS111_RequestToASupervisorThatFailsToStart(t *testing.T) {
 }
 
 func TestS111S119_RequestDuringWhichASinkLeaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		root := supervisor.New("root", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
-			if _, ok := e.(tracing.Started); ok && e.Where().Path == "root/x" {
-				_ = goexits()
+	for _, endless := range []bool{false, true} { // its ctx
+		synctest.Test(t, func(t *testing.T) {
+			root := supervisor.New("root", supervisor.Policy{Tracing: quiet(func(e tracing.Event) {
+				if _, ok := e.(tracing.Started); ok && e.Where().Path == "root/x" {
+					_ = goexits()
+				}
+			})}, named("a"))
+			wait, err := root.Start(context.Background())
+			checkError(t, "start", err, "")
+			ctx := t.Context()
+			if endless {
+				ctx = context.Background()
 			}
-		})}, named("a"))
-		wait, err := root.Start(context.Background())
-		checkError(t, "start", err, "")
-		wantEnded(t, "request", root.StartChild(t.Context(), named("x")), "goroutine left by runtime.Goexit")
-		checkError(t, "wait", wait(), "goroutine left by runtime.Goexit")
-	})
+			wantEnded(t, "request", root.StartChild(ctx, named("x")), "goroutine left by runtime.Goexit")
+			checkError(t, "wait", wait(), "goroutine left by runtime.Goexit")
+		})
+	}
 }
 
 // What was added to a supervisor goes with it, also when it is abandoned and its

@@ -309,7 +309,7 @@ func (l *loop) lookAt(c *concern, now time.Time) (n news, is bool) {
 
 // opened ends the watch of a member's Start. It tells that the Start has returned
 // after all, if it was stuck and has: the one of an abandoned incarnation may not.
-func (l *loop) opened(m *member, r *runner, took time.Duration) {
+func (l *loop) opened(m *member, r *runner) {
 	w := &l.lookout
 	if w.opening != m {
 		return
@@ -320,7 +320,7 @@ func (l *loop) opened(m *member, r *runner, took time.Duration) {
 		m.watched.start = time.Time{}
 		l.showStuck(m)
 		if !r.cell.Starting() {
-			l.tell([]news{{m, tracing.StuckInStart, took, true}})
+			l.tell([]news{{m, tracing.StuckInStart, r.began.since(), true}})
 		}
 	}
 }

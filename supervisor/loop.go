@@ -25,15 +25,16 @@ type loop struct {
 	events *tracing.Tracing // for the children
 	window strategy.Window
 	queue  *queue
-	held   []any         // taken from the queue and not dealt with, also while something else was awaited
-	taken  []any         // where these were, for the next; held is empty then
-	ends   []any         // the same for awaitEnds
-	gone   chan struct{} // closed when no request will be answered any more
-	why    exit.Reason   // set before gone is closed: why not
+	held   []any       // taken from the queue and not dealt with, also while something else was awaited
+	taken  []any       // where these were, for the next; held is empty then
+	ends   []any       // the same for awaitEnds
+	why    exit.Reason // that no request is answered any more; set before they are refused
 	delays delays
 	alarm  alarm
 	heard  func(*runner) // notify
 	usual  *Spec         // of the last child that has no backoff of its own
+
+	requests requests
 
 	lookout lookout // for children that are stuck
 
@@ -56,8 +57,8 @@ type loop struct {
 
 	mu      *sync.Mutex // the node's; guards members and their visible fields against snapshots; never held across a wait
 	members []*member
-	byName  map[string]*member
-	fenced  bool // the supervisor has ended or was abandoned: no incarnation begins any more
+	roster  roster // the same by name
+	fenced  bool   // the supervisor has ended or was abandoned: no incarnation begins any more
 }
 
 func newLoop(n *node, cell *incarnation.Cell) *loop {
@@ -71,9 +72,8 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		events:   n.policy.Tracing,
 		window:   strategy.NewWindow(n.policy.Restarts, n.policy.Within),
 		queue:    newQueue(),
-		gone:     make(chan struct{}),
 		unhooked: make(chan struct{}),
-		byName:   make(map[string]*member),
+		roster:   newRoster(n.dynamic),
 	}
 	l.heard = l.notify
 	if l.events == nil {
@@ -145,11 +145,21 @@ func (l *loop) added() (members []*member) {
 // tells whoever waits for an answer that there will be none (S111).
 func (l *loop) fence(why exit.Reason) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.fenced {
+	first := !l.fenced
+	if first {
 		l.fenced, l.why = true, why
-		close(l.gone)
 	}
+	l.mu.Unlock()
+	if first {
+		l.requests.refuse()
+	}
+}
+
+// hasLeft says whether the loop has been fenced.
+func (l *loop) hasLeft() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fenced
 }
 
 // alive are the incarnations of the children that have not ended.
@@ -180,7 +190,7 @@ func (l *loop) run() error {
 // its own Start failed or declined after the supervisor's, or its run has ended
 // without the supervisor's.
 func (l *loop) finish() {
-	if l.up.Load() && !closed(l.gone) {
+	if l.up.Load() && !l.hasLeft() {
 		l.end = exit.Shutdown
 		_ = l.run()
 	}
@@ -315,7 +325,7 @@ func (l *loop) take(members []*member) {
 	l.members = members
 	for i, m := range members {
 		m.index = i
-		l.byName[m.name] = m
+		l.roster.add(m)
 		l.lookout.add(m)
 	}
 }
@@ -326,7 +336,7 @@ func (l *loop) add(m *member) {
 	defer l.mu.Unlock()
 	m.index = len(l.members)
 	l.members = append(l.members, m)
-	l.byName[m.name] = m
+	l.roster.add(m)
 	l.lookout.add(m)
 }
 
@@ -334,8 +344,8 @@ func (l *loop) add(m *member) {
 // kept; a Dynamic has none.
 func (l *loop) remove(m *member, reason exit.Reason) {
 	l.mu.Lock()
-	if l.byName[m.name] == m {
-		delete(l.byName, m.name)
+	if l.roster.find(m.name) == m {
+		l.roster.remove(m)
 		l.lookout.remove(m)
 		if l.node.dynamic {
 			last := l.members[len(l.members)-1]

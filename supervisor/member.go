@@ -31,19 +31,21 @@ type member struct {
 	spec  *Spec // without the child; may be shared by many
 	name  string
 	path  string
-	fixed bool // named by the supervisor's constructor, not added while it runs
-	index int  // among the members
+	index int // among the members
 
-	life    *tracing.Life
+	fixed   bool   // named by the supervisor's constructor, not added while it runs
+	pending uint32 // counts the plans that were made or called off; one with an older number is void
+
+	life    tracing.Life
 	watched *watched                          // nil if it has no limits
 	scope   atomic.Pointer[incarnation.Scope] // nil while the child is gone
 	current *runner                           // nil while there is no process
 	state   State
 	number  int         // of the latest incarnation
 	reason  exit.Reason // why the last one ended, or would not start
-	pending int         // counts the plans that were made or called off; one with an older number is void
 
-	past *past // nil until it crashes or is to be restarted: most never are
+	past  *past             // nil until it crashes or is to be restarted: most never are
+	first incarnation.Scope // the first that scope points to: most have no other
 }
 
 // past is what a supervisor remembers of a child that had to be restarted.
@@ -52,7 +54,7 @@ type past struct {
 	crash   *tracing.Crash // that is still to be told, when it is known what follows
 	delays  strategy.Delays
 	attempt int
-	delayed int // the number of the last plan that waits for its time
+	delayed uint32 // the number of the last plan that waits for its time
 }
 
 // add adds a decision to the history. Those who have seen it keep what they saw: what
@@ -89,6 +91,21 @@ func (l *loop) remember(m *member) *past {
 // delayed says whether a restart of it waits for its time, or did when the plan was
 // called off.
 func (m *member) delayed() bool { return m.past != nil && m.past.delayed == m.pending }
+
+// lives is the child's life, which begins now if it is gone, or new.
+func (m *member) lives() *incarnation.Scope {
+	if scope := m.scope.Load(); scope != nil {
+		return scope
+	}
+	scope := &m.first
+	if scope.Path() == "" {
+		scope.Init(m.path)
+	} else {
+		scope = incarnation.NewScope(m.path)
+	}
+	m.scope.Store(scope)
+	return scope
+}
 
 // gone ends the child's life: its mailbox closes, and whoever waits for it
 // hears.

@@ -17,6 +17,7 @@ type node struct {
 	policy   Policy
 	dynamic  bool
 	children []Child // of a static supervisor, as constructed
+	started  uint64  // children of a Dynamic, for their numbers; belongs to the loop
 
 	loop atomic.Pointer[loop] // the running incarnation
 	root atomic.Pointer[root] // the tree of which this was or is the root
@@ -178,7 +179,7 @@ func (n *node) kept(l *loop) []*member {
 	for i, child := range n.children {
 		switch { // by place, so that nothing depends on a name that is another now
 		case old == nil:
-			members[i] = l.newMember(child, child.Name(), true)
+			members[i] = l.newMember(child, l.path+"/"+child.Name(), true)
 		case before != nil:
 			members[i] = l.inherit(child, old[i], before)
 		default:
@@ -195,7 +196,7 @@ func (n *node) kept(l *loop) []*member {
 // the supervisor still holds: the child's life passes over to this one, unless it
 // was being ended for good.
 func (l *loop) inherit(child Child, m *member, from *loop) *member {
-	heir := l.newMember(child, m.name, true)
+	heir := l.newMember(child, l.path+"/"+m.name, true)
 	from.mu.Lock()
 	heir.number, heir.reason = m.number, m.reason
 	history := slices.Clone(m.history())

@@ -10,7 +10,7 @@ func (n *node) ChildSpec(name string) (Spec, error) {
 		return Spec{}, &ChildError{Path: n.path() + "/" + name, Op: "find", Err: ErrNotRunning}
 	}
 	l.mu.Lock()
-	m := l.byName[name]
+	m := l.roster.find(name)
 	l.mu.Unlock()
 	if m == nil {
 		return Spec{}, l.unknown("find", name)

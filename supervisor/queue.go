@@ -16,11 +16,10 @@ type queue struct {
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// push adds an item. It is false if the loop has ended.
-func (q *queue) push(item any) bool {
+// push adds an item, which is forgotten if the loop has ended.
+func (q *queue) push(item any) {
 	q.mu.Lock()
-	open := !q.closed
-	if open {
+	if !q.closed {
 		q.items = append(q.items, item)
 	}
 	later := q.later
@@ -28,7 +27,6 @@ func (q *queue) push(item any) bool {
 	if !later {
 		q.nudge()
 	}
-	return open
 }
 
 // postpone says whether the loop comes back to the items by itself. Where ten thousand

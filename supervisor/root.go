@@ -89,7 +89,7 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	// children by itself, all at once (S91).
 	below := r.tree.context(context.WithoutCancel(ctx))
 	r.act = r.life.Begin(below, tracing.ActStart)
-	r.runner = newRunner(below, &member{child: n, life: r.life}, incarnation.NewScope(n.name), 1,
+	r.runner = newRunner(below, &member{child: n, life: *r.life}, incarnation.NewScope(n.name), 1,
 		incarnation.Terms{CrashOnPanic: n.policy.CrashOnPanic}, r.tree, r.notify)
 	r.unhook = context.AfterFunc(ctx, func() {
 		r.stop()
@@ -122,7 +122,7 @@ func (r *root) notify(runner *runner) {
 			return // it was abandoned meanwhile
 		}
 		defer close(r.up)
-		r.act.End(tracing.Started{Head: runner.head(), Took: runner.began.since()})
+		r.act.End(tracing.Started{Head: runner.head(), Took: runner.took()})
 		return
 	}
 	r.finish(runner.reason)

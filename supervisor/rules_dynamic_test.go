@@ -181,3 +181,26 @@ func TestS204_ErrorsOfAStart(t *testing.T) {
 		b.stopInOrder()
 	})
 }
+
+// A request is used again once it was replied to. The reply to one that was given up
+// still comes, and is nobody's.
+func TestS113_LateReplyIsNotThatOfTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, pool := startDynamic(t, supervisor.Policy{Tracing: quiet()})
+		slow := named("slow")
+		slow.onStart = func(context.Context, int) error { time.Sleep(time.Second); return errBoom }
+		added(t, pool, named("first"))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		if _, err := pool.StartChild(ctx, slow); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("slow: got %v, want the end of its ctx", err)
+		}
+		for i := range 3 { // the first waits for the end of what was given up
+			name, err := pool.StartChild(context.Background(), named("next"))
+			checkError(t, "next", err, "")
+			check(t, "name", name, fmt.Sprint("next#", 3+i))
+		}
+		b.stopInOrder()
+		_ = b.wait()
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/pprof"
 	"sync/atomic"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -206,6 +207,9 @@ func (r *runner) over(phase uint32, reason exit.Reason) {
 	r.phase.Store(phase)
 	r.notify(r)
 }
+
+// took is how long the Start of an incarnation that is up has taken.
+func (r *runner) took() time.Duration { return time.Duration(r.upAt - r.began) }
 
 // dead says whether the incarnation has ended, in whichever way.
 func (r *runner) dead() bool { return r.phase.Load() > up }

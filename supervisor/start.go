@@ -53,11 +53,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		l.decided(m, tracing.Crash{Decision: tracing.Refuse})
 		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
 	}
-	scope := m.scope.Load()
-	if scope == nil {
-		scope = incarnation.NewScope(m.path)
-		m.scope.Store(scope)
-	}
+	scope := m.lives()
 	kind := tracing.ActStart
 	if origin != nil {
 		kind = tracing.ActRestart
@@ -81,17 +77,17 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	l.lookout.opens(m)
 	r.launch()
 	phase, reason := l.awaitStart(m)
-	took := r.began.since()
 	if phase != starting {
-		l.opened(m, r, took)
+		l.opened(m, r)
 	}
 	switch phase {
 	case starting:
 		act.End(nil)
 		l.stopMember(m, exit.Shutdown, l.final.Load())
-		l.opened(m, r, took)
+		l.opened(m, r)
 		return false, errStopping
 	case failed:
+		took := r.began.since()
 		l.lost(m, reason)
 		l.crashed(m, reason, r, time.Now())
 		act.End(tracing.StartFailed{Head: m.head(), Reason: reason, Took: took})
@@ -109,9 +105,9 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	case !m.life.Hears(slog.LevelDebug):
 		act.End(nil)
 	case origin != nil:
-		act.End(tracing.Restarted{Head: m.head(), Attempt: origin.past.attempt, Took: took, Reason: origin.reasonFor(m)})
+		act.End(tracing.Restarted{Head: m.head(), Attempt: origin.past.attempt, Took: r.took(), Reason: origin.reasonFor(m)})
 	default:
-		act.End(tracing.Started{Head: m.head(), Took: took})
+		act.End(tracing.Started{Head: m.head(), Took: r.took()})
 	}
 	return false, nil
 }
@@ -155,15 +151,15 @@ func (m *member) reasonFor(other *member) exit.Reason {
 	return exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name, Reason: m.reason})
 }
 
-// newMember makes the record of a child of this supervisor.
-func (l *loop) newMember(child Child, name string, fixed bool) *member {
-	path := l.path + "/" + name
+// newMember makes the record of a child of this supervisor, whose path ends in the
+// child's name.
+func (l *loop) newMember(child Child, path string, fixed bool) *member {
 	m := &member{name: path[len(l.path)+1:], path: path, fixed: fixed, state: Stopped}
 	m.child, m.spec = l.resolve(child)
 	if l.events.Remembers() {
-		m.life = l.events.Life(m.path, destination(m.path), tracing.From(l.cell))
+		m.life.Init(l.events, m.path, destination(m.path), tracing.From(l.cell))
 	} else {
-		m.life = l.events.Life(m.path, "", nil)
+		m.life.Init(l.events, m.path, "", nil)
 	}
 	limits := l.node.policy.Watch
 	if m.spec.Watch != nil {

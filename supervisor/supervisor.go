@@ -49,15 +49,15 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 	if err != nil {
 		return &ChildError{Path: s.path() + "/" + name, Op: "start", Err: err}
 	}
-	return s.ask(ctx, "start", name, func(l *loop) error {
-		if m := l.byName[name]; m != nil {
+	_, err = s.ask(ctx, "start", name, child, func(l *loop, r *request) error {
+		if m := l.roster.find(r.name); m != nil {
 			err := ErrAlreadyPresent
 			if m.current != nil {
 				err = ErrAlreadyStarted
 			}
 			return &ChildError{Path: m.path, Op: "start", Err: err}
 		}
-		m := l.newMember(child, name, false)
+		m := l.newMember(r.child, l.path+"/"+r.name, false)
 		l.add(m)
 		declines, err := l.launch(m, nil)
 		switch {
@@ -68,6 +68,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 		}
 		return l.childError(m, "start", err)
 	})
+	return err
 }
 
 // TerminateChild stops a child and keeps its place, so that RestartChild can
@@ -79,10 +80,10 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 // For when ctx ends, when the supervisor is not running, and for requests from
 // inside the tree see StartChild.
 func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
-	return s.ask(ctx, "terminate", name, func(l *loop) error {
-		m := l.byName[name]
+	_, err := s.ask(ctx, "terminate", name, nil, func(l *loop, r *request) error {
+		m := l.roster.find(r.name)
 		if m == nil {
-			return l.unknown("terminate", name)
+			return l.unknown(r.op, r.name)
 		}
 		l.stopMember(m, exit.Shutdown, true)
 		l.calledOff(m)
@@ -91,6 +92,7 @@ func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
 		}
 		return nil
 	})
+	return err
 }
 
 // RestartChild starts a child that has no process, in its old place. It is
@@ -101,8 +103,8 @@ func (s *Supervisor) TerminateChild(ctx context.Context, name string) error {
 // For when ctx ends, when the supervisor is not running, and for requests from
 // inside the tree see StartChild.
 func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
-	return s.ask(ctx, "restart", name, func(l *loop) error {
-		m, err := l.idle("restart", name)
+	_, err := s.ask(ctx, "restart", name, nil, func(l *loop, r *request) error {
+		m, err := l.idle(r.op, r.name)
 		if err != nil {
 			return err
 		}
@@ -110,8 +112,9 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 		if m.current == nil {
 			m.gone(exit.Shutdown)
 		}
-		return l.childError(m, "restart", err)
+		return l.childError(m, r.op, err)
 	})
+	return err
 }
 
 // DeleteChild forgets a child that has no process. It is refused with
@@ -120,12 +123,13 @@ func (s *Supervisor) RestartChild(ctx context.Context, name string) error {
 // For when ctx ends, when the supervisor is not running, and for requests from
 // inside the tree see StartChild.
 func (s *Supervisor) DeleteChild(ctx context.Context, name string) error {
-	return s.ask(ctx, "delete", name, func(l *loop) error {
-		m, err := l.idle("delete", name)
+	_, err := s.ask(ctx, "delete", name, nil, func(l *loop, r *request) error {
+		m, err := l.idle(r.op, r.name)
 		if err != nil {
 			return err
 		}
 		l.remove(m, exit.Shutdown)
 		return nil
 	})
+	return err
 }

@@ -47,17 +47,23 @@ type memory struct {
 // that are made by the thousand it is a template, bank/users/{user}; empty means
 // path. parent is the Life of the child's supervisor, nil at the root.
 func (t *Tracing) Life(path, destination string, parent *Life) *Life {
+	l := new(Life)
+	l.Init(t, path, destination, parent)
+	return l
+}
+
+// Init is [Tracing.Life] for a Life that is part of something else.
+func (l *Life) Init(t *Tracing, path, destination string, parent *Life) {
 	if t == nil {
 		t = New(Options{})
 	}
 	if destination == "" {
 		destination = path
 	}
-	l := &Life{tracing: t, path: path}
+	*l = Life{tracing: t, path: path}
 	if t.Remembers() {
 		l.memory = &memory{destination: destination, parent: parent}
 	}
-	return l
 }
 
 // Remembers says whether destination and parent are of any use to the Lives of t:

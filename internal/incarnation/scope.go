@@ -24,13 +24,21 @@ type Scope struct {
 
 	mu     sync.Mutex
 	sealed bool                    // the child is being stopped for good
-	queue  Queue                   // nil if it has none
+	queue  Queue                   // the latest it was given; nil if it has none
 	cause  exit.Reason             // nil while the child is there
 	after  func(cause exit.Reason) // all that AfterGone was given; nil if nothing
 }
 
 // NewScope begins the life of the child with the given path.
-func NewScope(path string) *Scope { return &Scope{path: path} }
+func NewScope(path string) *Scope {
+	s := new(Scope)
+	s.Init(path)
+	return s
+}
+
+// Init is NewScope for a scope that is part of something else. It must not be copied
+// from then on.
+func (s *Scope) Init(path string) { s.path = path }
 
 // Path is the child's path from the root, its own name last.
 func (s *Scope) Path() string { return s.path }
@@ -43,14 +51,27 @@ type Queue interface {
 	// Seal refuses new messages; what waits can still be received. It must not
 	// wait, nor call the scope.
 	Seal()
+
+	// Gone is called once when the child is gone. It must not wait.
+	Gone(cause exit.Reason)
 }
 
-// SetQueue says that the child has a mailbox, which lives as long as it does.
+// SetQueue says that the child has a mailbox, which lives as long as it does: it is
+// told of the end like what [Scope.AfterGone] was given.
 func (s *Scope) SetQueue(q Queue) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.queue = q; s.sealed {
-		q.Seal()
+	cause := s.cause
+	if cause == nil {
+		if s.queue != nil { // of an actor whose Start has failed before
+			s.after = inOrder(s.after, s.queue.Gone)
+		}
+		if s.queue = q; s.sealed {
+			q.Seal()
+		}
+	}
+	s.mu.Unlock()
+	if cause != nil {
+		q.Gone(cause)
 	}
 }
 
@@ -110,9 +131,12 @@ func (s *Scope) End(cause exit.Reason) {
 		return
 	}
 	s.cause = cause
-	after := s.after
+	after, queue := s.after, s.queue
 	s.after = nil
 	s.mu.Unlock()
+	if queue != nil {
+		defer queue.Gone(cause)
+	}
 	if after != nil {
 		after(cause)
 	}

@@ -54,11 +54,29 @@ func TestAfterGoneIsCalledOnceWhateverComesFirst(t *testing.T) {
 	}
 }
 
+// A wrapper of the user's may start a second actor when the first would not start.
+func TestMailboxesAreToldOfTheEnd(t *testing.T) {
+	scope := incarnation.NewScope("root/child")
+	first, second, late := new(sealable), new(sealable), new(sealable)
+	scope.SetQueue(first)
+	scope.SetQueue(second)
+	check(t, "before the end", fmt.Sprint(first.gone, second.gone), "[] []")
+	scope.End(exit.Shutdown)
+	scope.End(exit.Killed)
+	check(t, "at the end", fmt.Sprint(first.gone, second.gone), "[shutdown] [shutdown]")
+	scope.SetQueue(late)
+	check(t, "after the end", fmt.Sprint(late.gone), "[shutdown]")
+}
+
 // sealable is a mailbox that counts its seals.
-type sealable struct{ seals int }
+type sealable struct {
+	seals int
+	gone  []exit.Reason
+}
 
 func (s *sealable) Queue() (left uint64, waiting int) { return 0, 0 }
 func (s *sealable) Seal()                             { s.seals++ }
+func (s *sealable) Gone(cause exit.Reason)            { s.gone = append(s.gone, cause) }
 
 // After the end of a life its mailbox may be that of another.
 func TestMailboxIsSealedInItsOwnLifeOnly(t *testing.T) {

@@ -1,0 +1,71 @@
+package supervisor
+
+import (
+	"strconv"
+	"strings"
+)
+
+// roster finds the members of a supervisor by name. The names of a Dynamic's
+// children end in numbers that it gives out one after the other, so for them it has
+// pages, of sixteen numbers each: a map of a million names would be three times as
+// large, and each growth of it is felt. What stays for long among many that go may
+// have a page of its own, of 128 bytes.
+type roster struct {
+	names map[string]*member
+	pages map[uint64]*page // nil for other supervisors
+}
+
+type page [16]*member
+
+func newRoster(dynamic bool) roster {
+	if dynamic {
+		return roster{pages: make(map[uint64]*page)}
+	}
+	return roster{names: make(map[string]*member)}
+}
+
+// find is the member with this name, nil if there is none.
+func (r *roster) find(name string) *member {
+	if r.pages == nil {
+		return r.names[name]
+	}
+	at, place := placeOf(name)
+	if p := r.pages[at]; p != nil && p[place] != nil && p[place].name == name {
+		return p[place]
+	}
+	return nil
+}
+
+func (r *roster) add(m *member) {
+	if r.pages == nil {
+		r.names[m.name] = m
+		return
+	}
+	at, place := placeOf(m.name)
+	p := r.pages[at]
+	if p == nil {
+		p = new(page)
+		r.pages[at] = p
+	}
+	p[place] = m
+}
+
+// remove takes out a member that is there.
+func (r *roster) remove(m *member) {
+	if r.pages == nil {
+		delete(r.names, m.name)
+		return
+	}
+	at, place := placeOf(m.name)
+	p := r.pages[at]
+	if p[place] = nil; *p == (page{}) {
+		delete(r.pages, at)
+	}
+}
+
+// placeOf is the page and the place there of the number that a name ends in. What
+// has none is nobody's name, wherever that leads.
+func placeOf(name string) (at uint64, place int) {
+	number, _ := strconv.ParseUint(name[strings.LastIndexByte(name, '#')+1:], 10, 64)
+	return number / uint64(len(page{})), int(number % uint64(len(page{})))
+}
