@@ -25,9 +25,10 @@ type handlerContext struct {
 // inside, which the standard library finds through Value, as with
 // incarnation.Lazy. Such a one, and one whose deadline was asked for, is not used again.
 type requestContext struct {
-	server context.Context  // a *limited if there is a limit
-	names  []handlerContext // for the next calls
-	more   int              // how many names are made at once; twice as many the next time
+	server context.Context   // a *limited if there is a limit
+	names  []handlerContext  // for the next calls; belongs to the server's own goroutine
+	first  [1]handlerContext // of them: many are not used again
+	more   int               // how many were made at once; twice as many the next time
 
 	mu      sync.Mutex
 	caller  context.Context // only for who has a name that is not over
@@ -51,7 +52,8 @@ type requestKey struct{}
 func (sv *serving[S]) handlerContext(server, caller context.Context) *handlerContext {
 	r := sv.spare
 	if r == nil {
-		r = &requestContext{server: server}
+		r = &requestContext{server: server, more: 1}
+		r.names = r.first[:]
 	}
 	sv.spare = nil
 	r.caller = caller
@@ -62,7 +64,7 @@ const maxNames = 32
 
 func (r *requestContext) name() *handlerContext {
 	if len(r.names) == 0 {
-		r.more = min(2*r.more+1, maxNames)
+		r.more = min(2*r.more, maxNames)
 		r.names = make([]handlerContext, r.more)
 	}
 	h := &r.names[0]
