@@ -125,9 +125,9 @@ type Behavior[M any] struct {
 	// outcome, if set, is how the handler that returned last ended.
 	outcome func() error
 
-	// settled, if set, is given what a handler may call to say that the message in
-	// hand is handled, before it returns. It is false if the incarnation is abandoned.
-	settled func(settle func() bool)
+	// receives, if set, is given where the messages come from: to settle the one in
+	// hand, before the handler returns.
+	receives func(*mailbox.Receiver[M])
 }
 
 func (b Behavior[M]) check(o Options) error {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
-	"github.com/coppice-go/coppice/mailbox"
 	"github.com/coppice-go/coppice/tracing"
 )
 
@@ -46,14 +45,22 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	}
 	done := ctx.Done()
 	c, in := newCall[S, R](ctx, done, s, message)
-	life := s.actor.life.Load()
-	if !life.Traces() {
-		return c.ask(ctx, done, s, nil, in)
+	if in != nil || s.actor.life.Load().Traces() {
+		return c.askSlowly(ctx, s, in)
 	}
-	ctx, sent := life.Sending(ctx, tracing.Call, message)
-	value, err := c.ask(ctx, done, s, &mailbox.Note{Trace: sent.Carrier()}, in)
-	sent.End(err)
-	return value, err
+	if err := s.actor.box.Send(ctx, c, nil); err != nil {
+		return c.value, err
+	}
+	if done == nil {
+		<-c.told // nobody asks it anything
+		return c.outcome()
+	}
+	select { // here, as each function that a goroutine comes back to costs time
+	case <-c.told:
+		return c.outcome()
+	case <-done:
+		return c.leave(ctx, s)
+	}
 }
 
 // Cast sends a message to a server and does not wait for it to be handled. nil
@@ -84,7 +91,7 @@ type answer[R any] struct {
 	value R
 	err   error
 
-	settled bool // the message was handled before it was answered: nobody but the caller has it any more
+	settled bool // it was answered after its message was handled: nobody but the caller has it any more
 }
 
 const (
@@ -114,7 +121,8 @@ func (a *answer[R]) fail(path string, f failure) {
 type call[S, R any, M Message[S, R]] struct {
 	answer[R]
 	message M
-	request *requestContext // of its handler; nil if that can end with the server's only
+	caller  context.Context // nil if the handler's can end with the server's only
+	own     *handlerContext // the handler's, unless it is the server's
 	serving *serving[S]     // that handles it; set before the handler begins
 	home    *pool           // where it goes when it is over; nil if nowhere
 
@@ -122,29 +130,10 @@ type call[S, R any, M Message[S, R]] struct {
 	returned bool        // the handler has returned; belongs to the server's own goroutine
 }
 
-func (c *call[S, R, M]) ask(ctx context.Context, done <-chan struct{}, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
-	if in != nil {
-		return c.askInside(ctx, s, note, in)
-	}
-	if err := s.actor.box.Send(ctx, c, note); err != nil {
-		return c.value, err
-	}
-	if done == nil {
-		<-c.told // nobody asks it anything
-		return c.outcome()
-	}
-	select {
-	case <-c.told:
-		return c.outcome()
-	case <-done:
-		return c.leave(ctx, s)
-	}
-}
-
 // outcome is the answer, for its caller to read once.
 func (c *call[S, R, M]) outcome() (R, error) {
 	value, err := c.value, c.err
-	if c.settled && c.home != nil {
+	if c.settled {
 		c.recycle()
 	}
 	return value, err
@@ -153,6 +142,11 @@ func (c *call[S, R, M]) outcome() (R, error) {
 // leave ends the wait for the answer, unless that is there.
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	if c.state.CompareAndSwap(unanswered, left) {
+		select {
+		case <-c.told: // by conclude, which does not ask for the state
+			return c.value, c.err
+		default:
+		}
 		c.forgo()
 		var none R // the value is the server's, who may be about to write it
 		return none, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
@@ -167,7 +161,7 @@ func (c *call[S, R, M]) operation() tracing.Operation { return tracing.Call }
 func (c *call[S, R, M]) payload() any                 { return c.message }
 
 func (c *call[S, R, M]) gone() bool {
-	return c.request != nil && (c.state.Load() == left || c.request.caller.Err() != nil)
+	return c.caller != nil && (c.state.Load() == left || c.caller.Err() != nil)
 }
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
@@ -176,9 +170,9 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	}
 	c.serving = sv
 	own := ctx
-	if c.request != nil {
-		c.request.server = ctx
-		own = c.request
+	if c.caller != nil {
+		c.own = sv.handlerContext(ctx, c.caller)
+		own = c.own
 	}
 	value, err := c.message.Handle(own, sv.state)
 	deferred := c.handled()
@@ -231,24 +225,29 @@ func (c *call[S, R, M]) ended(ctx context.Context, value R, deferred bool, err e
 // by then: whoever has an answer finds it counted, and the server knows nothing of
 // the call any more, which may be used again. That is not so, and there is no
 // answer to give, if the incarnation was abandoned meanwhile.
+//
+// Nobody else answers it then, so a call that nobody asks anything needs no state.
 func (c *call[S, R, M]) conclude(value R, err error) {
-	if c.serving.settle() {
-		c.value, c.err, c.settled = value, err, true // nobody else answers it
-		if c.state.CompareAndSwap(unanswered, answered) {
-			c.told <- struct{}{}
-		}
+	switch {
+	case !c.serving.in.Settle():
+	case c.home == nil:
+		c.give(value, err)
+	default:
+		c.value, c.err, c.settled = value, err, true
+		c.told <- struct{}{}
 	}
 }
 
 // handled is told that the handler has returned, or crashed. It ends its context
 // unless the answer was deferred.
 func (c *call[S, R, M]) handled() (deferred bool) {
+	again := c.returned // it has come here, and has not got on
 	c.returned = true
 	if c.deferred.Load() {
 		return true
 	}
-	if c.request != nil {
-		c.request.end()
+	if c.own != nil && c.own.end(!again && c.caller.Err() != nil) && c.serving.spares {
+		c.serving.spare = c.own.request
 	}
 	return false
 }
@@ -258,10 +257,10 @@ func (c *call[S, R, M]) handled() (deferred bool) {
 // its context only says that it obeyed.
 func (c *call[S, R, M]) chosenEnd(err error) (reason exit.Reason, reply bool) {
 	reason, reply = chosenEnd(err)
-	if reason == nil || reply || c.request == nil {
+	if reason == nil || reply || c.caller == nil {
 		return reason, reply
 	}
-	if caller := c.request.caller; caller.Err() != nil && reason == context.Cause(caller) {
+	if c.caller.Err() != nil && reason == context.Cause(c.caller) {
 		return nil, false
 	}
 	return reason, reply

@@ -255,14 +255,15 @@ func TestEveryCallHasOneOutcome(t *testing.T) {
 	check(t, "dead letters", int(stats.Dead), len(eventsOf[tracing.DeadLetter](kept)))
 }
 
-// brokenContext is a context whose Err panics once the call has been sent.
+// brokenContext is a context whose Err panics once it has been asked so often: by
+// the sender, before the handler, after it.
 type brokenContext struct {
 	context.Context
-	asked atomic.Int32
+	after, asked atomic.Int32
 }
 
 func (c *brokenContext) Err() error {
-	if c.asked.Add(1) > 1 {
+	if c.asked.Add(1) > c.after.Load() {
 		panic("broken context")
 	}
 	return nil
@@ -271,16 +272,20 @@ func (c *brokenContext) Err() error {
 // What breaks when a request is looked at breaks with the message in hand: its
 // caller hears, and it is a dead letter.
 func TestCallerWhoseContextPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := actor.NewServer("s", openState)
-		_, kept := plant(t, s)
-		if n, err := actor.Call(t.Context(), s, next); n != 1 || err != nil {
-			t.Errorf("got %d, %v, want 1", n, err)
-		}
-		n, err := actor.Call(&brokenContext{Context: t.Context()}, s, next)
-		check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: broken context")
-		synctest.Wait()
-		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 1, Dead: 1})
-		check(t, "crashes", len(eventsOf[tracing.Crash](kept)), 1)
-	})
+	for after := range int32(2) {
+		synctest.Test(t, func(t *testing.T) {
+			s := actor.NewServer("s", openState)
+			_, kept := plant(t, s)
+			if n, err := actor.Call(t.Context(), s, next); n != 1 || err != nil {
+				t.Errorf("got %d, %v, want 1", n, err)
+			}
+			broken := &brokenContext{Context: t.Context()}
+			broken.after.Store(1 + after)
+			n, err := actor.Call(broken, s, next)
+			check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: broken context")
+			synctest.Wait()
+			check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 1, Dead: 1})
+			check(t, "crashes", len(eventsOf[tracing.Crash](kept)), 1)
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/mailbox"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 // inside is what a call needs besides if it is made inside of a server, which
@@ -32,29 +33,43 @@ func newCallInside[S, R any, M Message[S, R]](ctx context.Context, message M) (c
 		return nil, nil
 	}
 	made := new(struct { // one allocation for all
-		call    call[S, R, M]
-		request requestContext
-		inside  inside
+		call   call[S, R, M]
+		inside inside
 	})
-	made.request.caller, made.inside.wait.Cell = ctx, caller
-	made.call.message, made.call.request, made.call.told = message, &made.request, make(chan struct{}, 2)
+	made.inside.wait.Cell = caller
+	made.call.message, made.call.caller, made.call.told = message, ctx, make(chan struct{}, 2)
 	return &made.call, &made.inside
 }
 
-func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
-	in.Context = ctx
-	defer in.wait.End() // also when a sink leaves by Goexit
-	if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
-		return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
+// askSlowly is the rest of Call where there is a tracer, or where in is not nil.
+func (c *call[S, R, M]) askSlowly(ctx context.Context, s *Server[S], in *inside) (R, error) {
+	life := s.actor.life.Load()
+	if !life.Traces() {
+		return c.askInside(ctx, s, nil, in)
 	}
-	if err := s.actor.box.Send(in, c, note); err != nil {
+	ctx, sent := life.Sending(ctx, tracing.Call, c.message)
+	value, err := c.askInside(ctx, s, &mailbox.Note{Trace: sent.Carrier()}, in)
+	sent.End(err)
+	return value, err
+}
+
+func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailbox.Note, in *inside) (R, error) {
+	sender := ctx
+	if in != nil {
+		in.Context, sender = ctx, in
+		defer in.wait.End() // also when a sink leaves by Goexit
+		if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
+			return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
+		}
+	}
+	if err := s.actor.box.Send(sender, c, note); err != nil {
 		return c.value, err
 	}
 	for {
 		select {
 		case <-c.told:
-			if c.state.Load() == answered {
-				return c.value, c.err
+			if in == nil || c.state.Load() == answered {
+				return c.outcome()
 			}
 			in.wait.Tell()
 		case <-ctx.Done():
@@ -69,7 +84,7 @@ func (c *call[S, R, M]) Ask() { c.told <- struct{}{} }
 // Pending is for the graph of who waits for whom: an answer that was deferred
 // may come from anybody.
 func (c *call[S, R, M]) Pending() bool {
-	return c.state.Load() == unanswered && c.request.caller.Err() == nil && !c.deferred.Load()
+	return c.state.Load() == unanswered && c.caller.Err() == nil && !c.deferred.Load()
 }
 
 // Own is for the graph of who waits for whom.

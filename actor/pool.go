@@ -20,7 +20,7 @@ type pools struct {
 
 type pool struct {
 	sync.Pool
-	kind reflect.Type
+	of any // the nil of its type
 }
 
 // newCall makes a call of a caller whose ctx ends when done is closed. in is nil if
@@ -29,18 +29,31 @@ func newCall[S, R any, M Message[S, R]](ctx context.Context, done <-chan struct{
 	if c, in = newCallInside[S, R](ctx, message); in != nil {
 		return c, in
 	}
-	home := s.poolOf(reflect.TypeFor[call[S, R, M]]())
+	home := s.calls.Load().recent()
+	if home == nil || !isOf[*call[S, R, M]](home) {
+		home = s.poolOf((*call[S, R, M])(nil))
+	}
 	if c, _ = home.Get().(*call[S, R, M]); c == nil {
 		c = &call[S, R, M]{home: home, answer: answer[R]{told: make(chan struct{}, 1)}}
 	}
 	c.message = message
 	if done != nil || s.actor.options.HandlerTimeout > 0 {
-		c.request = &requestContext{caller: ctx}
+		c.caller = ctx
 	}
 	return c, nil
 }
 
-func (s *Server[S]) poolOf(kind reflect.Type) *pool {
+func isOf[C any](p *pool) bool { _, is := p.of.(C); return is }
+
+func (p *pools) recent() *pool {
+	if p == nil {
+		return nil
+	}
+	return p.latest.Load()
+}
+
+// poolOf finds or makes the pool of the calls of one type.
+func (s *Server[S]) poolOf(none any) *pool {
 	all := s.calls.Load()
 	if all == nil {
 		s.calls.CompareAndSwap(nil, new(pools))
@@ -48,15 +61,13 @@ func (s *Server[S]) poolOf(kind reflect.Type) *pool {
 			return new(pool)
 		}
 	}
-	latest := all.latest.Load()
-	if latest == nil || latest.kind != kind {
-		found, ok := all.byType.Load(kind)
-		if !ok {
-			found, _ = all.byType.LoadOrStore(kind, &pool{kind: kind})
-		}
-		latest = found.(*pool)
-		all.latest.Store(latest)
+	kind := reflect.TypeOf(none)
+	found, ok := all.byType.Load(kind)
+	if !ok {
+		found, _ = all.byType.LoadOrStore(kind, &pool{of: none})
 	}
+	latest := found.(*pool)
+	all.latest.Store(latest)
 	return latest
 }
 
@@ -65,7 +76,6 @@ func (c *call[S, R, M]) recycle() {
 	var message M
 	var value R
 	c.message, c.value, c.err, c.settled = message, value, nil, false
-	c.request, c.serving, c.returned = nil, nil, false // it was not deferred
-	c.state.Store(unanswered)
+	c.caller, c.own, c.serving, c.returned = nil, nil, nil, false // it was not deferred, and nobody has left it
 	c.home.Put(c)
 }

@@ -43,12 +43,12 @@ func Defer[R any](ctx context.Context) (Reply[R], error) {
 		return Reply[R]{}, errors.New("defer: not on the goroutine of the handler")
 	}
 	call, _ := cell.Handler().(interface{ handling() any }).handling().(deferrable)
-	request, ok := ctx.Value(requestKey{}).(*requestContext)
-	own := ok && incarnation.From(request.server) == cell // else it may be that of a server above, which cast
+	its, ok := ctx.Value(requestKey{}).(*handlerContext)
+	own := ok && incarnation.From(its.request.server) == cell // else it may be that of a server above, which cast
 	switch {
 	case call == nil && !own:
 		return Reply[R]{}, nil
-	case call == nil || call.over() || own && call.context() != request:
+	case call == nil || call.over() || own && call.context() != its:
 		return Reply[R]{}, errors.New("defer: the handler has returned")
 	case !own && call.context() != nil: // the ctx of something else that the server does
 		return Reply[R]{}, nil
@@ -62,11 +62,11 @@ func Defer[R any](ctx context.Context) (Reply[R], error) {
 
 // deferrable is a call in hand.
 type deferrable interface {
-	context() *requestContext // nil if it has none
+	context() *handlerContext // nil if it has none
 	over() bool               // its handler has returned
 }
 
-func (c *call[S, R, M]) context() *requestContext { return c.request }
+func (c *call[S, R, M]) context() *handlerContext { return c.own }
 func (c *call[S, R, M]) over() bool               { return c.returned }
 
 // Give answers the call. It reports whether that was the answer: a call is
@@ -108,14 +108,17 @@ func (c *call[S, R, M]) reply(value R, err error) bool {
 // settle says that a deferred answer is given, or nobody waits for it any more.
 func (c *call[S, R, M]) settle() {
 	c.serving.answered(c)
-	if c.request != nil {
-		c.request.end()
-	}
+	c.endContext()
 }
 
 func (c *call[S, R, M]) serverEnded(path string, reason exit.Reason, _ bool) {
 	c.fail(path, failure{ErrEnded, reason})
-	if c.request != nil {
-		c.request.end()
+	c.endContext()
+}
+
+// endContext ends the context of a handler whose answer was deferred.
+func (c *call[S, R, M]) endContext() {
+	if c.own != nil {
+		c.own.end(c.caller.Err() != nil)
 	}
 }

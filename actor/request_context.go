@@ -6,29 +6,82 @@ import (
 	"time"
 )
 
-// requestContext is the context of the handler of a call: it has the values of
+// handlerContext is the context of the handler of a call: it has the values of
 // the server's incarnation and ends with it, and it ends with the caller's, as
 // if it were derived from that, and when the time for the message is over. A
 // caller whose ctx cannot end needs none: its handler has the server's.
 //
-// Only when a handler asks for Done or derives from it, a real context is made
-// inside, which the standard library finds through Value, as with
-// incarnation.Lazy.
-type requestContext struct {
-	caller context.Context
-	server context.Context // set before the handler begins; a *limited if there is a limit
-
-	mu      sync.Mutex
-	real    context.Context // nil until needed
-	release func()          // ends real and lets go of the server
-	ended   bool            // the call is answered, or nobody will answer it
+// Each call has one of its own, since a handler may keep it: no more than a name for
+// what is behind it, which one call after the other has. Once its call is over it says
+// that it has ended, and sees nothing of a later one.
+type handlerContext struct {
+	request *requestContext
+	over    bool // guarded by request.mu
 }
 
-// requestKey finds the requestContext itself.
+// requestContext is what is behind a handlerContext.
+//
+// Only when a handler asks for Done or derives from it, a real context is made
+// inside, which the standard library finds through Value, as with
+// incarnation.Lazy. Such a one, and one whose deadline was asked for, is not used again.
+type requestContext struct {
+	server context.Context   // a *limited if there is a limit
+	names  []handlerContext  // for the next calls; belongs to the server's own goroutine
+	first  [1]handlerContext // of them: many are not used again
+	more   int               // how many were made at once; twice as many the next time
+
+	mu      sync.Mutex
+	caller  context.Context // only for who has a name that is not over
+	real    context.Context // nil until needed
+	release func()          // ends real and lets go of the server
+	kept    bool            // somebody has asked what must not change
+	ended   bool            // the call is answered, or nobody will answer it; only of one that is not used again
+}
+
+// canceled is what a context that has ended has inside if nobody needed more before.
+var canceled = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// requestKey finds the handlerContext itself.
 type requestKey struct{}
 
+// handlerContext makes the context of a handler, of the server's and the caller's.
+func (sv *serving[S]) handlerContext(server, caller context.Context) *handlerContext {
+	r := sv.spare
+	if r == nil {
+		r = &requestContext{server: server, more: 1}
+		r.names = r.first[:]
+	}
+	sv.spare = nil
+	r.caller = caller
+	return r.name()
+}
+
+const maxNames = 32
+
+func (r *requestContext) name() *handlerContext {
+	if len(r.names) == 0 {
+		r.more = min(2*r.more, maxNames)
+		r.names = make([]handlerContext, r.more)
+	}
+	h := &r.names[0]
+	r.names = r.names[1:]
+	h.request = r
+	return h
+}
+
 // Deadline is the caller's, or the limit of the message if that is earlier.
-func (r *requestContext) Deadline() (time.Time, bool) {
+func (h *handlerContext) Deadline() (time.Time, bool) {
+	r := h.request
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h.over {
+		return time.Time{}, false
+	}
+	r.kept = true
 	deadline, ok := r.caller.Deadline()
 	if limit := r.limit(); !limit.IsZero() && (!ok || limit.Before(deadline)) {
 		return limit, true
@@ -36,14 +89,19 @@ func (r *requestContext) Deadline() (time.Time, bool) {
 	return deadline, ok
 }
 
-func (r *requestContext) Done() <-chan struct{} { return r.materialize().Done() }
+func (h *handlerContext) Done() <-chan struct{} { return h.materialize().Done() }
 
-func (r *requestContext) Err() error {
+func (h *handlerContext) Err() error {
+	r := h.request
 	r.mu.Lock()
-	real, ended := r.real, r.ended
+	if h.over {
+		r.mu.Unlock()
+		return context.Canceled
+	}
+	real, ended, caller := r.real, r.ended, r.caller
 	r.mu.Unlock()
 	if real == nil && !ended && !r.limit().IsZero() {
-		real = r.materialize() // only that knows the time
+		real = h.materialize() // only that knows the time
 	}
 	switch {
 	case real != nil:
@@ -51,7 +109,7 @@ func (r *requestContext) Err() error {
 	case ended:
 		return context.Canceled
 	}
-	if err := r.caller.Err(); err != nil {
+	if err := caller.Err(); err != nil {
 		return err
 	}
 	return r.server.Err()
@@ -59,15 +117,19 @@ func (r *requestContext) Err() error {
 
 // Value gives what the server has. The real context is found with a key that
 // only the standard library has: the one for which it gives itself.
-func (r *requestContext) Value(key any) any {
+func (h *handlerContext) Value(key any) any {
 	if key == (requestKey{}) {
-		return r
+		return h
 	}
+	r := h.request
 	r.mu.Lock()
 	real := r.real
+	if h.over {
+		real = canceled
+	}
 	r.mu.Unlock()
-	if real == nil && r.Err() != nil {
-		real = r.materialize()
+	if real == nil && h.Err() != nil {
+		real = h.materialize()
 	}
 	if real != nil && real.Value(key) == any(real) {
 		return real
@@ -75,9 +137,13 @@ func (r *requestContext) Value(key any) any {
 	return r.server.Value(key)
 }
 
-func (r *requestContext) materialize() context.Context {
+func (h *handlerContext) materialize() context.Context {
+	r := h.request
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if h.over {
+		return canceled
+	}
 	if r.real == nil {
 		r.materializeLocked()
 	}
@@ -86,9 +152,7 @@ func (r *requestContext) materialize() context.Context {
 
 func (r *requestContext) materializeLocked() {
 	if r.ended { // what server and caller do now is too late
-		real, cancel := context.WithCancel(context.Background())
-		cancel()
-		r.real = real
+		r.real = canceled
 		return
 	}
 	parent := r.caller
@@ -169,17 +233,28 @@ func (r *requestContext) overdue() bool {
 	return !limit.IsZero() && !time.Now().Before(limit)
 }
 
-// end ends the context. It may be called again.
-func (r *requestContext) end() {
-	r.mu.Lock()
-	if r.server != nil && r.real == nil && !r.ended && (r.caller.Err() != nil || r.overdue()) {
-		r.materializeLocked() // it has ended already, and goes on saying why
+// end ends the context, and says whether what is behind it may be used again. late
+// says that the caller's has ended. It may be called again.
+func (h *handlerContext) end(late bool) (free bool) {
+	r := h.request
+	if late || r.overdue() {
+		h.materialize() // it has ended already, and goes on saying why
 	}
-	r.ended = true
+	r.mu.Lock()
+	switch {
+	case h.over:
+		r.mu.Unlock()
+		return false
+	case r.real == nil && !r.kept:
+		h.over, r.caller = true, nil
+		r.mu.Unlock()
+		return true
+	}
 	release := r.release
-	r.release = nil
+	r.release, r.ended = nil, true
 	r.mu.Unlock()
 	if release != nil {
 		release()
 	}
+	return false
 }

@@ -229,6 +229,67 @@ func TestEndOfAContextDoesNotChange(t *testing.T) {
 	})
 }
 
+// What is behind the ctx of a call is used again for the next one. A ctx that was
+// kept does not see that: it has ended, whatever becomes of later calls.
+func TestKeptContextSeesNothingOfALaterCall(t *testing.T) {
+	for use, f := range uses {
+		t.Run(use, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := actor.NewServer("s", openState)
+				plant(t, s)
+				var kept []context.Context
+				for range 100 {
+					caller, cancel := context.WithTimeoutCause(t.Context(), time.Second, errQuit)
+					_, err := actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
+						for _, old := range kept {
+							if old == ctx {
+								t.Error("got the ctx of an earlier call, want another one")
+							}
+							f(old)
+							_, ok := old.Deadline()
+							check(t, "deadline of one that was kept", ok, false)
+							check(t, "one that was kept", observed(old), "context canceled, context canceled, done true")
+							check(t, "its path", actor.Path(old), "tree/s")
+							_, err := actor.Defer[int](old)
+							check(t, "Defer with it", fmt.Sprint(err), "defer: the handler has returned")
+						}
+						check(t, "its own", ctx.Err(), nil)
+						_ = ctx.Value(callersKey{})
+						kept = append(kept[max(0, len(kept)-3):], ctx)
+						return 0, nil
+					}))
+					check(t, "error", err, nil)
+					cancel()
+				}
+			})
+		})
+	}
+}
+
+// A handler that has asked its ctx for the deadline gets the same answer for ever.
+func TestDeadlineOfAContextDoesNotChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := actor.NewServer("s", openState)
+		plant(t, s)
+		var kept context.Context
+		ask := func(after time.Duration, f func(context.Context)) (deadline time.Time) {
+			caller, cancel := context.WithTimeout(t.Context(), after)
+			defer cancel()
+			_, err := actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) { f(ctx); return 0, nil }))
+			check(t, "error", err, nil)
+			deadline, _ = caller.Deadline()
+			return deadline
+		}
+		want := ask(time.Minute, func(ctx context.Context) { kept = ctx; ctx.Deadline() })
+		for range 3 {
+			ask(time.Hour, func(context.Context) {})
+			got, ok := kept.Deadline()
+			check(t, "deadline", fmt.Sprint(got, ok), fmt.Sprint(want, true))
+			check(t, "ctx", observed(kept), "context canceled, context canceled, done true")
+		}
+	})
+}
+
 // A kill of the server ends the ctx with its reason, however it was used.
 func TestKillReachesTheContextOfACall(t *testing.T) {
 	for kind, make := range callers {

@@ -65,8 +65,8 @@ func (r *running[M]) attach() incarnation.Hooks {
 		r.in = r.actor.box.Prepare()
 	}
 	r.in.Incarnation = r.cell.Number()
-	if r.behavior.settled != nil {
-		r.behavior.settled(r.in.Settle)
+	if r.behavior.receives != nil {
+		r.behavior.receives(r.in)
 	}
 	return r
 }

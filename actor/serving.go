@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/mailbox"
 	"github.com/coppice-go/coppice/tracing"
 )
 
@@ -33,8 +34,10 @@ type job[S any] interface {
 type serving[S any] struct {
 	server  *Server[S]
 	state   *S
-	outcome error       // what a handler has failed with, for its span
-	settle  func() bool // says that the message in hand is handled; false if the incarnation is abandoned
+	outcome error                     // what a handler has failed with, for its span
+	in      *mailbox.Receiver[job[S]] // where its messages come from
+	spare   *requestContext           // of the last call, to be used again; nil if there is none
+	spares  bool                      // the handlers' contexts are all made of the same one
 
 	mu      sync.Mutex
 	waiting map[waiting]struct{} // calls to be answered after their handler has returned; nil after the end
@@ -73,11 +76,12 @@ func (sv *serving[S]) answered(call waiting) {
 
 func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close func(context.Context, *S, exit.Reason) error) Behavior[job[S]] {
 	sv.waiting = make(map[waiting]struct{})
+	sv.spares = sv.server.actor.options.HandlerTimeout <= 0 && !sv.server.actor.life.Load().Traces()
 	b := Behavior[job[S]]{
-		Receive: sv.receive(),
-		ended:   sv.ended,
-		outcome: sv.takeOutcome,
-		settled: func(settle func() bool) { sv.settle = settle },
+		Receive:  sv.receive(),
+		ended:    sv.ended,
+		outcome:  sv.takeOutcome,
+		receives: func(in *mailbox.Receiver[job[S]]) { sv.in = in },
 	}
 	if proceed != nil {
 		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }

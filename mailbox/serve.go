@@ -29,7 +29,9 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			select {
 			case e = <-channel:
 			default:
-				e, ok = in.await(patience)
+				if ok = in.waits(patience); ok {
+					e = <-channel
+				}
 			}
 		}
 		if ok {
@@ -93,11 +95,8 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 	return nil
 }
 
-// await rests and waits for what comes next, unless there is more to wait for. What
-// Next says of a stop holds here too: it is seen here, or it sends a poke after.
-func (in *Receiver[M]) await(patience time.Duration) (e Envelope[M], ok bool) {
-	if patience > 0 || in.stopped != nil || !in.rest() || in.stop.Load() != 0 {
-		return e, false
-	}
-	return <-in.box.channel, true
+// waits rests, unless there is more to wait for than a message. What Next says of a
+// stop holds here too: it is seen here, or it sends a poke after.
+func (in *Receiver[M]) waits(patience time.Duration) bool {
+	return patience <= 0 && in.stopped == nil && in.rest() && in.stop.Load() == 0
 }
