@@ -107,11 +107,8 @@ func (in *Receiver[M]) keepLocked(word uint64, again *Note) (lost []Envelope[M])
 	if again != nil {
 		m.kept++
 	}
-	if m.held != nil { // a loop has opened something else first
-		lost = append(lost, *m.held)
-	}
-	m.held = &left
-	return lost
+	m.held = &left // the one before was taken first
+	return nil
 }
 
 // spoil makes a dead letter of a message that was begun.
