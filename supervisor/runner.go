@@ -105,12 +105,13 @@ func (r *runner) begin() {
 			r.live()
 		}
 	}()
-	reason := exit.Goexit
-	defer r.cell.Settle(&reason, r.started)
 	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
-		reason = exit.Killed
+		r.begun = true
+		r.end(failed, exit.Killed) // and never says that it runs
 		return
 	}
+	reason := exit.Goexit
+	defer r.cell.Settle(&reason, r.started)
 	run, err := r.member.child.Start(&r.cell)
 	if err != nil {
 		reason = r.cell.Reason(err)
