@@ -359,14 +359,17 @@ func (o *owner[M]) Refusal(err error) error {
 }
 
 // Around makes the span of a send or a cast. That of a call lasts longer.
-func (o *owner[M]) Around() func(context.Context, M, func(context.Context, *mailbox.Note) error) error {
+func (o *owner[M]) Around() func(context.Context, M, int, func(context.Context, *mailbox.Note) error) error {
 	life := o.life.Load()
 	if !life.Traces() {
 		return nil
 	}
 	a := (*Actor[M])(o)
-	return func(ctx context.Context, message M, deliver func(context.Context, *mailbox.Note) error) error {
-		ctx, sent := life.Sending(ctx, a.operation(message), a.payload(message))
+	return func(ctx context.Context, first M, count int, deliver func(context.Context, *mailbox.Note) error) error {
+		ctx, sent := life.Sending(ctx, a.operation(first), a.payload(first))
+		if count > 1 {
+			sent.Batch(count)
+		}
 		err := deliver(ctx, &mailbox.Note{Trace: sent.Carrier()})
 		sent.End(err)
 		return err

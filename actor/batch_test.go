@@ -356,12 +356,22 @@ func TestTracesOfABatch(t *testing.T) {
 		end()
 		sent := tr.span(t, "send tree/a")
 		checkParent(t, "send", sent, tr.span(t, "request"))
+		check(t, "messages in the batch", attribute(sent, "messaging.batch.message_count"), "3")
 		processed := tr.spans("process tree/a")
 		check(t, "processed", len(processed), 3)
 		for _, span := range processed {
 			checkParent(t, "process", span, sent)
 			check(t, "links", fmt.Sprint(links(span)), fmt.Sprint([]trace.SpanID{sent.SpanContext.SpanID()}))
+			check(t, "messages that are processed", attribute(span, "messaging.batch.message_count"), "")
 		}
+
+		ctx, end = tr.request(t)
+		if err := a.SendAll(ctx, []int{4}); err != nil {
+			t.Error(err)
+		}
+		end()
+		alone := tr.spans("send tree/a")[1]
+		check(t, "a message alone is no batch", attribute(alone, "messaging.batch.message_count"), "")
 	})
 }
 

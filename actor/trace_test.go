@@ -75,6 +75,16 @@ func links(s tracetest.SpanStub) (all []trace.SpanID) {
 	return all
 }
 
+// attribute is one of a span as text, empty if it has none.
+func attribute(s tracetest.SpanStub, key string) string {
+	for _, a := range s.Attributes {
+		if string(a.Key) == key {
+			return a.Value.Emit()
+		}
+	}
+	return ""
+}
+
 func checkParent(t *testing.T, what string, child, parent tracetest.SpanStub) {
 	t.Helper()
 	check(t, what+", parent", child.Parent.SpanID(), parent.SpanContext.SpanID())

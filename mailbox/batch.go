@@ -38,7 +38,7 @@ func (m *Mailbox[M]) SendAll(ctx context.Context, messages []M, note *Note) erro
 		return m.Send(ctx, messages[0], note)
 	}
 	if b := m.current.Load(); b != nil && b.around != nil && note == nil {
-		return b.around(ctx, messages[0], func(ctx context.Context, note *Note) error {
+		return b.around(ctx, messages[0], len(messages), func(ctx context.Context, note *Note) error {
 			return m.acceptAll(ctx, messages, note)
 		})
 	}

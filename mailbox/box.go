@@ -44,7 +44,7 @@ type box[M any] struct {
 	mailbox *Mailbox[M]
 	pokes   atomic.Int32 // pokes in the channel; each takes the room of a message until it is received
 
-	around func(context.Context, M, func(context.Context, *Note) error) error // of the owner
+	around func(context.Context, M, int, func(context.Context, *Note) error) error // of the owner
 
 	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
 	wake func(here bool)               // starts the parked receiver; set before the state says parked

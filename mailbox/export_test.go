@@ -10,3 +10,9 @@ func (in *Receiver[M]) StopAndWake(drain bool) {
 		in.Wake(false)
 	}
 }
+
+// Real tells a message or a batch from what only wakes the receiver.
+func (e Envelope[M]) Real() bool { return e.note != poke && e.note != onward }
+
+// Channel is what C is when no batch is in hand.
+func (in *Receiver[M]) Channel() <-chan Envelope[M] { return in.box.channel }

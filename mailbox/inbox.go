@@ -13,8 +13,8 @@ type Inbox[M any] struct {
 	// each envelope to Open at once: only that shows its message. An envelope
 	// that is not opened is lost, and no account knows of it.
 	//
-	// Do not keep a copy of C: when Open has given one message of a batch, C is
-	// another channel, which is ready, until the last of the batch is opened.
+	// Do not keep a copy of C: when Open or Rest has given one message of a batch, C
+	// is another channel, which is ready, until the last of the batch is opened.
 	C <-chan Envelope[M]
 
 	end *Receiver[M]
@@ -46,7 +46,14 @@ func (in *Inbox[M]) Done() { in.end.Done() }
 // context end and drains. It gives nothing, or no more, when the messages are
 // not to be drained: because they are kept for the next incarnation, by the
 // drain policy, or because the shutdown time is over.
-func (in *Inbox[M]) Rest() iter.Seq[M] { return in.end.Rest() }
+//
+// A loop may break it off and go on with C.
+func (in *Inbox[M]) Rest() iter.Seq[M] {
+	return func(yield func(M) bool) {
+		defer func() { in.C = in.end.C }()
+		in.end.Rest()(yield)
+	}
+}
 
 // Context is the ctx for the work on the message in hand: the loop's own, with
 // the trace of that message. Sends and calls with it belong to the trace.

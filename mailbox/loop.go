@@ -88,6 +88,7 @@ func (in *Receiver[M]) Rest() iter.Seq[M] {
 			}
 			in.watched(message)
 			if !yield(message) {
+				in.turn(in.last&partial != 0)
 				return
 			}
 		}
@@ -120,9 +121,14 @@ func (in *Receiver[M]) turn(first bool) {
 	in.C = in.more
 }
 
-// skipRest makes dead letters of what is left of a batch, because a loop opens
-// something else.
+// skipRest makes dead letters of what comes before all that waits, because a loop
+// opens something else: of what is left of a batch, of what was held back for it.
 func (in *Receiver[M]) skipRest() {
+	if in.last == idle { // nothing was begun yet
+		if e, ok := in.takeHeld(); ok {
+			in.mailbox.drop(e, Discarded)
+		}
+	}
 	for in.last&partial != 0 {
 		if _, got := in.next(in.parcel()); got != Message {
 			return

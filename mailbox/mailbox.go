@@ -57,8 +57,9 @@ type Owner[M any] interface {
 	Refusal(err error) error
 
 	// Around gives what stands around each Send without a note, nil if nothing:
-	// it is to call deliver once. It is asked when the mailbox opens.
-	Around() func(ctx context.Context, message M, deliver func(context.Context, *Note) error) error
+	// it is to call deliver once. It is asked when the mailbox opens. Of a batch
+	// it is shown the first message and how many there are, else the count is 1.
+	Around() func(ctx context.Context, first M, count int, deliver func(context.Context, *Note) error) error
 }
 
 // DeadLetters is an owner that only wants to know what will not be handled.
@@ -71,7 +72,7 @@ func (f DeadLetters[M]) DeadLetter(message M, note *Note, why Why) { f(message, 
 func (f DeadLetters[M]) Refusal(err error) error { return err }
 
 // Around gives nil.
-func (f DeadLetters[M]) Around() func(context.Context, M, func(context.Context, *Note) error) error {
+func (f DeadLetters[M]) Around() func(context.Context, M, int, func(context.Context, *Note) error) error {
 	return nil
 }
 
@@ -114,7 +115,7 @@ func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
 // send is Send, whatever state the mailbox is in.
 func (m *Mailbox[M]) send(ctx context.Context, message M, note *Note) error {
 	if b := m.current.Load(); b != nil && b.around != nil && note == nil {
-		return b.around(ctx, message, func(ctx context.Context, note *Note) error {
+		return b.around(ctx, message, 1, func(ctx context.Context, note *Note) error {
 			return m.accept(ctx, Envelope[M]{message, note})
 		})
 	}

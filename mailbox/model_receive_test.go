@@ -2,33 +2,61 @@ package mailbox_test
 
 import "github.com/coppice-go/coppice/mailbox"
 
+// What the goroutine of a receiver does in the model, as long as all is well.
+
+// next is Next. It is also Serve, which gives several messages, and Rest, which
+// belongs to a loop and does not wait.
 func (m *model) next(c *caller, e *end, back func(string) bool) bool {
 	b := &m.boxes.all[e.box]
-	take := func(l letter, otherwise step) {
-		if c.letter, c.at = l, atBegin; l.message == 0 {
-			c.at = otherwise
+	begin := func(l letter) bool {
+		if m.begin(c, e, l); c.what == doServe && c.size > 1 {
+			c.size--
+			c.at = 0
+			return true
+		}
+		if c.what == doRest {
+			e.turn()
+		}
+		return back("message")
+	}
+	take := func(l letter) {
+		if l != none { // else it was a poke
+			c.letter, c.at = l, atBegin
 		}
 	}
-	fresh := e.begun == 0 && m.held.message != 0 && !e.frozen
 	switch c.at {
 	case 0:
-		if c.at = atHeld; e.stopped {
-			c.at = atDrain
+		c.drain = e.stopped || c.what == doRest
+		if c.at = atReady; e.stopped && !e.drains {
+			c.at = atGiveUp
 		}
+	case atReady:
+		e.ready, b.hollow = true, false
+		c.at = atHeld
 	case atHeld:
-		if c.at = atTry; fresh {
-			take(m.held, 0)
-			m.held = letter{}
+		switch c.at = atTry; {
+		case e.left != none && e.frozen:
+			return back("stopped")
+		case e.left != none:
+			return begin(e.left)
+		case e.begun == 0 && !e.frozen:
+			take(m.held)
+			m.held = none
 		}
 	case atTry:
-		if c.at = atRest; b.letters.n > 0 {
-			take(b.letters.first(), 0)
+		switch {
+		case b.letters.n > 0:
+			take(b.letters.first())
+		case c.drain:
+			c.at = atGiveUp
+		default:
+			c.at = atRest
 		}
 	case atRest:
 		if e.frozen && e.spent {
 			return back("stopped")
 		}
-		m.settle(e)
+		m.done(e)
 		c.at = atStop
 	case atStop:
 		if c.at = atWait; e.stopped {
@@ -38,132 +66,141 @@ func (m *model) next(c *caller, e *end, back func(string) bool) bool {
 		if b.letters.n == 0 {
 			return false
 		}
-		take(b.letters.first(), 0)
-	case atDrain:
-		switch {
-		case e.drains && fresh:
-			take(m.held, 0)
-			m.held = letter{}
-		case e.drains && b.letters.n > 0:
-			take(b.letters.first(), atDrain)
-		default:
-			if !e.frozen {
-				m.settle(e)
-			}
-			return back("stopped")
-		}
+		c.at = 0 // after a poke
+		take(b.letters.first())
+	case atGiveUp:
+		m.done(e)
+		return back("stopped")
 	case atBegin:
 		if e.frozen {
-			m.bury(c.letter, mailbox.Interrupted)
+			m.drop(c.letter, mailbox.Interrupted)
 			return back("stopped")
 		}
-		m.begin(c, e, c.letter)
-		return back("message")
+		return begin(c.letter)
 	}
 	return true
 }
 
-// begin takes a message in hand.
+// begin takes a message in hand, the first of a batch.
 func (m *model) begin(c *caller, e *end, l letter) {
 	m.settle(e)
-	e.hand = l
+	e.hand, e.left = letter{message: l.message, crashes: l.crashes}, l.rest()
 	e.begun++
-	c.result.message = l.message
+	m.left++
+	given := &c.result.messages
+	given[0], given[1], given[2] = l.message, given[0], given[1]
 }
 
-// crash keeps the message in hand for the next incarnation, or buries it.
-func (m *model) crash(c *caller, e *end) {
-	l := e.hand
-	if e.frozen || l.message == 0 {
-		e.frozen = true
-		return
+// take is the receive of a loop.
+func (m *model) take(c *caller, e *end) string {
+	b := &m.boxes.all[e.box]
+	switch {
+	case e.onward && e.ahead && c.what == doTake:
+		e.taken, e.ahead = onward, false
+	case e.onward && c.what == doTake, b.letters.n == 0:
+		return "none"
+	default:
+		e.taken = b.letters.first()
+		e.poked = e.taken == none
 	}
-	c.result.message = l.message
-	e.hand, e.frozen, e.spent = letter{}, true, true
-	if l.crashes < c.message && c.end == m.ends.n-1 && !m.boxes.all[m.current].closed {
-		m.bury(m.held, mailbox.Discarded) // what was opened came from the channel instead
-		m.held = letter{l.message, l.crashes + 1}
-		return
+	return "taken"
+}
+
+// open is that of the loop's inbox.
+func (m *model) open(c *caller, e *end, back func(string) bool) bool {
+	switch c.at {
+	case 0:
+		if c.letter, e.taken, e.poked = e.taken, none, false; c.letter == none {
+			return back("none")
+		}
+		switch c.at = atBegin; {
+		case c.letter != onward:
+			c.at = atDiscard
+		case e.begun == 0 && !e.frozen:
+			c.letter, m.held = m.held, none
+		case e.begun > 0:
+			c.letter = e.left
+		}
+	case atDiscard: // the message before counts as handled
+		if e.begun == 0 && !e.frozen {
+			m.drop(m.held, mailbox.Discarded)
+			m.held = none
+		}
+		if e.left == none || e.frozen {
+			c.at = atBegin
+			return true
+		}
+		l := e.left
+		m.settle(e)
+		e.hand, e.left = letter{message: l.message}, l.rest()
+		e.begun++
+		m.left++
+		c.at = atDiscard2
+	case atDiscard2:
+		m.skip(e, mailbox.Discarded)
+		c.at = atDiscard
+	case atBegin:
+		switch {
+		case c.letter == none || c.letter == onward:
+		case !e.frozen:
+			m.begin(c, e, c.letter)
+			e.turn()
+			return back("message")
+		case c.letter != e.left:
+			m.drop(c.letter, mailbox.Interrupted)
+		}
+		e.onward = false
+		return back("none")
 	}
-	m.bury(l, mailbox.Crashed)
+	return true
+}
+
+// turn makes C what a loop is to receive from.
+func (e *end) turn() {
+	e.onward = e.left != none
+	e.ahead = e.ahead || e.onward
+}
+
+// done says that what is in hand is handled, unless the end is abandoned.
+func (m *model) done(e *end) {
+	if !e.frozen {
+		m.settle(e)
+	}
+}
+
+func (m *model) skip(e *end, why mailbox.Why) {
+	if !e.frozen {
+		m.bury(e.hand, why)
+		e.hand = none
+	}
 }
 
 func (m *model) park(c *caller, e *end, back func(string) bool) bool {
 	b := &m.boxes.all[e.box]
-	switch {
-	case c.at == 0 && (b.sealed || b.parked):
-		return back("busy")
-	case c.at == 0:
-		b.parked = true
-		c.at = atUnpark
-	case c.at == atUnpark && b.letters.n == 0 && !e.stopped:
-		return back("parked")
-	case c.at == atUnpark:
-		c.at = atPoke
-	case !b.parked: // somebody was faster, and has woken it
-		return back("parked")
-	default:
+	switch c.at {
+	case 0:
+		if e.left != none || e.begun == 0 && m.held != none {
+			return back("busy")
+		}
+		c.at = atPark
+	case atPark:
+		c.drain, c.at = b.hollow, atArm
+	case atArm:
+		if b.sealed || b.parked || b.hollow != c.drain {
+			return back("busy")
+		}
+		b.parked, c.at = true, atUnpark
+	case atUnpark:
+		if b.letters.n == 0 && !e.stopped {
+			return back("parked")
+		}
+		c.at = atEmpty
+	case atEmpty:
+		if !b.parked { // somebody was faster, and has woken it
+			return back("parked")
+		}
 		b.parked = false
 		return back("busy")
 	}
 	return true
-}
-
-// stop asks an end to stop; freeze abandons it then.
-func (m *model) stop(c *caller, e *end, back func(string) bool) bool {
-	switch c.at {
-	case 0:
-		drain := c.drain && c.what == doStop
-		c.at = atFreeze
-		if !e.stopped {
-			e.stopped, e.drains = true, drain
-			c.at = atPoke
-		}
-		e.drains = e.drains && drain
-		return true
-	case atPoke:
-		if b := &m.boxes.all[e.box]; e.hand.message == 0 && !e.spent {
-			if !m.wake(b) {
-				m.poke(b)
-			}
-		}
-		c.at = atFreeze
-		return true
-	}
-	if c.what == doFreeze && m.freeze(c, e) {
-		return true
-	}
-	return back("ok")
-}
-
-// freeze moves what waits to a new box, out of the reach of an abandoned end. It
-// says whether there is more to do.
-func (m *model) freeze(c *caller, e *end) (more bool) {
-	old := &m.boxes.all[e.box]
-	if c.at == atFreeze {
-		c.letter = letter{}
-		if !e.frozen {
-			c.letter, e.hand = e.hand, letter{}
-			e.spent = e.spent || c.letter.message != 0
-		}
-		e.frozen = true
-		if c.end == m.ends.n-1 && e.box == m.current && !old.closed {
-			m.boxes.add(box{sealed: old.sealed})
-			old.sealed, old.closed, old.moved = true, true, true
-			c.at, m.pouring = atPour, true
-			return true
-		}
-	}
-	if c.at == atPour {
-		next := m.boxes.n - 1
-		if m.pour(old, &m.boxes.all[next]) {
-			return true
-		}
-		m.current = next
-	}
-	if l := c.letter; l.message != 0 {
-		c.result.message = l.message
-		m.bury(l, mailbox.Interrupted)
-	}
-	return false
 }

@@ -2,12 +2,11 @@ package mailbox_test
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing/synctest"
@@ -17,29 +16,38 @@ import (
 
 // rig is a real mailbox beside what the model knows of it.
 type rig struct {
-	box    *mailbox.Mailbox[int]
-	ends   []*owner
-	calls  int8
-	sent   int8
-	boxes  int
-	opened bool
-	states map[model]bool
-	hangUp map[int8]context.CancelFunc // of the senders that have not come back
-	batch  []func()                    // that are to begin together
+	box     *mailbox.Mailbox[int]
+	retries int8 // of each message
+	ends    []*owner
+	calls   map[int8]caller // that have not come back
+	last    int8
+	story   []string // the calls so far
+	sent    int8
+	boxes   int
+	opened  bool
+	states  map[model]bool
+	hangUp  map[int8]context.CancelFunc // of the senders that have not come back
+	calling []func()                    // that are to begin together
+	log     log
 
 	mu      sync.Mutex
 	results map[int8]result
 	fates   [64]mailbox.Why
 	woken   int8
+	here    int8
 }
 
 // owner is a receiver and what its goroutine is about.
 type owner struct {
 	in      *mailbox.Receiver[int]
+	inbox   *mailbox.Inbox[int]
+	loop    bool // of the user's, with an inbox
 	call    int8 // that has not come back; 0 for none
 	hand    bool
-	crashed bool // or it is about to
-	over    bool // it has crashed
+	holding int8 // what it was given last
+	told    bool // that it is to stop
+	ending  bool // it crashes or ends, or is about to
+	over    bool // it has crashed or ended
 	frozen  bool
 	asleep  bool
 
@@ -47,8 +55,8 @@ type owner struct {
 	envelope mailbox.Envelope[int]
 }
 
-func newRig(options mailbox.Options) *rig {
-	r := &rig{results: make(map[int8]result), hangUp: make(map[int8]context.CancelFunc)}
+func newRig(options mailbox.Options, retries int) *rig {
+	r := &rig{retries: int8(retries), results: make(map[int8]result), hangUp: make(map[int8]context.CancelFunc), calls: make(map[int8]caller), log: log{at: 1}}
 	r.box = mailbox.New(options, mailbox.DeadLetters[int](func(message int, _ *mailbox.Note, why mailbox.Why) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -67,14 +75,15 @@ func (r *rig) live() bool {
 	return slices.ContainsFunc(r.ends, func(o *owner) bool { return !o.over && !o.frozen })
 }
 
-// control is one of the things that whoever looks after the mailbox may do now.
+// control is one of the things that whoever looks after the mailbox may do now. What
+// comes first is drawn most.
 func (r *rig) control(choice int) act {
 	may := []act{doOpen, doOpen, doCloseBox, doRenew}
 	switch {
 	case r.live():
-		may = []act{doFreeze, doFreeze, doStop, doStop, doSeal}
+		may = []act{doControl, doControl, doControl, doControl, doControl, doControl, doControl, doControl, doControl, doControl, doFreeze, doStop, doSeal, doStop, doFreeze}
 	case r.opened:
-		may = []act{doReceive, doReceive, doReceive, doCloseBox, doRenew}
+		may = []act{doReceive, doReceive, doReceive, doReceive, doReceive, doReceive, doCloseBox, doRenew}
 	}
 	what := may[choice%len(may)]
 	switch what {
@@ -86,25 +95,52 @@ func (r *rig) control(choice int) act {
 	return what
 }
 
+// may is one of the things that the goroutine of a receiver may do now.
+func (o *owner) may(choice int) act {
+	var may []act
+	switch {
+	case o.taken:
+		may = []act{doBegin, doBegin, doBegin, doDone, doBegin, doCrash}
+	case o.told:
+		may = []act{doEnd, doEnd, doDone, doCrash}
+	case o.loop && o.hand:
+		may = []act{doTake, doCrash, doTake, doRest, doDone, doTake, doCopy, doEnd}
+	case o.loop:
+		may = []act{doTake, doTake, doRest, doTake, doCopy, doEnd, doCrash}
+	case o.hand:
+		may = []act{doNext, doCrash, doServe, doDone, doSkip, doNext, doServe, doCrash, doEnd}
+	default:
+		may = []act{doNext, doServe, doPark, doNext, doServe, doEnd, doCrash}
+	}
+	return may[choice%len(may)]
+}
+
 // do begins a call, unless its contract does not allow it now.
 func (r *rig) do(c caller) {
-	if len(r.ends) == 0 && c.what >= doNext && c.what <= doFreeze {
-		return
-	}
 	if c.what == doControl {
 		c.what = r.control(int(c.message))
 	}
 	c.end = int8(len(r.ends) - 1)
 	var o *owner
-	if c.what >= doNext && c.what <= doFreeze {
-		if c.what == doNext && c.drain && c.end > 0 {
-			c.end-- // one that was abandoned goes on
+	switch c.what {
+	case doOwner, doStop, doFreeze:
+		if c.end < 0 {
+			return
 		}
-		o = r.ends[c.end]
+		if o = r.ends[c.end]; c.what == doOwner && o.frozen && c.end > 0 && c.drain {
+			c.end--
+			o = r.ends[c.end]
+		}
 	}
 	switch c.what {
-	case doNext, doDone, doSkip, doCrash, doPark, doTake, doBegin:
-		if o.call != 0 || o.over || o.asleep || c.what == doTake && o.taken || c.what == doBegin && !o.taken || c.what == doPark && (o.hand || o.frozen) {
+	case doControl:
+		return
+	case doOwner:
+		if o.call != 0 || o.over || o.asleep {
+			return
+		}
+		c.what, c.message = o.may(int(c.message)), r.retries
+		if c.what == doPark && o.frozen {
 			return
 		}
 	case doFreeze:
@@ -121,20 +157,27 @@ func (r *rig) do(c caller) {
 		}
 		c.message = slices.Min(slices.Collect(maps.Keys(r.hangUp)))
 	case doSend:
-		if r.sent++; r.sent >= 64 || len(r.hangUp) > 3 {
+		if r.sent+c.size >= 64 || len(r.hangUp) > 2 {
 			return
 		}
-		c.message = r.sent
+		c.message = r.sent + 1
+		r.sent += c.size
+		r.log.sent(c.message, c.size)
 	}
-	r.calls++
-	c.id = r.calls
+	r.last++
+	c.id = r.last
+	r.calls[c.id] = c
+	r.story = append(r.story, c.String())
 	r.states = change(r.states, func(m *model) { m.callers.add(c) })
 	r.begin(c, o)
 }
 
 func (r *rig) begin(c caller, o *owner) {
+	if c.what >= doNext && c.what <= doBegin {
+		o.call = c.id
+	}
 	run := func(call func() result) {
-		r.batch = append(r.batch, func() {
+		r.calling = append(r.calling, func() {
 			result := call()
 			r.mu.Lock()
 			r.results[c.id] = result
@@ -149,51 +192,73 @@ func (r *rig) begin(c caller, o *owner) {
 		if c.ctxDead {
 			cancel()
 		}
-		run(func() result { return result{text: r.send(ctx, int(c.message))} })
+		run(func() result { return result{text: r.send(ctx, int(c.message), int(c.size))} })
 	case doHangUp:
 		act(r.hangUp[c.message])
 	case doNext:
-		o.call = c.id
 		run(func() result {
 			message, got := o.in.Next(0)
-			return result{[...]string{mailbox.Message: "message", mailbox.Stopped: "stopped", mailbox.Idle: "idle"}[got], int8(message)}
+			return given(gots[got], message)
 		})
-	case doTake:
-		o.call, o.taken = c.id, true
+	case doServe:
 		run(func() result {
+			var served []int
+			got, _ := o.in.Serve(context.Background(), 0, func(_ context.Context, message int) error {
+				if served = append(served, message); len(served) < int(c.size) {
+					return nil
+				}
+				return io.EOF
+			})
+			return given(gots[got], served...)
+		})
+	case doRest:
+		run(func() result {
+			for message := range o.inbox.Rest() {
+				return given("message", message)
+			}
+			return given("stopped")
+		})
+	case doTake, doCopy:
+		o.taken = true
+		run(func() result {
+			from := o.inbox.C
+			if c.what == doCopy {
+				from = o.in.Channel()
+			}
 			select {
-			case o.envelope = <-o.in.C:
-				return result{text: "taken"}
+			case o.envelope = <-from:
+				return given("taken")
 			default:
-				return result{text: "none"}
+				return given("none")
 			}
 		})
 	case doBegin:
-		o.call, o.taken = c.id, false
+		o.taken = false
 		run(func() result {
-			if message, ok := o.in.Open(o.envelope); ok {
-				return result{"message", int8(message)}
+			if message, ok := o.inbox.Open(o.envelope); ok {
+				return given("message", message)
 			}
-			return result{text: "none"}
+			return given("none")
 		})
 	case doDone:
 		o.hand = false
-		o.call = c.id
 		act(o.in.Done)
 	case doSkip:
 		o.hand = false
-		o.call = c.id
 		act(func() { o.in.Skip(mailbox.CallerGone) })
 	case doCrash:
-		o.call, o.crashed = c.id, true
+		o.ending = true
 		run(func() result {
 			message, _ := o.in.Crash(int(c.message))
-			return result{"ok", int8(message)}
+			return given("ok", message)
 		})
+	case doEnd:
+		o.ending = true
+		act(o.in.End)
 	case doPark:
-		o.call, o.asleep = c.id, true
+		o.asleep = true
 		run(func() result {
-			if o.in.Park(func(bool) { r.wake(o) }) {
+			if o.in.Park(func(here bool) { r.wake(o, here) }) {
 				return result{text: "parked"}
 			}
 			r.mu.Lock()
@@ -202,12 +267,16 @@ func (r *rig) begin(c caller, o *owner) {
 			return result{text: "busy"}
 		})
 	case doStop:
-		act(func() { o.in.StopAndWake(c.drain) })
+		act(func() {
+			if o.in.Stop(c.drain) {
+				o.in.Wake(c.here)
+			}
+		})
 	case doFreeze:
 		o.frozen = true
 		run(func() result {
 			message, _ := o.in.Freeze()
-			return result{"ok", int8(message)}
+			return given("ok", message)
 		})
 	case doSeal:
 		act(r.box.Seal)
@@ -220,19 +289,26 @@ func (r *rig) begin(c caller, o *owner) {
 		r.boxes++
 		act(r.box.Renew)
 	case doReceive:
-		o := new(owner)
+		o := &owner{loop: c.drain}
 		r.ends = append(r.ends, o)
-		act(func() { o.in = r.box.Receive(true) })
+		act(func() {
+			if !o.loop {
+				o.in = r.box.Prepare()
+				return
+			}
+			o.in = r.box.Receive(false)
+			o.inbox = o.in.Inbox()
+		})
 	}
 }
 
-// together begins the calls of a batch at the same moment, or nearly so: each time
+// together begins these calls at the same moment, or nearly so: each time
 // they meet in other places.
 func (r *rig) together() {
 	var ready atomic.Int32
-	for _, call := range r.batch {
+	for _, call := range r.calling {
 		go func() {
-			for ready.Add(1); int(ready.Load()) < len(r.batch); {
+			for ready.Add(1); int(ready.Load()) < len(r.calling); {
 				runtime.Gosched()
 			}
 			for range rand.IntN(200) {
@@ -242,18 +318,26 @@ func (r *rig) together() {
 		}()
 	}
 	synctest.Wait()
-	r.batch = nil
+	r.calling = nil
 }
 
-func (r *rig) wake(o *owner) {
+func (r *rig) wake(o *owner, here bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.woken++
+	if here {
+		r.here++
+	}
 	o.asleep = false
 }
 
-func (r *rig) send(ctx context.Context, message int) string {
-	switch err := r.box.Send(ctx, message, nil); err {
+// send sends so many messages that have numbers from this one on.
+func (r *rig) send(ctx context.Context, message, size int) string {
+	batch := make([]int, size)
+	for at := range batch {
+		batch[at] = message + at
+	}
+	switch err := r.box.SendAll(ctx, batch, nil); err {
 	case nil:
 		return "ok"
 	case mailbox.ErrClosed:
@@ -264,129 +348,13 @@ func (r *rig) send(ctx context.Context, message int) string {
 	return "ctx"
 }
 
-func change(states map[model]bool, how func(*model)) map[model]bool {
-	changed := make(map[model]bool)
-	for m := range states {
-		how(&m)
-		changed[m] = true
-	}
-	return changed
-}
+var gots = [...]string{mailbox.Message: "message", mailbox.Stopped: "stopped", mailbox.Idle: "idle"}
 
-// explore lets every state that is possible go on until all callers have come back
-// or wait.
-func explore(from map[model]bool) map[model]bool {
-	seen, quiet := maps.Clone(from), make(map[model]bool)
-	todo := slices.Collect(maps.Keys(from))
-	for len(todo) > 0 {
-		m := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		next := m.steps()
-		if len(next) == 0 {
-			quiet[m] = true
-		}
-		for _, n := range next {
-			if !seen[n] {
-				seen[n] = true
-				todo = append(todo, n)
-			}
-		}
+// given is the result of a call that has given some messages.
+func given(text string, messages ...int) result {
+	r := result{text: text}
+	for _, message := range messages {
+		r.messages[0], r.messages[1], r.messages[2] = int8(message), r.messages[0], r.messages[1]
 	}
-	return quiet
-}
-
-// seen is what can be seen of a mailbox at a quiet moment.
-type seen struct {
-	stats mailbox.Stats
-	fates [64]mailbox.Why
-	woken int8
-}
-
-func (m *model) look() seen {
-	s := seen{fates: m.fates, woken: m.woken}
-	s.stats.Handled = uint64(m.handled)
-	for _, why := range m.fates {
-		if why != 0 {
-			s.stats.Dead++
-		}
-	}
-	var held uint64
-	if m.held.message != 0 {
-		held = 1
-	}
-	s.stats.Waiting = held
-	if m.current >= 0 {
-		for _, l := range m.boxes.all[m.current].letters.list() {
-			if l.message != 0 {
-				s.stats.Waiting++
-			}
-		}
-	}
-	for _, e := range m.ends.list() { // a poke counts as there until it is opened
-		if e.poked && e.box == m.current && s.stats.Waiting > held {
-			s.stats.Waiting--
-		}
-	}
-	if m.ends.n > 0 && m.ends.all[m.ends.n-1].hand.message != 0 {
-		s.stats.InHand = 1
-	}
-	return s
-}
-
-// check compares what is seen with what may be.
-func (r *rig) check() (fault string) {
-	r.together()
-	possible := explore(r.states)
-	r.mu.Lock()
-	results := maps.Clone(r.results)
-	got := seen{fates: r.fates, woken: r.woken}
-	r.mu.Unlock()
-	got.stats = r.box.Stats()
-	r.states = make(map[model]bool)
-	for m := range possible {
-		agrees := m.look() == got
-		for _, c := range m.callers.list() {
-			agrees = agrees && results[c.id] == c.result
-		}
-		if agrees {
-			m.callers.remove(func(c caller) bool { return c.result.text != "" })
-			r.states[m] = true
-		}
-	}
-	for id := range results {
-		delete(r.hangUp, id)
-	}
-	for _, o := range r.ends {
-		if result, ok := results[o.call]; ok {
-			o.call, o.over = 0, o.crashed
-			o.hand = o.hand || result.text == "message"
-			o.taken = o.taken && result.text != "none"
-		}
-	}
-	if len(r.states) > 0 {
-		return ""
-	}
-	wants := make(map[string]bool)
-	for m := range possible {
-		want := "want " + m.look().String()
-		for _, c := range m.callers.list() {
-			want += fmt.Sprintf(" %d:%v", c.id, c.result)
-		}
-		wants[want] = true
-	}
-	return fmt.Sprintf(" got %v %v\n%s", got, results, strings.Join(slices.Sorted(maps.Keys(wants)), "\n"))
-}
-
-func (s seen) String() string {
-	text := fmt.Sprintf("%+v woken %d, dead", s.stats, s.woken)
-	for message, why := range s.fates {
-		if why != 0 {
-			text += fmt.Sprintf(" %d: %v", message, why-1)
-		}
-	}
-	return text
-}
-
-func (c caller) String() string {
-	return fmt.Sprintf("%s(%d %v)", [...]string{"send", "next", "done", "skip", "crash", "park", "take", "begin", "stop", "freeze", "seal", "close", "open", "renew", "receive", "hang up", "control"}[c.what], c.message, c.drain)
+	return r
 }

@@ -6,37 +6,70 @@ import (
 	"github.com/coppice-go/coppice/mailbox"
 )
 
-// The model of a mailbox, as docs/decisions/0002 tells it: a state machine in
-// which every caller makes one step at a time, in any order. What is known of the
-// real one is the set of states in which it may be. The model is a value that can
-// be compared, so a map finds out whether a state is new.
+// The model of a mailbox, as docs/decisions/0002, 0017 and 0018 tell it: a state
+// machine in which every caller makes one step at a time, in any order. What is known
+// of the real one is the set of states in which it may be. The model is a value that
+// can be compared, so a map finds out whether a state is new.
 type model struct {
 	*mailbox.Options
 	boxes   few[box] // all that there were; a late caller may still be at an old one
 	current int8     // -1 before the first Open
-	held    letter   // that crashed a receiver, and is to be tried again
+	held    letter   // what the next receiver begins with: to be tried again, the rest of a batch
 	ends    few[end]
 	callers few[caller]
 	fates   [64]mailbox.Why // of the dead letters, one more than the reason
 	handled int8
+	left    int8 // how many messages have left the queue
 	woken   int8 // how often a parked receiver was woken
+	here    int8 // and may have run on the goroutine of who woke it
 	pouring bool // somebody moves messages from one box to the next, under the lock
 }
 
-// letter is a message in a channel. A poke is one with the message 0.
-type letter struct{ message, crashes int8 }
+// letter is what a channel carries: a message, or a batch, whose messages have
+// numbers that follow each other. Two have no message.
+type letter struct {
+	message int8 // the first
+	more    int8 // how many follow
+	crashes int8 // of the first
+}
+
+var (
+	none   = letter{}            // a poke, where there may be one
+	onward = letter{message: -1} // there is more of the batch in hand
+)
+
+func (l letter) size() int8 {
+	if l == none {
+		return 0
+	}
+	return 1 + l.more
+}
+
+// rest is what follows the first message.
+func (l letter) rest() letter {
+	if l.more == 0 {
+		return none
+	}
+	return letter{message: l.message + 1, more: l.more - 1}
+}
 
 // box is a channel and its state.
 type box struct {
 	letters                       few[letter]
+	hollow                        bool // there is no channel yet
 	sealed, closed, moved, parked bool
 }
 
 // end is a receiver.
 type end struct {
 	box     int8
+	loop    bool // it receives from C, by itself
+	ready   bool // it has seen the channel
+	onward  bool // C is another channel, for what is left of a batch
+	ahead   bool // and ready
 	hand    letter
-	taken   letter // that a select has got, and not given to Open yet
+	left    letter // of the batch in hand; still there when that was taken away
+	taken   letter // what a loop has got from C, and not given to Open yet
 	poked   bool   // and that is a poke
 	begun   int8
 	stopped bool
@@ -50,9 +83,11 @@ type caller struct {
 	id      int8
 	what    act
 	message int8 // to be sent; of a crash the retries; of a hang-up whose
+	size    int8 // of a batch to be sent; of a Serve how many messages it is to hand over
 	end     int8
 	ctxDead bool
-	drain   bool
+	drain   bool // of a stop; of a receive that it is for a loop; else what a call has seen of a stop or a box
+	here    bool // of a stop
 
 	at     step
 	box    int8
@@ -62,8 +97,8 @@ type caller struct {
 
 // result is what a call comes back with.
 type result struct {
-	text    string // empty while it has not come back
-	message int8
+	text     string  // empty while it has not come back
+	messages [3]int8 // that it has given, the last first
 }
 
 type act uint8
@@ -71,12 +106,16 @@ type act uint8
 const (
 	doSend act = iota
 	doNext
+	doServe
+	doRest // until the first message
 	doDone
 	doSkip
 	doCrash
+	doEnd
 	doPark
-	doTake  // from the channel, as a select does
-	doBegin // what was taken
+	doTake  // from C, as a select does
+	doCopy  // from the channel, although C may be another one now
+	doBegin // what was taken, as Open does
 	doStop
 	doFreeze
 	doSeal
@@ -85,30 +124,37 @@ const (
 	doRenew
 	doReceive
 	doHangUp  // end the ctx of a sender
-	doControl // one of those that are allowed then
+	doOwner   // one of those that the receiver's goroutine may do then
+	doControl // one of those that whoever looks after the mailbox may do then
 )
 
 // step is how far a call has come. 0 is the beginning of each.
 type step uint8
 
 const (
-	atPut     step = iota + 1 // a sender has found the box open
-	atFull                    // and full, and waits
-	atDrop                    // or makes room
-	atReplace                 // and takes it
-	atSecond                  // it has put its message in, and looks again
-	atHeld                    // a receiver has seen no stop
-	atTry                     // and no message held back for it
-	atRest                    // and none that waits
-	atStop                    // it has nothing in hand, and looks again
-	atWait                    // and waits
-	atDrain                   // it has seen a stop
-	atBegin                   // it has got hold of a message
-	atPoke                    // a stop has been said
-	atFreeze                  // and nothing is begun any more
-	atPour                    // what waits goes over to another box
-	atEmpty                   // a box was closed
-	atUnpark                  // a receiver is parked, and looks once more
+	atPut      step = iota + 1 // a sender has found the box open
+	atFull                     // and full, and waits
+	atDrop                     // or makes room
+	atReplace                  // and takes it
+	atSecond                   // it has put its message in, and looks again
+	atReady                    // a receiver has seen no stop, or that it drains
+	atHeld                     // and has a channel
+	atTry                      // and no message held back for it
+	atRest                     // and none that waits
+	atStop                     // it has nothing in hand, and looks again
+	atWait                     // and waits
+	atGiveUp                   // it has seen a stop
+	atBegin                    // it has got hold of a message
+	atDiscard                  // it opens something else than the rest of its batch
+	atDiscard2                 // and has a message of that in hand
+	atPoke                     // a stop has been said
+	atWake                     // to a receiver that was parked
+	atFreeze                   // and nothing is begun any more
+	atPour                     // what waits goes over to another box
+	atEmpty                    // a box was closed
+	atPark                     // nothing is held back for a receiver that wants to park
+	atArm                      // it has seen whether there is a channel
+	atUnpark                   // it is parked, and looks once more
 )
 
 // few is a short list.
@@ -131,36 +177,17 @@ func (f *few[T]) remove(where func(T) bool) { f.n = int8(len(slices.DeleteFunc(f
 
 func (m *model) full(b *box) bool { return int(b.letters.n) >= m.Capacity }
 
+// bury makes dead letters.
 func (m *model) bury(l letter, why mailbox.Why) {
-	if l.message != 0 {
-		m.fates[l.message] = why + 1
+	for n := range l.size() {
+		m.fates[l.message+n] = why + 1
 	}
 }
 
-func (m *model) empty(b *box) {
-	for b.letters.n > 0 {
-		m.bury(b.letters.first(), mailbox.Discarded)
-	}
-}
-
-// pour moves the first of what is in a box into another, letter by letter: others
-// may take from it and put into it meanwhile. It is false when nothing is left;
-// then there is a poke behind.
-func (m *model) pour(from, to *box) bool {
-	if from.letters.n == 0 {
-		m.poke(from)
-		m.pouring = false
-		return false
-	}
-	m.pouring = true
-	switch l := from.letters.first(); {
-	case l.message == 0:
-	case m.full(to):
-		m.bury(l, mailbox.Interrupted)
-	default:
-		to.letters.add(l)
-	}
-	return true
+// drop makes dead letters of what was still in the queue.
+func (m *model) drop(l letter, why mailbox.Why) {
+	m.left += l.size()
+	m.bury(l, why)
 }
 
 // waits says whether a call waits for the lock, which whoever pours has.
@@ -168,12 +195,20 @@ func (m *model) waits(c *caller) bool {
 	if !m.pouring {
 		return false
 	}
+	e := &m.ends.all[max(c.end, 0)]
 	switch c.what {
 	case doSend:
-		return c.at == 0 && !c.ctxDead && m.boxes.all[m.current].sealed || c.at == atSecond && m.boxes.all[c.box].moved
-	case doNext:
-		return (c.at == atHeld || c.at == atDrain) && m.ends.all[c.end].begun == 0
-	case doFreeze:
+		b := &m.boxes.all[m.current]
+		return c.at == 0 && !c.ctxDead && (b.sealed || b.hollow) || c.at == atSecond && m.boxes.all[c.box].moved
+	case doNext, doServe, doRest:
+		return c.at == atReady && !e.ready || c.at == atHeld && e.begun == 0
+	case doBegin:
+		return (e.taken == onward || c.at == atDiscard) && e.begun == 0
+	case doPark:
+		return c.at == 0 && e.begun == 0
+	case doStop:
+		return c.at == atWake
+	case doFreeze, doEnd:
 		return c.at == atFreeze
 	case doSeal, doCloseBox, doOpen, doRenew:
 		return c.at == 0
@@ -183,33 +218,23 @@ func (m *model) waits(c *caller) bool {
 	return false
 }
 
-func (m *model) poke(b *box) {
-	if !m.full(b) {
-		b.letters.add(letter{})
-	}
-}
-
-// wake starts a parked receiver.
-func (m *model) wake(b *box) bool {
-	if !b.parked {
-		return false
-	}
-	b.parked = false
-	m.woken++
-	return true
-}
-
 // settle is the end of what an end has in hand: it is handled.
 func (m *model) settle(e *end) {
-	if e.hand.message != 0 {
+	if e.hand != none {
 		m.handled++
-		e.hand = letter{}
+		e.hand = none
 	}
 }
 
 // steps are the states that may come next. There are none when all callers have
 // come back or wait.
 func (m model) steps() (next []model) {
+	for at, c := range m.callers.list() {
+		if m.silent(&c) { // so it makes no difference when
+			m.step(&m.callers.all[at], 0)
+			return []model{m}
+		}
+	}
 	for at, c := range m.callers.list() {
 		if c.result.text != "" {
 			continue
@@ -227,6 +252,15 @@ func (m model) steps() (next []model) {
 	return next
 }
 
+// silent says whether the next step of a call neither changes nor sees anything.
+func (m *model) silent(c *caller) bool {
+	if c.what != doNext && c.what != doServe && c.what != doRest {
+		return false
+	}
+	e := &m.ends.all[c.end]
+	return c.result.text == "" && (c.at == atReady && e.ready || c.at == atHeld && e.begun > 0 && e.left == none)
+}
+
 func (m *model) step(c *caller, way int) bool {
 	back := func(text string) bool { c.result.text = text; return true }
 	if m.waits(c) {
@@ -241,39 +275,25 @@ func (m *model) step(c *caller, way int) bool {
 	}
 	e := &m.ends.all[max(c.end, 0)] // of those that are about one
 	switch c.what {
-	case doNext:
+	case doNext, doServe, doRest:
 		return m.next(c, e, back)
-	case doTake:
-		b := &m.boxes.all[e.box]
-		if b.letters.n == 0 {
-			return back("none")
-		}
-		e.taken = b.letters.first()
-		e.poked = e.taken.message == 0
-		return back("taken")
+	case doTake, doCopy:
+		return back(m.take(c, e))
 	case doBegin:
-		l := e.taken
-		e.taken, e.poked = letter{}, false
-		switch {
-		case l.message == 0:
-			return back("none")
-		case e.frozen:
-			m.bury(l, mailbox.Interrupted)
-			return back("none")
-		}
-		m.begin(c, e, l)
-		return back("message")
+		return m.open(c, e, back)
 	case doDone:
-		if !e.frozen {
-			m.settle(e)
-		}
+		m.done(e)
 	case doSkip:
-		if !e.frozen {
-			m.bury(e.hand, mailbox.CallerGone)
-			e.hand = letter{}
-		}
+		m.skip(e, mailbox.CallerGone)
 	case doCrash:
 		m.crash(c, e)
+	case doEnd:
+		if m.done(e); c.at == 0 && e.left != none {
+			c.at = atFreeze
+			return true
+		} else if c.at == atFreeze {
+			m.crash(c, e)
+		}
 	case doPark:
 		return m.park(c, e, back)
 	case doStop, doFreeze:
@@ -301,98 +321,8 @@ func (m *model) step(c *caller, way int) bool {
 			}
 		}
 	case doReceive:
-		m.ends.add(end{box: m.current})
+		m.ends.add(end{box: m.current, loop: c.drain, ready: c.drain, onward: c.drain && m.held != none, ahead: c.drain && m.held != none})
+		b.hollow = b.hollow && !c.drain
 	}
 	return back("ok")
-}
-
-// send looks for "not open" before it puts the message in, and for "closed" after.
-func (m *model) send(c *caller, way int, back func(string) bool) bool {
-	b := &m.boxes.all[c.box]
-	switch c.at {
-	case 0:
-		switch {
-		case c.ctxDead:
-			return back("ctx")
-		case m.current < 0 || m.boxes.all[m.current].sealed:
-			return back("closed")
-		}
-		c.at, c.box = atPut, m.current
-	case atPut:
-		switch {
-		case !m.full(b):
-			b.letters.add(letter{message: c.message})
-			c.at = atSecond
-		case m.Overflow == mailbox.Reject:
-			return back("full")
-		case m.Overflow == mailbox.DropNewest:
-			m.bury(letter{message: c.message}, mailbox.Overflowed)
-			return back("ok")
-		case m.Overflow == mailbox.DropOldest:
-			c.at = atDrop
-		default:
-			c.at = atFull
-		}
-	case atFull:
-		switch {
-		case way == 0 && !m.full(b):
-			b.letters.add(letter{message: c.message})
-			c.at = atSecond
-		case way == 1 && b.sealed:
-			c.at = 0
-		case way == 2 && c.ctxDead:
-			return back("ctx")
-		default:
-			return false
-		}
-	case atDrop:
-		if b.letters.n > 0 {
-			m.bury(b.letters.first(), mailbox.Overflowed)
-		}
-		c.at = atReplace
-	case atReplace:
-		if c.at = atDrop; !m.full(b) {
-			b.letters.add(letter{message: c.message})
-			c.at = atSecond
-		}
-	case atSecond:
-		m.wake(b)
-		switch {
-		case !b.closed:
-			return back("ok")
-		case !b.moved:
-			m.empty(b)
-			return back("ok")
-		}
-		c.at, m.pouring = atPour, true // its receiver was abandoned: the message goes over to the successor
-	case atPour:
-		if !m.pour(b, &m.boxes.all[m.current]) {
-			c.at, c.box = atSecond, m.current
-		}
-	}
-	return true
-}
-
-// replace closes the current box, puts a new one in its place if anew, and makes
-// dead letters of what waits.
-func (m *model) replace(c *caller, anew bool, back func(string) bool) bool {
-	if c.at == atEmpty {
-		m.empty(&m.boxes.all[c.box])
-		return back("ok")
-	}
-	m.bury(m.held, mailbox.Discarded)
-	m.held = letter{}
-	c.at, c.box = atEmpty, m.current
-	if m.current >= 0 {
-		old := &m.boxes.all[m.current]
-		old.sealed, old.closed = true, true
-	}
-	if anew {
-		m.boxes.add(box{})
-		m.current = m.boxes.n - 1
-	}
-	if c.box < 0 {
-		return back("ok")
-	}
-	return true
 }

@@ -318,7 +318,7 @@ func (in *Receiver[M]) Over() bool {
 // senders need a receiver that waits.
 func (in *Receiver[M]) Park(wake func(here bool)) bool {
 	b := in.box
-	if in.mailbox.options.capacity() == 0 || in.last == idle && in.mailbox.holds() {
+	if in.mailbox.options.capacity() == 0 || in.last&partial != 0 || in.last == idle && in.mailbox.holds() {
 		return false
 	}
 	b.wake = wake

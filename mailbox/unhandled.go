@@ -111,12 +111,9 @@ func (in *Receiver[M]) keepLocked(word uint64, again *Note) (lost []Envelope[M])
 	if again != nil {
 		m.kept++
 	}
-	if m.held != nil { // a loop has opened something else first
-		lost = append(lost, *m.held)
-	}
-	held := left // here, so that what is not kept is not allocated
-	m.held = &held
-	return lost
+	held := left   // here, so that what is not kept is not allocated
+	m.held = &held // the one before was taken first
+	return nil
 }
 
 // spoil makes a dead letter of a message that was begun.

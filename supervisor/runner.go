@@ -115,6 +115,11 @@ func (r *runner) begin() {
 			r.live()
 		}
 	}()
+	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
+		r.begun = true
+		r.end(failed, exit.Killed) // and never says that it runs
+		return
+	}
 	reason := exit.Goexit
 	defer func() {
 		if reason != nil {
@@ -122,10 +127,6 @@ func (r *runner) begin() {
 		}
 	}()
 	defer r.cell.Catch(&reason)
-	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
-		reason = exit.Killed
-		return
-	}
 	run, err := r.member.child.Start(&r.cell)
 	if err != nil {
 		reason = r.cell.Reason(err)

@@ -85,6 +85,9 @@
 //	send <destination>     PRODUCER, cast or send; only if the sender's ctx has a span
 //	process <destination>  CONSUMER, around the handler
 //
+// A batch has one send span, with the type of its first message and
+// messaging.batch.message_count, and a process span for each message.
+//
 // The process span of a call is a child of the call span. That of a cast or a
 // send is a child of the send span and links to it, or, with
 // [Options.LinkOnly], is the root of a trace of its own with that link. Without a

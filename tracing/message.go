@@ -86,6 +86,18 @@ func (s Sent) Carrier() (c *Carrier) {
 	return c
 }
 
+// Batch says how many messages the span is of, if it is not one.
+func (s Sent) Batch(count int) {
+	if s.span == nil {
+		return
+	}
+	s.life.provider(func() {
+		if s.span.IsRecording() {
+			s.span.SetAttributes(semconv.MessagingBatchMessageCount(count))
+		}
+	})
+}
+
 // End ends the span: of a call when the caller has its answer or has gone, else
 // when the message was accepted or refused. err says why it failed; nil and clean
 // reasons are no failure. Call it once.

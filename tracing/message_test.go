@@ -75,6 +75,22 @@ func TestCastAndSendAreChildAndLink(t *testing.T) {
 	}
 }
 
+func TestSpanOfABatchSaysHowManyMessages(t *testing.T) {
+	kept, provider := exporter(t)
+	life := silent(provider).Life("a", "", nil)
+	ctx, request := provider.Tracer("user").Start(t.Context(), "request")
+	defer request.End()
+	_, sent := life.Sending(ctx, tracing.Send, 1)
+	sent.Batch(64)
+	sent.End(nil)
+	_, none := life.Sending(t.Context(), tracing.Send, 1) // without a span
+	none.Batch(64)
+	none.End(nil)
+	sends := allNamed(kept.GetSpans(), "send a")
+	check(t, "send spans", len(sends), 1)
+	check(t, "count", attributes(sends[0])[1], "messaging.batch.message_count=64")
+}
+
 func TestCastAndSendLinkOnlyByOption(t *testing.T) {
 	for _, op := range []tracing.Operation{tracing.Cast, tracing.Send} {
 		spans := deliver(t, op, true, true, nil)

@@ -103,6 +103,7 @@ func TestProviderMayPanicAtEveryStepOfAMessage(t *testing.T) {
 				} {
 					ctx, sent := life.Sending(asked, op, secret)
 					check(t, "context of the sender", ctx.Err(), nil)
+					sent.Batch(2)
 					ctx, p := life.Processing(asked, op, sent.Carrier(), secret)
 					check(t, "context of the handler", ctx.Err(), nil)
 					end(p)

@@ -35,6 +35,9 @@
 //     had to wait for room before: so no slow moment is left out because nobody
 //     sent during it (coordinated omission).
 //
+// To say who was slow, the report also names the children with the longest restarts
+// and, in the stops of the tree, the longest ends: see [Report.SlowStopped].
+//
 // Latencies are kept in HDR histograms from 1 ns to 1 h, with an error of at most
 // one in a thousand; the least and the greatest are exact.
 //

@@ -51,6 +51,7 @@ func ExampleMeasure() {
 	//   handled  1000  100ms  100ms  100ms  100ms   100ms  100ms
 	//   stopped    20     0s     0s     0s     0s      0s     0s
 	// 1000 crashes, 20 stops
+	// slowest to be ready: bank/alice 100ms, bank/bob 100ms
 	// 99% of the restarts took at most 100ms
 }
 

@@ -47,6 +47,7 @@ type measuring struct {
 	counts                  Counts
 	ready, handled, stopped Latency
 	message                 recorder
+	slowReady, slowStopped  slowest
 }
 
 func newMeasuring(make func(*tracing.Tracing) Tree, options Options) *measuring {

@@ -31,6 +31,13 @@ type Report struct {
 	Handled Latency `json:"handled"`
 	Stopped Latency `json:"stopped"`
 	Message Latency `json:"message"`
+
+	// Who was slow: the children that took longest to be ready after a crash, and in a
+	// stop of the tree to end, each from when it was asked; MostSlow at most, the
+	// slowest first. A supervisor takes the time of its children in a stop, and is
+	// named only if it has none. Empty if nobody took any time.
+	SlowReady   []Slow `json:"slow_ready,omitempty"`
+	SlowStopped []Slow `json:"slow_stopped,omitempty"`
 }
 
 // Counts are what happened beside.
@@ -58,6 +65,9 @@ func (m *measuring) report(err error) *Report {
 		Handled:    m.handled,
 		Stopped:    m.stopped,
 		Message:    m.message.close(),
+
+		SlowReady:   m.slowReady,
+		SlowStopped: m.slowStopped,
 	}
 	if err != nil {
 		r.Failure = err.Error()
@@ -104,7 +114,7 @@ var titles = map[string]string{
 // Title says in words what a latency of that name is; empty if there is none.
 func Title(name string) string { return titles[name] }
 
-// String is the report as a table and a line of counts, for people.
+// String is the report as a table, a line of counts, and who was slow, for people.
 func (r *Report) String() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -118,6 +128,14 @@ func (r *Report) String() string {
 	}
 	_ = table.Flush() // to memory
 	text.WriteString(r.Counts.String() + "\n")
+	for _, slow := range []struct {
+		what string
+		who  slowest
+	}{{"slowest to be ready", r.SlowReady}, {"slowest to stop", r.SlowStopped}} {
+		if len(slow.who) > 0 {
+			fmt.Fprintf(&text, "%s: %v\n", slow.what, slow.who)
+		}
+	}
 	return text.String()
 }
 

@@ -148,8 +148,10 @@ func (r *round) endedEarly(err error) error {
 
 // stop stops the tree, measures that, and waits for all that is left of the round.
 func (r *round) stop(ctx context.Context) error {
+	r.watch.stopping.Store(true)
 	asked := r.clock.now()
 	err := r.stopTree(ctx, func(gone time.Duration) { r.stopped.Add(asked, gone-asked) })
+	r.slowStopped.merge(r.watch.stops.close())
 	r.cancel()
 	return errors.Join(err, r.leave())
 }

@@ -65,6 +65,7 @@ func (r *round) record(b *burst) (crashes int) {
 			crashes++
 			r.counts.Crashes++
 			r.ready.Add(at, ready-at)
+			r.slowReady.add(Slow{Path: c.victim.path, Took: ready - at})
 		}
 		if handled, set := c.handled.get(); set {
 			r.handled.Add(at, handled-at)

@@ -20,6 +20,9 @@ type watch struct {
 	abandoned atomic.Int64  // incarnations
 	returned  atomic.Int64  // of these
 	news      chan struct{} // has room for one: down is less, or returned more
+
+	stopping atomic.Bool // the tree, at the end
+	stops    stops
 }
 
 func newWatch(clock clock, fail func(error)) *watch {
@@ -37,9 +40,11 @@ func (w *watch) see(e tracing.Event) {
 	case tracing.Exited:
 		w.isDown(e.Path)
 	case tracing.Terminated:
+		w.isStopped(Slow{Path: e.Path, Took: e.Took})
 		w.isDown(e.Path)
 	case tracing.Abandoned:
 		w.abandoned.Add(1)
+		w.isStopped(Slow{Path: e.Path, Took: e.Waited, Abandoned: true})
 		w.isDown(e.Path)
 	case tracing.Returned:
 		w.returned.Add(1)
@@ -82,6 +87,13 @@ func (w *watch) isUp(head tracing.Head) {
 func (w *watch) isDown(path string) {
 	if v := w.victim(path); v != nil && v.down.CompareAndSwap(false, true) {
 		w.down.Add(1)
+	}
+}
+
+// isStopped is told of the stops in a restart too, which are part of that.
+func (w *watch) isStopped(one Slow) {
+	if w.stopping.Load() {
+		w.stops.add(one)
 	}
 }
 

@@ -269,7 +269,13 @@ func (h *host) fenced(ctx context.Context) {
 			continue
 		}
 		id, epoch := to.ledger.open(bySend)
-		err := to.send(ctx, message{to: to, id: id})
+		m := message{to: to, id: id}
+		var err error
+		if to.sendAll != nil && h.dice.IntN(2) == 0 {
+			err = to.sendAll(ctx, []message{m, m})
+		} else {
+			err = to.send(ctx, m)
+		}
 		if err == nil {
 			to.ledger.close(id, epoch, accepted, noCall)
 			h.soak.violation("%v is abandoned, and can send", h.life)

@@ -25,17 +25,18 @@ const (
 
 // leaf is a child at the end of a branch: what is sent to, and what crashes.
 type leaf struct {
-	soak   *soak
-	name   string
-	kind   kind
-	extra  bool // added while the tree runs
-	number atomic.Uint64
-	child  *watched
-	ledger *ledger // nil for a function
-	stats  func() mailbox.Stats
-	send   func(context.Context, message) error           // or cast
-	call   func(context.Context, message) (uint64, error) // nil but for a server
-	poke   chan fate                                      // of a function
+	soak    *soak
+	name    string
+	kind    kind
+	extra   bool // added while the tree runs
+	number  atomic.Uint64
+	child   *watched
+	ledger  *ledger // nil for a function
+	stats   func() mailbox.Stats
+	send    func(context.Context, message) error           // or cast
+	sendAll func(context.Context, []message) error         // nil for a server
+	call    func(context.Context, message) (uint64, error) // nil but for a server
+	poke    chan fate                                      // of a function
 }
 
 // host is the state of one incarnation of a leaf.
@@ -61,13 +62,13 @@ func (s *soak) newLeaf(t *tree, name string, exclusive bool, dice *rand.Rand) *l
 		l.kind = receiver
 		a := actor.New(name, l.behavior, options)
 		child, l.stats = a, a.Stats
-		l.send = a.Send
+		l.send, l.sendAll = a.Send, a.SendAll
 	case n < 10:
 		l.kind = looper
 		options.Retries, options.ParkAfter, options.HandlerTimeout = 0, 0, 0
 		a := actor.New(name, l.behavior, options)
 		child, l.stats = a, a.Stats
-		l.send = a.Send
+		l.send, l.sendAll = a.Send, a.SendAll
 	case n < 18:
 		l.kind = server
 		a := actor.NewServer(name, l.open, actor.ServerOptions[host]{Options: options, Continue: proceed, Close: closeHost})
@@ -182,18 +183,25 @@ func (l *leaf) behavior(ctx context.Context) (b actor.Behavior[message], err err
 	return b, nil
 }
 
-// loop takes messages until it is asked to stop, then drains.
+// loop takes messages until it is asked to stop, then drains. Now and then it takes
+// some more at once.
 func (h *host) loop(ctx context.Context, in *mailbox.Inbox[message]) error {
+	rest := func(most int) error {
+		for m := range in.Rest() {
+			if _, err := m.Handle(in.Context(), h); err != nil {
+				in.Done() // the message is handled, though the loop fails
+				return err
+			}
+			if most--; most == 0 {
+				break
+			}
+		}
+		return nil
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			for m := range in.Rest() {
-				if _, err := m.Handle(in.Context(), h); err != nil {
-					in.Done() // the message is handled, though the loop fails
-					return err
-				}
-			}
-			return nil
+			return rest(0)
 		case e := <-in.C:
 			m, ok := in.Open(e)
 			if !ok {
@@ -202,6 +210,11 @@ func (h *host) loop(ctx context.Context, in *mailbox.Inbox[message]) error {
 			if _, err := m.Handle(in.Context(), h); err != nil {
 				in.Done()
 				return err
+			}
+			if m.id%16 == 3 {
+				if err := rest(1 + h.dice.IntN(4)); err != nil {
+					return err
+				}
 			}
 			if m.id%4 != 0 { // else the next Open says it
 				in.Done()

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/coppice-go/coppice/actor"
@@ -25,8 +26,15 @@ func (s *soak) sender(n int) {
 			if dice.IntN(32) == 0 {
 				to = s.forest.random(dice)
 			}
-			m := message{fate: randomFate(dice), bounded: bounded, call: to.call != nil && dice.IntN(4) == 0}
-			if !s.post(ctx, to, m, false) {
+			m := message{fate: randomFate(dice), bounded: bounded}
+			there := false
+			if to.sendAll != nil && dice.IntN(8) == 0 {
+				there = s.postAll(ctx, to, m, dice)
+			} else {
+				m.call = to.call != nil && dice.IntN(4) == 0
+				there = s.post(ctx, to, m, false)
+			}
+			if !there {
 				to = s.forest.random(dice)
 			}
 			if ctx.Err() != nil {
@@ -50,8 +58,7 @@ func (s *soak) post(ctx context.Context, to *leaf, m message, inside bool) (ther
 			return false
 		}
 	}
-	begun := time.Now()
-	deadline, limited := ctx.Deadline()
+	defer s.late(ctx, to, time.Now())
 	if !m.call {
 		id, epoch := to.ledger.open(bySend)
 		m.id = id
@@ -74,10 +81,51 @@ func (s *soak) post(ctx context.Context, to *leaf, m message, inside bool) (ther
 		to.ledger.close(id, epoch, v, o)
 		there = o != noproc
 	}
+	return there
+}
+
+// mostInBatch is how many messages a batch may have.
+const mostInBatch = 12
+
+// postAll sends a batch of messages with fates of their own, and enters how that ended
+// for each. What one of them does to its actor must not touch the others.
+func (s *soak) postAll(ctx context.Context, to *leaf, first message, dice *rand.Rand) (there bool) {
+	defer s.late(ctx, to, time.Now())
+	type entered struct {
+		id    uint64
+		epoch int
+	}
+	var batch []message
+	var book []entered // the batch belongs to the receiver once it is sent
+	for range 2 + dice.IntN(mostInBatch-1) {
+		m := message{to: to, fate: randomFate(dice), bounded: first.bounded}
+		if batch == nil {
+			m.fate = first.fate
+		}
+		id, epoch := to.ledger.open(bySend)
+		m.id = id
+		batch, book = append(batch, m), append(book, entered{id, epoch})
+	}
+	v := accepted
+	err := to.sendAll(ctx, batch)
+	if err != nil {
+		v = refused
+		s.refusal(ctx, to, err)
+	} else {
+		s.figures.batches.Add(1)
+	}
+	for _, e := range book {
+		to.ledger.close(e.id, e.epoch, v, noCall)
+	}
+	return !errors.Is(err, actor.ErrNoProc)
+}
+
+// late checks that a sender came back in time.
+func (s *soak) late(ctx context.Context, to *leaf, begun time.Time) {
+	deadline, limited := ctx.Deadline()
 	if late := time.Since(deadline); limited && late > s.patience {
 		s.violation("%s: a sender came back %v after its deadline, %v after it began", to.name, late, time.Since(begun))
 	}
-	return there
 }
 
 // refusal checks the error of a send.

@@ -19,7 +19,7 @@ type figures struct {
 	abandoned, returned, castsFailed                                      atomic.Uint64
 	letters                                                               [whys]atomic.Uint64
 
-	hangs, fenced, admin, refusals, extras          atomic.Uint64
+	batches, hangs, fenced, admin, refusals, extras atomic.Uint64
 	starts, failedStarts, stops, treesGaveUp, stuck atomic.Uint64
 
 	books      sums // of leaves that are gone
@@ -35,7 +35,7 @@ type report struct {
 	Seed                                                      uint64
 	Seconds                                                   float64
 	Trees, Supervisors, Actors, Added                         int
-	Accepted, Refused, Handled                                uint64
+	Accepted, Refused, Handled, Batches                       uint64
 	DeadLetters, Calls                                        map[string]uint64
 	Incarnations, Crashes, Restarts, FailedStarts             uint64
 	Hangs, Abandoned, FencedTries                             uint64
@@ -81,7 +81,7 @@ func (s *soak) report() report {
 	f, books := &s.figures, s.total()
 	r := report{
 		Seed: s.seed, Trees: len(s.forest.trees), Supervisors: len(s.forest.branches), Actors: s.forest.fixed, Added: int(f.extras.Load()),
-		Accepted: books.accepted, Refused: books.refused, Handled: books.handled,
+		Accepted: books.accepted, Refused: books.refused, Handled: books.handled, Batches: f.batches.Load(),
 		DeadLetters: make(map[string]uint64), Calls: make(map[string]uint64),
 		Incarnations: f.incarnations.Load(), Crashes: f.crashes.Load(), Restarts: f.restarts.Load(), FailedStarts: f.startsFailed.Load(),
 		Hangs: f.hangs.Load(), Abandoned: f.abandoned.Load(), FencedTries: f.fenced.Load(),
@@ -112,6 +112,7 @@ func (r report) String() string {
 	}
 	line("%.0f s: %d trees, %d supervisors, %d actors, %d more by hand", r.Seconds, r.Trees, r.Supervisors, r.Actors, r.Added)
 	line("messages: %d accepted = %d handled + %d dead letters, each known to its sender; %d refused", r.Accepted, r.Handled, letters, r.Refused)
+	line("batches: %d accepted, of 2 to %d messages", r.Batches, mostInBatch)
 	line("dead letters: %s", counts(r.DeadLetters))
 	line("calls, each with one outcome: %s", counts(r.Calls))
 	line("lives: %d incarnations, %d crashes, %d restarts, %d starts failed, %d supervisors gave up", r.Incarnations, r.Crashes, r.Restarts, r.FailedStarts, r.GaveUp)

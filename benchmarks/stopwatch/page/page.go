@@ -19,6 +19,7 @@ var text string
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"short": stopwatch.Short,
 	"title": stopwatch.Title,
+	"slow":  func(title string, who []stopwatch.Slow) slow { return slow{title, who} },
 	"ratio": func(r stopwatch.Row) string { return fmt.Sprintf("%.2f", r.Ratio()) },
 }).Parse(text))
 
@@ -54,6 +55,12 @@ type content struct {
 	Comparison stopwatch.Comparison
 	Titles     []string // of the columns
 	Sections   []section
+}
+
+// slow is who was slow in one way.
+type slow struct {
+	Title string
+	Who   []stopwatch.Slow
 }
 
 // section is one latency.

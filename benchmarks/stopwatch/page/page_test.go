@@ -95,6 +95,18 @@ func TestAPageHasAllThatWasMeasured(t *testing.T) {
 	}
 }
 
+func TestAPageSaysWhoWasSlow(t *testing.T) {
+	r := report(time.Microsecond)
+	r.SlowStopped = []stopwatch.Slow{{Path: "tree/<b>", Took: 3 * time.Second, Abandoned: true}, {Path: "tree/a", Took: time.Second}}
+	html := write(t, r, nil)
+	if want := "<tr><td>tree/&lt;b&gt;</td><td>3s</td><td>abandoned</td></tr>\n<tr><td>tree/a</td><td>1s</td><td></td></tr>"; !strings.Contains(html, want) {
+		t.Errorf("%q is missing", want)
+	}
+	if strings.Contains(html, "Slowest to be ready") {
+		t.Error("there is a part for nobody")
+	}
+}
+
 func TestAPageComparesWithBefore(t *testing.T) {
 	before := report(time.Microsecond)
 	before.Parameters["depth"] = "3"

@@ -29,6 +29,9 @@ Measured are, each with a histogram from p50 to p99.99:
 	stopped  from the request to stop the tree until nothing of it is left
 	message  with -load, from when a message was due until it was handled
 
+The report also names the children that were slowest to be ready, and to stop: three
+of each in the text, ten in the files of -json and -html.
+
 A file for -tree is a JSON object with the names of flags, those of the tree and
 of the measuring: {"depth": 3, "backoff": "10ms"}. A flag that is given counts more
 than the file.
