@@ -33,8 +33,8 @@ type job[S any] interface {
 type serving[S any] struct {
 	server  *Server[S]
 	state   *S
-	outcome error       // what a handler has failed with, for its span
-	settle  func() bool // says that the message in hand is handled; false if the incarnation is abandoned
+	outcome error                      // what a handler has failed with, for its span
+	settler interface{ Settle() bool } // that of the mailbox
 
 	mu      sync.Mutex
 	waiting map[waiting]struct{} // calls to be answered after their handler has returned; nil after the end
@@ -46,6 +46,12 @@ type waiting interface {
 	// not fail.
 	serverEnded(path string, reason exit.Reason, orderly bool)
 }
+
+// settle says that the message in hand is handled. It is false if the incarnation is
+// abandoned.
+func (sv *serving[S]) settle() bool { return sv.settler.Settle() }
+
+func (sv *serving[S]) settleWith(settler interface{ Settle() bool }) { sv.settler = settler }
 
 func (sv *serving[S]) takeOutcome() error {
 	outcome := sv.outcome
@@ -75,9 +81,7 @@ func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close fu
 	sv.waiting = make(map[waiting]struct{})
 	b := Behavior[job[S]]{
 		Receive: sv.receive(),
-		ended:   sv.ended,
-		outcome: sv.takeOutcome,
-		settled: func(settle func() bool) { sv.settle = settle },
+		serving: sv,
 	}
 	if proceed != nil {
 		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }

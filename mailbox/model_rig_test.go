@@ -162,7 +162,7 @@ func (r *rig) begin(c caller, o *owner) {
 		o.call, o.taken = c.id, true
 		run(func() result {
 			select {
-			case o.envelope = <-o.in.C:
+			case o.envelope = <-o.in.C():
 				return result{text: "taken"}
 			default:
 				return result{text: "none"}
@@ -222,7 +222,7 @@ func (r *rig) begin(c caller, o *owner) {
 	case doReceive:
 		o := new(owner)
 		r.ends = append(r.ends, o)
-		act(func() { o.in = r.box.Receive(true) })
+		act(func() { o.in = r.box.Incarnate(true) })
 	}
 }
 

@@ -35,7 +35,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if ok {
 			if e.alone() {
 				next := (in.last&^idle + one) ^ side
-				in.hand[next/side&1] = e
+				in.hands.side[next/side&1] = e
 				if in.word.CompareAndSwap(in.last, next) {
 					in.last = next
 					if err := handle(ctx, e.message); err != nil {
@@ -96,7 +96,7 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 // await rests and waits for what comes next, unless there is more to wait for. What
 // Next says of a stop holds here too: it is seen here, or it sends a poke after.
 func (in *Receiver[M]) await(patience time.Duration) (e Envelope[M], ok bool) {
-	if patience > 0 || in.stopped != nil || !in.rest() || in.stop.Load() != 0 {
+	if patience > 0 || in.stopped() != nil || !in.rest() || in.stop.Load() != 0 {
 		return e, false
 	}
 	return <-in.box.channel, true

@@ -59,6 +59,7 @@ type sealable struct{ seals int }
 
 func (s *sealable) Queue() (left uint64, waiting int) { return 0, 0 }
 func (s *sealable) Seal()                             { s.seals++ }
+func (s *sealable) Gone(exit.Reason)                  {}
 
 // After the end of a life its mailbox may be that of another.
 func TestMailboxIsSealedInItsOwnLifeOnly(t *testing.T) {
@@ -67,18 +68,18 @@ func TestMailboxIsSealedInItsOwnLifeOnly(t *testing.T) {
 		do   func(scope *incarnation.Scope, q *sealable)
 		want bool
 	}{
-		{"not asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q) }, false},
-		{"asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q); scope.Seal() }, true},
-		{"asked for before", func(scope *incarnation.Scope, q *sealable) { scope.Seal(); scope.SetQueue(q) }, true},
-		{"after the end", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q); scope.End(exit.Normal); scope.Seal() }, false},
+		{"not asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetTenant(q) }, false},
+		{"asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetTenant(q); scope.Seal() }, true},
+		{"asked for before", func(scope *incarnation.Scope, q *sealable) { scope.Seal(); scope.SetTenant(q) }, true},
+		{"after the end", func(scope *incarnation.Scope, q *sealable) { scope.SetTenant(q); scope.End(exit.Normal); scope.Seal() }, false},
 		{"stop for good", func(scope *incarnation.Scope, q *sealable) {
-			scope.SetQueue(q)
+			scope.SetTenant(q)
 			cell := incarnation.New(t.Context(), scope, 1, incarnation.Terms{})
 			cell.Stop(exit.Shutdown, false)
 			cell.Stop(exit.Shutdown, true)
 		}, true},
 		{"stop of an abandoned incarnation", func(scope *incarnation.Scope, q *sealable) {
-			scope.SetQueue(q)
+			scope.SetTenant(q)
 			cell := incarnation.New(t.Context(), scope, 1, incarnation.Terms{})
 			cell.Abandon()
 			cell.Stop(exit.Shutdown, true)
