@@ -15,9 +15,10 @@ import (
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
 	var channel chan Envelope[M]
+	var hands *hands[M]
 	if in.stop.Load() == 0 { // else there may be none, and none is needed
 		in.ready()
-		channel = in.box.channel
+		channel, hands = in.box.channel, in.hands
 	}
 	if err := in.serveRest(ctx, handle); err != nil {
 		return Message, err
@@ -35,7 +36,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if ok {
 			if e.alone() {
 				next := (in.last&^idle + one) ^ side
-				in.hands.side[next/side&1] = e
+				hands.side[next/side&1] = e
 				if in.word.CompareAndSwap(in.last, next) {
 					in.last = next
 					if err := handle(ctx, e.message); err != nil {
