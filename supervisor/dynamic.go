@@ -53,7 +53,7 @@ func (d *Dynamic) StartChild(ctx context.Context, child Child) (name string, err
 			l.remove(m, exit.Shutdown)
 			return l.childError(m, "start", err)
 		}
-		given = m.name
+		given = m.name()
 		return nil
 	})
 	if err != nil {
@@ -97,7 +97,7 @@ func (d *Dynamic) Children() []string {
 	defer l.mu.Unlock()
 	names := make([]string, len(l.members))
 	for i, m := range l.members {
-		names[i] = m.name
+		names[i] = m.name()
 	}
 	slices.Sort(names)
 	return names
