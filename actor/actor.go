@@ -189,13 +189,13 @@ func settingsOf(options []Options) *settings {
 	if len(options) == 0 {
 		return defaults
 	}
+	if last := usual.Load(); last != nil && last.Options == options[0] && len(options) == 1 {
+		return last
+	}
 	s := &settings{Options: options[0]}
 	if len(options) > 1 {
 		s.faults = fmt.Errorf("options: %d values, at most one is taken", len(options))
 		return s
-	}
-	if last := usual.Load(); last != nil && last.Options == s.Options {
-		return last
 	}
 	usual.Store(s)
 	return s
