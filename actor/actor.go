@@ -117,17 +117,23 @@ type Behavior[M any] struct {
 	// tells of the crash.
 	Close func(ctx context.Context, reason exit.Reason) error
 
+	// serving is set for a server.
+	serving served[M]
+}
+
+// served is what the incarnation of a server wants to hear, and tells.
+type served[M any] interface {
 	// ended is told last, when nothing that the incarnation does counts any
 	// more: after Close, with orderly telling that it did not fail, or when the
 	// incarnation is abandoned.
-	ended func(reason exit.Reason, orderly bool)
+	ended(reason exit.Reason, orderly bool)
 
-	// outcome, if set, is how the handler that returned last ended.
-	outcome func() error
+	// takeOutcome is how the handler that returned last ended.
+	takeOutcome() error
 
-	// receives, if set, is given where the messages come from: to settle the one in
-	// hand, before the handler returns.
-	receives func(*mailbox.Receiver[M])
+	// receives gives where the messages come from: to settle the one in hand, before
+	// the handler returns.
+	receives(*mailbox.Receiver[M])
 }
 
 func (b Behavior[M]) check(o Options) error {
@@ -154,21 +160,46 @@ func (b Behavior[M]) check(o Options) error {
 type Actor[M any] struct {
 	name    string
 	open    func(context.Context) (Behavior[M], error)
-	options Options
-	faults  error
+	options *settings
+	server  askable[M]                        // that it is part of; nil if its messages are just messages
+	scope   atomic.Pointer[incarnation.Scope] // nil while the actor is not part of a tree
+	life    atomic.Pointer[tracing.Life]
+	box     mailbox.Mailbox[M]
+}
 
-	box   *mailbox.Mailbox[M]
-	scope atomic.Pointer[incarnation.Scope] // nil while the actor is not part of a tree
-	life  atomic.Pointer[tracing.Life]
+// askable is what handlers find with Self, if that is not the actor alone.
+type askable[M any] interface {
+	asked(M) request // the message as the request that it is
+	again(M) M       // the message once more, for nobody to wait for
+	forget()         // drops what belongs to a life in a tree
+}
 
-	self any // what handlers find with Self
+// settings are the options of an actor. They are shared by those that are made one
+// after the other with equal ones: a million need them once.
+type settings struct {
+	Options
+	faults error
+}
 
-	// request sees a message as the request it is, again makes a message of it
-	// that can be sent once more; both nil for an actor whose messages are just
-	// messages.
-	request func(M) request
-	again   func(M) M
-	forget  func() // drops what belongs to a life in a tree; nil if that is nothing
+var (
+	defaults = new(settings)
+	usual    atomic.Pointer[settings] // those that were made last
+)
+
+func settingsOf(options []Options) *settings {
+	if len(options) == 0 {
+		return defaults
+	}
+	if last := usual.Load(); last != nil && last.Options == options[0] && len(options) == 1 {
+		return last
+	}
+	s := &settings{Options: options[0]}
+	if len(options) > 1 {
+		s.faults = fmt.Errorf("options: %d values, at most one is taken", len(options))
+		return s
+	}
+	usual.Store(s)
+	return s
 }
 
 // New makes an actor. open makes the behavior of each incarnation, fresh: what
@@ -184,19 +215,21 @@ type Actor[M any] struct {
 // supervisor reports all faults before it starts anything.
 func New[M any](name string, open func(context.Context) (Behavior[M], error), options ...Options) *Actor[M] {
 	a := &Actor[M]{name: name, open: open}
-	a.self = a
 	a.init(options)
 	return a
 }
 
 func (a *Actor[M]) init(options []Options) {
-	if len(options) > 1 {
-		a.faults = fmt.Errorf("options: %d values, at most one is taken", len(options))
+	a.options = settingsOf(options)
+	a.box.Init(a.options.Mailbox, (*owner[M])(a))
+}
+
+// self is what handlers find with Self.
+func (a *Actor[M]) self() any {
+	if a.server != nil {
+		return a.server
 	}
-	if len(options) > 0 {
-		a.options = options[0]
-	}
-	a.box = mailbox.New(a.options.Mailbox, mailbox.Owner[M]((*owner[M])(a)))
+	return a
 }
 
 // Name is the name given to New.
@@ -217,7 +250,7 @@ func (a *Actor[M]) String() string { return a.Path() }
 // Check says what is wrong with the actor's construction, all of it. It is nil
 // if the actor can be started. Supervisors call it.
 func (a *Actor[M]) Check() error {
-	faults := []error{a.faults, a.options.check()}
+	faults := []error{a.options.faults, a.options.check()}
 	if a.open == nil {
 		faults = append(faults, errors.New("open: nil"))
 	}
@@ -235,7 +268,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	switch {
 	case first:
 		a.life.Store(tracing.From(ctx))
-		a.box.Open() // here, because it needs much of the stack
+		a.box.Open()
 		a.belong(cell.Scope())
 	case a.options.Mailbox.Fresh && cell.Number() > 1:
 		a.box.Renew()
@@ -284,25 +317,27 @@ func (a *Actor[M]) admit(cell *incarnation.Cell) (first bool, err error) {
 
 // belong ties the mailbox, which is open, to the life of the child.
 func (a *Actor[M]) belong(scope *incarnation.Scope) {
-	if a.request != nil {
+	if a.server != nil {
 		scope.Callable()
 	}
-	scope.SetQueue((*tenant[M])(a))
+	scope.SetTenant((*tenant[M])(a))
 }
 
-// tenant is an actor as the life of the child knows it that it belongs to.
+// tenant is an actor as the life of the child knows it.
 type tenant[M any] Actor[M]
 
+// Queue asks the mailbox.
 func (t *tenant[M]) Queue() (left uint64, waiting int) { return t.box.Queue() }
 
+// Seal seals the mailbox.
 func (t *tenant[M]) Seal() { t.box.Seal() }
 
-// Gone ends the actor's life in the tree.
+// Gone makes the actor free for another life.
 func (t *tenant[M]) Gone(exit.Reason) {
 	defer t.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
 	t.box.Close()
-	if t.forget != nil {
-		t.forget()
+	if t.server != nil {
+		t.server.forget()
 	}
 }
 
@@ -379,8 +414,8 @@ func (o *owner[M]) Around() func(context.Context, M, int, func(context.Context, 
 // DeadLetter is told of every message that will not be handled.
 func (o *owner[M]) DeadLetter(message M, note *mailbox.Note, why mailbox.Why) {
 	a := (*Actor[M])(o)
-	if a.request != nil && why != mailbox.CallerGone {
-		a.request(message).fail(a.Path(), failures[why])
+	if a.server != nil && why != mailbox.CallerGone {
+		a.server.asked(message).fail(a.Path(), failures[why])
 	}
 	if a.life.Load().Hears(slog.LevelDebug) {
 		a.tellDead(message, note, why)
@@ -401,24 +436,24 @@ func (a *Actor[M]) tellDead(message M, note *mailbox.Note, why mailbox.Why) {
 }
 
 func (a *Actor[M]) resend(ctx context.Context, message M) error {
-	if a.again != nil {
-		message = a.again(message)
+	if a.server != nil {
+		message = a.server.again(message)
 	}
 	return a.box.Send(ctx, message, new(mailbox.Note)) // beside all traces
 }
 
 // operation is how the message was sent.
 func (a *Actor[M]) operation(message M) tracing.Operation {
-	if a.request != nil {
-		return a.request(message).operation()
+	if a.server != nil {
+		return a.server.asked(message).operation()
 	}
 	return tracing.Send
 }
 
 // payload is the message as the user knows it.
 func (a *Actor[M]) payload(message M) any {
-	if a.request != nil {
-		return a.request(message).payload()
+	if a.server != nil {
+		return a.server.asked(message).payload()
 	}
 	return message
 }

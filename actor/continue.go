@@ -40,11 +40,11 @@ func (sv *serving[S]) goOn(ctx context.Context, c *continuation) error {
 
 // proceed does what open has left to be done after the start.
 func (r *running[M]) proceed(ctx context.Context) error {
-	rest := r.behavior.Continue
-	if rest == nil {
+	if r.more == nil || r.more.Continue == nil {
 		return nil
 	}
-	r.behavior.Continue = nil // not once more when it was parked
+	rest := r.more.Continue
+	r.more.Continue = nil // not once more when it was parked
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // no message may come before it
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
@@ -16,20 +16,25 @@ import (
 // running is one incarnation of an actor. Its fields belong to the goroutine of
 // the incarnation, but for what mu guards.
 type running[M any] struct {
-	actor    *Actor[M]
-	cell     *incarnation.Cell
-	behavior Behavior[M]
-	in       *mailbox.Receiver[M]
+	actor   *Actor[M]
+	cell    *incarnation.Cell
+	receive func(ctx context.Context, message M) error // nil for a loop
+	more    *Behavior[M]                               // nil if there is nothing but Receive
+	in      mailbox.Receiver[M]
 
-	span      *tracing.Processed // around the handler, if there is a tracer
-	unsettled bool               // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
-	begun     bool               // it has run before
-	parked    bool               // the loop ended only to give the goroutine back
-	alone     bool               // nothing stands around the actor that would run with it
+	span *tracing.Processed   // around the handler, if there is a tracer
+	hand atomic.Pointer[hand] // nil until the incarnation is abandoned
 
-	mu     sync.Mutex // guards inHand and stuck
-	inHand bool       // a message was in hand when the incarnation was abandoned
-	stuck  string     // its type
+	unsettled bool // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
+	begun     bool // it has run before
+	parked    bool // the loop ended only to give the goroutine back
+	alone     bool // nothing stands around the actor that would run with it
+}
+
+// hand is what an incarnation had in hand when it was abandoned.
+type hand struct {
+	message bool   // there was one
+	stuck   string // its type
 }
 
 // open makes the behavior. It is a call of its own, and so is attach: what they
@@ -39,15 +44,23 @@ func (r *running[M]) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := behavior.check(r.actor.options); err != nil {
+	if err := behavior.check(r.actor.options.Options); err != nil {
 		return err
 	}
 	if behavior.Loop == nil {
-		behavior.Receive = r.around(behavior.Receive)
+		r.receive = r.around(behavior.Receive)
 	}
-	r.behavior = behavior
+	if behavior.Loop != nil || behavior.Continue != nil || behavior.Close != nil || behavior.serving != nil {
+		r.more = new(behavior)
+	}
 	return nil
 }
+
+// loops says whether the messages are received by a loop of the user's.
+func (r *running[M]) loops() bool { return r.receive == nil }
+
+// closes says whether there is a Close.
+func (r *running[M]) closes() bool { return r.more != nil && r.more.Close != nil }
 
 // handling is the message in hand, nil if there is none. It is asked on the
 // incarnation's own goroutine.
@@ -59,21 +72,21 @@ func (r *running[M]) handling() any {
 }
 
 func (r *running[M]) attach() incarnation.Hooks {
-	if r.behavior.Loop != nil {
-		r.in = r.actor.box.Receive(false)
+	r.in.Incarnation = int32(r.cell.Number())
+	if r.loops() {
+		r.actor.box.Loop(&r.in)
 	} else {
-		r.in = r.actor.box.Prepare()
+		r.actor.box.Receive(&r.in)
 	}
-	r.in.Incarnation = r.cell.Number()
-	if r.behavior.receives != nil {
-		r.behavior.receives(r.in)
+	if r.more != nil && r.more.serving != nil {
+		r.more.serving.receives(&r.in)
 	}
 	return r
 }
 
 // What follows are the hooks.
 
-func (r *running[M]) Self() any { return r.actor.self }
+func (r *running[M]) Self() any { return r.actor.self() }
 
 func (r *running[M]) Handler() any { return r }
 
@@ -91,7 +104,7 @@ func (r *running[M]) Stop(final bool) {
 // that is the user's.
 func (r *running[M]) stop(drain bool) {
 	if r.in.Stop(drain) {
-		r.in.Wake(r.alone && r.behavior.Close == nil)
+		r.in.Wake(r.alone && !r.closes())
 	}
 }
 
@@ -102,10 +115,10 @@ func (r *running[M]) serve() (err error) {
 	if !r.begun {
 		r.begun = true
 		var is bool
-		if is, r.alone = r.cell.Is(r.actor.self); is && r.behavior.Receive != nil && r.behavior.Continue == nil {
+		if is, r.alone = r.cell.Is(r.actor.self()); is && !r.loops() && (r.more == nil || r.more.Continue == nil) {
 			return parking[M]{r}
 		}
-	} else if r.behavior.Close == nil && r.in.Over() { // nothing of the user's is left to do
+	} else if !r.closes() && r.in.Over() { // nothing of the user's is left to do
 		return r.finish(r.cell.Reason(r.cell.Cause()))
 	}
 	r.parked = false
@@ -128,7 +141,7 @@ func (r *running[M]) serve() (err error) {
 // two kilobytes, and to copy them into more takes longer than all else in a crash.
 func (r *running[M]) work(reason *exit.Reason) {
 	defer r.cell.Catch(reason)
-	if r.behavior.Loop != nil {
+	if r.loops() {
 		*reason = r.cell.Reason(r.runLoop())
 		return
 	}
@@ -139,7 +152,7 @@ func (r *running[M]) work(reason *exit.Reason) {
 	}
 	r.unsettled = true // until it has come to an end in order
 	for {
-		got, err := r.in.Serve(ctx, r.actor.options.ParkAfter, r.behavior.Receive)
+		got, err := r.in.Serve(ctx, r.actor.options.ParkAfter, r.receive)
 		if err != errCallerGone {
 			*reason = r.outcome(got, err)
 			return
@@ -176,7 +189,7 @@ func (r *running[M]) runLoop() error {
 		watch = r.intercepted(watch)
 	}
 	r.in.Watch(watch)
-	err := r.behavior.Loop(r.cell, r.in.Inbox())
+	err := r.more.Loop(r.cell, r.in.Inbox())
 	_, chosen := exit.Chosen(err)
 	r.unsettled = err != nil && !chosen && !r.cell.Asked()
 	return err
@@ -214,7 +227,7 @@ var errCallerGone = errors.New("the caller has gone")
 // sees to its time limit itself: an answer may be deferred.
 func (r *running[M]) around(receive func(context.Context, M) error) func(context.Context, M) error {
 	bare := true
-	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.request == nil {
+	if limit := r.actor.options.HandlerTimeout; limit > 0 && r.actor.server == nil {
 		inner := receive
 		receive = func(ctx context.Context, message M) error {
 			return within(ctx, time.Now().Add(limit), func(ctx context.Context) error { return inner(ctx, message) })
@@ -242,11 +255,11 @@ func (r *running[M]) around(receive func(context.Context, M) error) func(context
 			return err
 		}
 	}
-	if bare || r.actor.request == nil {
+	if bare || r.actor.server == nil {
 		return receive
 	}
 	return func(ctx context.Context, message M) error { // nobody is to see what will be skipped
-		if r.actor.request(message).gone() {
+		if r.actor.server.asked(message).gone() {
 			return errCallerGone
 		}
 		return receive(ctx, message)
@@ -264,8 +277,8 @@ func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, mes
 }
 
 func (r *running[M]) endSpan(outcome error) {
-	if r.behavior.outcome != nil {
-		outcome = r.behavior.outcome()
+	if r.more != nil && r.more.serving != nil {
+		outcome = r.more.serving.takeOutcome()
 	}
 	if r.cell.Abandoned() { // the message has become a dead letter
 		outcome = exit.Killed
@@ -279,7 +292,7 @@ func (r *running[M]) endSpan(outcome error) {
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
 	var last incarnation.Last
-	if !reason.Clean() || r.behavior.Close != nil { // else nobody asks
+	if !reason.Clean() || r.closes() { // else nobody asks
 		last.Waiting = r.actor.box.Depth()
 	}
 	orderly := false
@@ -292,7 +305,7 @@ func (r *running[M]) finish(reason exit.Reason) error {
 	} else {
 		r.in.End()
 	}
-	if r.behavior.Close == nil || r.cell.Abandoned() {
+	if !r.closes() || r.cell.Abandoned() {
 		orderly = true
 		return reason
 	}
@@ -301,7 +314,7 @@ func (r *running[M]) finish(reason exit.Reason) error {
 	}
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
-		return r.behavior.Close(r.cell.Work(), reason)
+		return r.more.Close(r.cell.Work(), reason)
 	}, func(closed exit.Reason) {
 		orderly = closed == exit.Normal
 		if !orderly {
@@ -322,8 +335,8 @@ func (r *running[M]) leave(last incarnation.Last, reason exit.Reason) {
 // hears at once.
 func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	retries := r.actor.options.Retries
-	if message, ok := r.in.InHand(); ok && r.actor.request != nil {
-		request := r.actor.request(message)
+	if message, ok := r.in.InHand(); ok && r.actor.server != nil {
+		request := r.actor.server.asked(message)
 		request.fail(r.actor.Path(), failure{ErrEnded, reason})
 		request.handled()
 		if request.operation() == tracing.Call {
@@ -347,19 +360,19 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 // closeOnly is the run function of an incarnation that was abandoned while it
 // was opening: what it has opened after all is closed again.
 func (r *running[M]) closeOnly() (err error) {
-	if r.behavior.Close == nil {
+	if !r.closes() {
 		return exit.Killed
 	}
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
-		return r.behavior.Close(r.cell.Work(), exit.Killed)
+		return r.more.Close(r.cell.Work(), exit.Killed)
 	}, func(reason exit.Reason) { err = reason })
 	return err
 }
 
 func (r *running[M]) ended(reason exit.Reason, orderly bool) {
-	if r.behavior.ended != nil {
-		r.behavior.ended(reason, orderly)
+	if r.more != nil && r.more.serving != nil {
+		r.more.serving.ended(reason, orderly)
 	}
 }
 
@@ -368,34 +381,29 @@ func (r *running[M]) ended(reason exit.Reason, orderly bool) {
 func (r *running[M]) Abandon() {
 	defer r.ended(exit.Killed, false) // also if a sink leaves by Goexit meanwhile
 	_, busy := r.in.Begun()
-	r.keep(busy, "") // to freeze may take the time of a sink, who hears of dead letters
+	r.hand.Store(&hand{busy, ""}) // to freeze may take the time of a sink, who hears of dead letters
 	last := incarnation.Last{}
 	if message, inHand := r.in.Freeze(); inHand {
 		last.Message, last.InHand = r.actor.payload(message), true
-		r.keep(true, fmt.Sprintf("%T", last.Message))
+		r.hand.Store(&hand{true, fmt.Sprintf("%T", last.Message)})
 	} else {
-		r.keep(false, "")
+		r.hand.Store(nil)
 	}
 	last.Waiting = r.actor.box.Depth()
 	r.cell.Crashed(last) // in case that it had failed
 }
 
-func (r *running[M]) keep(inHand bool, stuck string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.inHand, r.stuck = inHand, stuck
-}
-
 func (r *running[M]) Holding() incarnation.Hand {
 	begun, busy := r.in.Begun()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return incarnation.Hand{
-		Message: r.stuck,
-		Busy:    busy || r.cell.Phase() == incarnation.Continuing || r.inHand,
-		Begun:   begun,
-		Depth:   r.actor.box.Depth(),
+	holding := incarnation.Hand{
+		Busy:  busy || r.cell.Phase() == incarnation.Continuing,
+		Begun: begun,
+		Depth: r.actor.box.Depth(),
 	}
+	if hand := r.hand.Load(); hand != nil {
+		holding.Message, holding.Busy = hand.stuck, holding.Busy || hand.message
+	}
+	return holding
 }
 
 // parking is what the run function returns to give its goroutine back. It is no

@@ -76,11 +76,7 @@ func NewServer[S any](name string, open func(context.Context) (*S, error), optio
 		plain[i], proceed, close = o.Options, o.Continue, o.Close
 	}
 	s := new(Server[S])
-	s.actor.name = name
-	s.actor.self = s
-	s.actor.request = func(j job[S]) request { return j }
-	s.actor.again = job[S].again
-	s.actor.forget = func() { s.calls.Store(nil) }
+	s.actor.name, s.actor.server = name, s
 	s.actor.init(plain)
 	if open != nil {
 		s.actor.open = func(ctx context.Context) (Behavior[job[S]], error) {
@@ -124,3 +120,11 @@ func (s *Server[S]) Stats() mailbox.Stats { return s.actor.Stats() }
 func (s *Server[S]) server() *Server[S] { return s }
 
 func (s *Server[S]) isServer() {}
+
+// What follows is how its actor knows it.
+
+func (s *Server[S]) asked(j job[S]) request { return j }
+
+func (s *Server[S]) again(j job[S]) job[S] { return j.again() }
+
+func (s *Server[S]) forget() { s.calls.Store(nil) }

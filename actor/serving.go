@@ -50,6 +50,8 @@ type waiting interface {
 	serverEnded(path string, reason exit.Reason, orderly bool)
 }
 
+func (sv *serving[S]) receives(in *mailbox.Receiver[job[S]]) { sv.in = in }
+
 func (sv *serving[S]) takeOutcome() error {
 	outcome := sv.outcome
 	sv.outcome = nil
@@ -78,10 +80,8 @@ func (sv *serving[S]) behavior(proceed func(context.Context, *S) error, close fu
 	sv.waiting = make(map[waiting]struct{})
 	sv.spares = sv.server.actor.options.HandlerTimeout <= 0 && !sv.server.actor.life.Load().Traces()
 	b := Behavior[job[S]]{
-		Receive:  sv.receive(),
-		ended:    sv.ended,
-		outcome:  sv.takeOutcome,
-		receives: func(in *mailbox.Receiver[job[S]]) { sv.in = in },
+		Receive: sv.receive(),
+		serving: sv,
 	}
 	if proceed != nil {
 		b.Continue = func(ctx context.Context) error { return proceed(ctx, sv.state) }

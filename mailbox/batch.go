@@ -37,8 +37,8 @@ func (m *Mailbox[M]) SendAll(ctx context.Context, messages []M, note *Note) erro
 	case 1:
 		return m.Send(ctx, messages[0], note)
 	}
-	if b := m.current.Load(); b != nil && b.around != nil && note == nil {
-		return b.around(ctx, messages[0], len(messages), func(ctx context.Context, note *Note) error {
+	if around := m.around(note); around != nil {
+		return around(ctx, messages[0], len(messages), func(ctx context.Context, note *Note) error {
 			return m.acceptAll(ctx, messages, note)
 		})
 	}
@@ -58,11 +58,12 @@ func (m *Mailbox[M]) acceptAll(ctx context.Context, messages []M, note *Note) er
 }
 
 func (m *Mailbox[M]) all() *batches[M] {
-	if all := m.batches.Load(); all != nil {
+	a := m.books()
+	if all := a.batches.Load(); all != nil {
 		return all
 	}
-	m.batches.CompareAndSwap(nil, new(batches[M]))
-	return m.batches.Load()
+	a.batches.CompareAndSwap(nil, new(batches[M]))
+	return a.batches.Load()
 }
 
 // waitMore counts messages of batches that are waiting.
@@ -127,11 +128,11 @@ func (p *parcel[M]) at(at int) Envelope[M] {
 }
 
 // parcel is the batch in hand, nil if there is none.
-func (in *Receiver[M]) parcel() *parcel[M] { return in.hand[in.last/side&1].parcel() }
+func (in *Receiver[M]) parcel() *parcel[M] { return in.hands.side[in.last/side&1].parcel() }
 
 // current is the message in hand.
 func (in *Receiver[M]) current() M {
-	e := &in.hand[in.last/side&1]
+	e := &in.hands.side[in.last/side&1]
 	if p := e.parcel(); p != nil {
 		return p.messages[in.last/one-p.first]
 	}
@@ -140,7 +141,7 @@ func (in *Receiver[M]) current() M {
 
 // held is the message that is in hand by the word, in an envelope of its own.
 func (in *Receiver[M]) held(word uint64) Envelope[M] {
-	e := in.hand[word/side&1]
+	e := in.hands.side[word/side&1]
 	if p := e.parcel(); p != nil {
 		return p.at(int(word/one - p.first))
 	}
@@ -165,19 +166,22 @@ func (in *Receiver[M]) next(p *parcel[M]) (message M, got Got) {
 func (in *Receiver[M]) unpack(p *parcel[M], n uint64) {
 	p.first = n
 	in.mailbox.waitMore(1 - len(p.messages))
-	in.ends.Store(n + uint64(len(p.messages)) - 1)
+	in.hands.ends.Store(n + uint64(len(p.messages)) - 1)
 }
 
 // repack takes that back.
 func (in *Receiver[M]) repack(p *parcel[M]) {
-	in.ends.Store(0)
+	in.hands.ends.Store(0)
 	in.mailbox.waitMore(len(p.messages) - 1)
 }
 
 // remain is how many messages of the batch in hand are waiting.
 func (in *Receiver[M]) remain() int {
 	word := in.word.Load()
-	if ends := in.ends.Load(); word&partial != 0 && ends > word/one {
+	if word&partial == 0 {
+		return 0
+	}
+	if ends := in.hands.ends.Load(); ends > word/one {
 		return int(ends - word/one)
 	}
 	return 0
@@ -187,7 +191,7 @@ func (in *Receiver[M]) remain() int {
 // left that hand since, or says that nothing is there, and was not frozen when it came
 // to that: so nobody else reads it any more.
 func (in *Receiver[M]) letGo(word uint64) {
-	e := &in.hand[word/side&1]
+	e := &in.hands.side[word/side&1]
 	if p := e.parcel(); p != nil {
 		*e = Envelope[M]{}
 		in.mailbox.recycle(p)

@@ -12,7 +12,7 @@ func TestALoopThatBreaksRestOffInTheMiddleOfABatch(t *testing.T) {
 	box, dead := opened(mailbox.Options{})
 	sendAll(t, box, 1, 2, 3)
 	send(t, box, 4)
-	in := box.Receive(false).Inbox()
+	in := box.Incarnate(false).Inbox()
 	for message := range in.Rest() {
 		check(t, "rest", message, 1)
 		break
@@ -34,12 +34,12 @@ func TestALoopThatOpensSomethingElseThanWhatIsLeftForIt(t *testing.T) {
 	box, dead := opened(mailbox.Options{})
 	sendAll(t, box, 1, 2, 3)
 	send(t, box, 4)
-	first := box.Receive(false)
+	first := box.Incarnate(false)
 	in := first.Inbox()
 	c := in.C
 	in.Open(<-c)
 	first.Crash(1)
-	in = box.Receive(false).Inbox()
+	in = box.Incarnate(false).Inbox()
 	message, ok := in.Open(<-c)
 	check(t, "opened", fmt.Sprint(message, ok), "4 true")
 	in.Done()

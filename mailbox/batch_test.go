@@ -23,9 +23,9 @@ func sendAll(t *testing.T, box *mailbox.Mailbox[int], messages ...int) {
 // Between the messages of a batch nothing changes for who receives.
 func TestABatchIsReceivedMessageByMessage(t *testing.T) {
 	for name, receive := range map[string]func(*mailbox.Mailbox[int]) string{
-		"Next": func(box *mailbox.Mailbox[int]) string { return drained(box.Receive(true)) },
+		"Next": func(box *mailbox.Mailbox[int]) string { return drained(box.Incarnate(true)) },
 		"Serve": func(box *mailbox.Mailbox[int]) string {
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			return served(in, func(message int) {
 				if message == 7 {
 					in.Stop(true)
@@ -33,7 +33,7 @@ func TestABatchIsReceivedMessageByMessage(t *testing.T) {
 			})
 		},
 		"Open": func(box *mailbox.Mailbox[int]) string {
-			in := box.Receive(false).Inbox()
+			in := box.Incarnate(false).Inbox()
 			var got []int
 			for len(got) < 7 {
 				message, ok := in.Open(<-in.C)
@@ -46,7 +46,7 @@ func TestABatchIsReceivedMessageByMessage(t *testing.T) {
 			return list(got)
 		},
 		"Open, and then Rest": func(box *mailbox.Mailbox[int]) string {
-			in := box.Receive(false).Inbox()
+			in := box.Incarnate(false).Inbox()
 			message, _ := in.Open(<-in.C)
 			got := []int{message}
 			message, _ = in.Open(<-in.C)
@@ -118,7 +118,7 @@ func TestABatchTakesOnePlace(t *testing.T) {
 				check(t, "slice", fmt.Sprint(messages), "[5 6]")
 				dropped := strings.Count(test.dead, "overflow")
 				check(t, "account", account(box), fmt.Sprintf("handled 0, in hand 0, waiting %d, dead %d", len(test.received)/2+1, dropped))
-				check(t, "received", drained(box.Receive(true)), test.received)
+				check(t, "received", drained(box.Incarnate(true)), test.received)
 				check(t, "dead letters", dead.String(), test.dead)
 				check(t, "account", account(box), fmt.Sprintf("handled %d, in hand 0, waiting 0, dead %d", len(test.received)/2+1, dropped))
 			})
@@ -176,7 +176,7 @@ func TestAnEndInTheMiddleOfABatch(t *testing.T) {
 				box, dead := opened(mailbox.Options{})
 				sendAll(t, box, 1, 2, 3, 4)
 				send(t, box, 5)
-				in := box.Receive(pokes)
+				in := box.Incarnate(pokes)
 				check(t, "first", receive1(in, pokes), 1)
 				check(t, "second", receive1(in, pokes), 2)
 				check(t, "account", account(box), "handled 1, in hand 1, waiting 3, dead 0")
@@ -184,7 +184,7 @@ func TestAnEndInTheMiddleOfABatch(t *testing.T) {
 				test.end(box, in)
 				_, got := in.Next(0)
 				check(t, "the one that has ended", outcome(got), "stopped")
-				next := box.Receive(pokes)
+				next := box.Incarnate(pokes)
 				if test.next != "" {
 					check(t, "depth", box.Depth(), len(test.next)/2+1)
 				}
@@ -214,7 +214,7 @@ func receive1(in *mailbox.Receiver[int], pokes bool) int {
 		message, _ := in.Next(0)
 		return message
 	}
-	message, _ := in.Open(<-in.C)
+	message, _ := in.Open(<-in.C())
 	return message
 }
 
@@ -224,7 +224,7 @@ func TestRetriesOfABatch(t *testing.T) {
 	sendAll(t, box, 1, 2, 3)
 	begun := ""
 	for range 6 {
-		in := box.Receive(true)
+		in := box.Incarnate(true)
 		begun += fmt.Sprint(next(t, in))
 		in.Crash(1)
 	}
@@ -243,7 +243,7 @@ func TestStopInTheMiddleOfABatch(t *testing.T) {
 			box, _ := opened(mailbox.Options{})
 			sendAll(t, box, 1, 2, 3)
 			send(t, box, 4)
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			check(t, "received", served(in, func(message int) {
 				if message == 2 {
 					in.Stop(test.drain)
@@ -259,7 +259,7 @@ func TestStopInTheMiddleOfABatch(t *testing.T) {
 func TestADrainOfABatchWhoseTimeIsOver(t *testing.T) {
 	box, dead := opened(mailbox.Options{})
 	sendAll(t, box, 1, 2, 3)
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, _ = in.Serve(ctx, 0, func(context.Context, int) error {
 		in.Stop(true)
@@ -275,7 +275,7 @@ func TestALoopThatOpensSomethingElseInTheMiddleOfABatch(t *testing.T) {
 	box, dead := opened(mailbox.Options{})
 	sendAll(t, box, 1, 2, 3)
 	send(t, box, 4)
-	in := box.Receive(false).Inbox()
+	in := box.Incarnate(false).Inbox()
 	c := in.C
 	in.Open(<-c)
 	message, ok := in.Open(<-c)
@@ -289,7 +289,7 @@ func TestALoopThatOpensSomethingElseInTheMiddleOfABatch(t *testing.T) {
 func TestAnAbandonedLoopInTheMiddleOfABatch(t *testing.T) {
 	box, _ := opened(mailbox.Options{})
 	sendAll(t, box, 1, 2, 3)
-	zombie := box.Receive(false)
+	zombie := box.Incarnate(false)
 	in := zombie.Inbox()
 	in.Open(<-in.C)
 	zombie.Freeze()
@@ -310,7 +310,7 @@ func TestAnAbandonedLoopInTheMiddleOfABatch(t *testing.T) {
 		t.Error("C is ready for ever")
 	default:
 	}
-	check(t, "next incarnation", drained(box.Receive(true)), "2 3")
+	check(t, "next incarnation", drained(box.Incarnate(true)), "2 3")
 }
 
 // Every letter of a batch has the sender's trace, and who had it in hand.
@@ -323,23 +323,23 @@ func TestDeadLettersOfABatch(t *testing.T) {
 	if err := box.SendAll(t.Context(), []int{1, 2, 3}, &mailbox.Note{Trace: "t"}); err != nil {
 		t.Fatal(err)
 	}
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	in.Incarnation = 7
 	next(t, in)
 	check(t, "trace", in.Note().Trace, "t")
 	in.Crash(1)
-	box.Receive(true)
+	box.Incarnate(true)
 	box.Close()
 	check(t, "notes", fmt.Sprint(notes), "[1 t 1 0 2 t 0 0 3 t 0 0]")
 
 	notes = nil
 	box.Open()
-	in = box.Receive(false)
+	in = box.Incarnate(false)
 	in.Incarnation = 8
 	if err := box.SendAll(t.Context(), []int{4, 5}, nil); err != nil {
 		t.Fatal(err)
 	}
-	e := <-in.C
+	e := <-in.C()
 	in.Freeze()
 	if _, ok := in.Open(e); ok {
 		t.Error("an abandoned incarnation got a message")
@@ -362,7 +362,7 @@ func TestQueueCountsTheMessagesOfABatch(t *testing.T) {
 	sendAll(t, box, 1, 2, 3)
 	sendAll(t, box, 4, 5)
 	queue("sent", 0, 5)
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	next(t, in)
 	queue("one begun", 1, 4)
 	sendAll(t, box, 6, 7)
@@ -371,7 +371,7 @@ func TestQueueCountsTheMessagesOfABatch(t *testing.T) {
 	next(t, in)
 	in.Crash(1)
 	queue("2 is to be tried again", 3, 6)
-	in = box.Receive(true)
+	in = box.Incarnate(true)
 	next(t, in)
 	queue("it is", 4, 5)
 	in.Freeze()

@@ -36,55 +36,46 @@ var (
 // are refused while the receiver still drains. Only in a closed box, whose
 // receiver is gone, may a sender empty the channel.
 //
-// Its channel is made when it is needed: an actor that waits for its first message,
-// or has given its goroutine back, has none.
+// It is made when it is needed: the mailbox of an actor that waits for its first
+// message, or has given its goroutine back, has none. See shed.go.
 type box[M any] struct {
-	channel chan Envelope[M] // to be read only after the state has said that it is not hollow
+	channel chan Envelope[M]
 	state   atomic.Uint32
-	mailbox *Mailbox[M]
 	pokes   atomic.Int32 // pokes in the channel; each takes the room of a message until it is received
+	mailbox *Mailbox[M]
 
 	around func(context.Context, M, int, func(context.Context, *Note) error) error // of the owner
 
 	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
-	wake func(here bool)               // starts the parked receiver; set before the state says parked
+
+	_ [24]byte // its senders read it for each message: so it shares its 64 bytes with nothing that is written as often
 }
 
-// The bits of a box's state. None of them is taken back, save parked and hollow.
+// The bits of a box's state. None of them is taken back, save parked.
 const (
 	sealed uint32 = 1 << iota
 	closed
 	moved  // and a successor has taken over what waited
 	parked // the receiver has given its goroutine back
 	traced // there is something around each send; set from the beginning
-	hollow // the channel has not been made yet
 )
 
+// newBox makes a box for the mailbox as it is now, which is locked.
 func newBox[M any](m *Mailbox[M]) *box[M] {
-	b := &box[M]{mailbox: m}
-	state := hollow
-	if b.around = m.owner.Around(); b.around != nil {
+	b := &box[M]{mailbox: m, channel: make(chan Envelope[M], m.capacity), around: m.owner.Around()}
+	state := [...]uint32{shut: sealed | closed, ajar: sealed, open: 0}[m.door]
+	if b.around != nil {
 		state |= traced
+	}
+	if m.receiver != nil && m.receiver.parked {
+		state |= parked
 	}
 	b.state.Store(state)
 	return b
 }
 
-// fillLocked makes the channel. The mailbox is locked.
-func (b *box[M]) fillLocked() {
-	if b.state.Load()&hollow != 0 {
-		b.channel = make(chan Envelope[M], b.mailbox.options.capacity())
-		b.state.And(^hollow)
-	}
-}
-
-func (b *box[M]) isHollow() bool { return b.state.Load()&hollow != 0 }
-
 // depth is how many messages are in the channel, a batch counted as one.
 func (b *box[M]) depth() int {
-	if b.isHollow() {
-		return 0
-	}
 	return max(0, len(b.channel)-int(b.pokes.Load()))
 }
 
@@ -94,7 +85,7 @@ func (b *box[M]) deliver(ctx context.Context, e Envelope[M]) error {
 	if b.put(e) {
 		return nil
 	}
-	switch b.mailbox.options.Overflow {
+	switch b.mailbox.overflow {
 	case Reject:
 		return ErrFull
 	case DropNewest:
@@ -175,7 +166,7 @@ func (b *box[M]) delivered(more int) {
 		return
 	}
 	if state&parked != 0 {
-		b.unpark()
+		b.mailbox.unpark(b)
 	}
 	if state&closed != 0 {
 		b.mailbox.late(b)
@@ -195,7 +186,7 @@ func (b *box[M]) seal(with uint32) {
 
 // empty makes dead letters of what is there.
 func (b *box[M]) empty() {
-	for !b.isHollow() {
+	for {
 		select {
 		case e := <-b.channel:
 			if !b.poked(e) {
@@ -207,12 +198,9 @@ func (b *box[M]) empty() {
 	}
 }
 
-// putPoke puts a poke into the channel. If that is full, or is still to be made,
-// there is no need: the receiver will come to look.
+// putPoke puts a poke into the channel. If that is full there is no need: the
+// receiver will come to look.
 func (b *box[M]) putPoke() {
-	if b.isHollow() {
-		return
-	}
 	b.pokes.Add(1)
 	select {
 	case b.channel <- Envelope[M]{note: poke}:
@@ -230,26 +218,10 @@ func (b *box[M]) poked(e Envelope[M]) bool {
 	return true
 }
 
-// unpark starts a parked receiver. It is false if there is none.
-func (b *box[M]) unpark() bool {
-	if !b.claim() {
-		return false
-	}
-	b.wake(false)
-	return true
-}
-
-// claim takes a parked receiver over, if there is one: who has it must wake it.
-func (b *box[M]) claim() bool { return b.state.And(^parked)&parked != 0 }
-
 // pourIntoLocked moves what is there into next, without waiting, and gives back what
 // did not fit. The mailbox is locked. It leaves a poke for an abandoned receiver: the one meant for it
 // may have been among the messages, or have found no room between them.
 func (b *box[M]) pourIntoLocked(next *box[M]) (lost []Envelope[M]) {
-	if b.isHollow() {
-		return nil
-	}
-	next.fillLocked()
 	defer b.putPoke()
 	for {
 		select {

@@ -31,7 +31,7 @@ func TestAMessageCostsNoAllocation(t *testing.T) {
 func exchange[M any](ctx context.Context, message M) func() {
 	box := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[M](func(M, *mailbox.Note, mailbox.Why) {}))
 	box.Open()
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	return func() {
 		for range 3 {
 			box.Send(ctx, message, nil)
@@ -45,10 +45,10 @@ func exchange[M any](ctx context.Context, message M) func() {
 func exchangeByOpen[M any](ctx context.Context, message M) func() {
 	box := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[M](func(M, *mailbox.Note, mailbox.Why) {}))
 	box.Open()
-	in := box.Receive(false)
+	in := box.Incarnate(false)
 	return func() {
 		box.Send(ctx, message, nil)
-		in.Open(<-in.C)
+		in.Open(<-in.C())
 		in.Done()
 	}
 }
@@ -110,7 +110,7 @@ func raw(ctx context.Context) (send, receive func(n int)) {
 func boxed(ctx context.Context) (send, receive func(n int)) {
 	box := mailbox.New(capacity(64), mailbox.DeadLetters[*command](func(*command, *mailbox.Note, mailbox.Why) {}))
 	box.Open()
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	message := new(command)
 	send = func(n int) {
 		for range n {

@@ -23,7 +23,8 @@ func ExampleNew() {
 		}
 	}
 
-	in := box.Receive(true)
+	in := new(mailbox.Receiver[string])
+	box.Receive(in)
 	e, _ := in.Next(0)
 	fmt.Println("handled:", e)
 	in.Done()

@@ -16,3 +16,29 @@ func (e Envelope[M]) Real() bool { return e.note != poke && e.note != onward }
 
 // Channel is what C is when no batch is in hand.
 func (in *Receiver[M]) Channel() <-chan Envelope[M] { return in.box.channel }
+
+// Incarnate is Receive, or without pokes Loop, with a channel from the beginning that
+// a test may receive from in either case.
+func (m *Mailbox[M]) Incarnate(pokes bool) *Receiver[M] {
+	in := new(Receiver[M])
+	if !pokes {
+		m.Loop(in)
+		return in
+	}
+	m.Receive(in)
+	if in.loop == nil {
+		in.loop = new(looping[M])
+	}
+	in.ready()
+	return in
+}
+
+// Prepare is Receive.
+func (m *Mailbox[M]) Prepare() *Receiver[M] {
+	in := new(Receiver[M])
+	m.Receive(in)
+	return in
+}
+
+// C is that of the Inbox.
+func (in *Receiver[M]) C() <-chan Envelope[M] { return in.loop.C }

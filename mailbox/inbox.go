@@ -21,7 +21,7 @@ type Inbox[M any] struct {
 }
 
 // Inbox is the part of r that the loop of an actor needs.
-func (r *Receiver[M]) Inbox() *Inbox[M] { return &Inbox[M]{C: r.C, end: r} }
+func (r *Receiver[M]) Inbox() *Inbox[M] { return &Inbox[M]{C: r.loop.C, end: r} }
 
 // Open takes the message of an envelope from C in hand; what was in hand before
 // counts as handled. It is false if there is nothing to do: the envelope only
@@ -33,7 +33,7 @@ func (r *Receiver[M]) Inbox() *Inbox[M] { return &Inbox[M]{C: r.C, end: r} }
 // envelope is opened that was not received from C as it is now.
 func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
 	message, ok = in.end.Open(e)
-	in.C = in.end.C
+	in.C = in.end.loop.C
 	return message, ok
 }
 
@@ -50,7 +50,7 @@ func (in *Inbox[M]) Done() { in.end.Done() }
 // A loop may break it off and go on with C.
 func (in *Inbox[M]) Rest() iter.Seq[M] {
 	return func(yield func(M) bool) {
-		defer func() { in.C = in.end.C }()
+		defer func() { in.C = in.end.loop.C }()
 		in.end.Rest()(yield)
 	}
 }

@@ -12,14 +12,14 @@ func TestDeadLetterNotesTheIncarnation(t *testing.T) {
 	var notes []mailbox.Note
 	m := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[int](func(_ int, note *mailbox.Note, _ mailbox.Why) { notes = append(notes, *note) }))
 	m.Open()
-	in := m.Receive(false)
+	in := m.Incarnate(false)
 	in.Incarnation = 7
 	for n := range 2 {
 		if err := m.Send(t.Context(), n, &mailbox.Note{Trace: n}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	first, second := <-in.C, <-in.C
+	first, second := <-in.C(), <-in.C()
 	in.Open(first)
 	in.Freeze()
 	if _, ok := in.Open(second); ok {

@@ -5,7 +5,38 @@ import (
 	"iter"
 )
 
-// What a receiver does for a loop of the user's, which receives from C itself.
+// What a receiver does for a loop of the user's, which receives from its channel
+// itself.
+
+// looping is what a receiver has besides if it does not wait for its channel alone: as
+// it is that of a loop, or of an unbuffered mailbox, which only uses stopped.
+type looping[M any] struct {
+	C        <-chan Envelope[M] // that of the Inbox
+	watch    Watch[M]           // the zero value watches nothing
+	watching bool               // it has seen a message begin, and not yet be done
+	ctx      context.Context    // of that message
+	more     chan Envelope[M]   // what C is while there is more of the batch in hand; nil before the first
+	stopped  chan struct{}      // closed by Stop, of which a poke cannot tell
+}
+
+// Loop is Receive for an incarnation that selects on C of its [Inbox]. It must end
+// when its context does.
+func (m *Mailbox[M]) Loop(in *Receiver[M]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	in.loop = &looping[M]{stopped: make(chan struct{})}
+	m.receiveLocked(in, false)
+	in.readyLocked()
+	in.turn(m.heldLocked())
+}
+
+// stopped is closed when it is stopped; nil if a poke tells of that.
+func (in *Receiver[M]) stopped() chan struct{} {
+	if in.loop == nil {
+		return nil
+	}
+	return in.loop.stopped
+}
 
 // Open is that of [Inbox].
 func (in *Receiver[M]) Open(e Envelope[M]) (message M, ok bool) {
@@ -34,17 +65,17 @@ func (in *Receiver[M]) Open(e Envelope[M]) (message M, ok bool) {
 
 // watched shows a message that was begun to the watch.
 func (in *Receiver[M]) watched(message M) {
-	if in.watch.Begun != nil {
-		in.watching, in.ctx = true, in.watch.Begun(message)
+	if l := in.loop; l.watch.Begun != nil {
+		l.watching, l.ctx = true, l.watch.Begun(message)
 	}
 }
 
 // unwatch ends what the watch sees of a message, once. The word cannot tell
 // that: in an abandoned incarnation it does not change any more.
 func (in *Receiver[M]) unwatch() {
-	if in.watching {
-		in.watching, in.ctx = false, nil
-		in.watch.Done()
+	if l := in.loop; l != nil && l.watching {
+		l.watching, l.ctx = false, nil
+		l.watch.Done()
 	}
 }
 
@@ -59,14 +90,14 @@ type Watch[M any] struct {
 }
 
 // Watch begins to watch. The actor calls it before it hands the inbox to a loop.
-func (in *Receiver[M]) Watch(w Watch[M]) { in.watch = w }
+func (in *Receiver[M]) Watch(w Watch[M]) { in.loop.watch = w }
 
 // Context is that of [Inbox].
 func (in *Receiver[M]) Context() context.Context {
-	if in.ctx != nil {
-		return in.ctx
+	if in.loop.ctx != nil {
+		return in.loop.ctx
 	}
-	return in.watch.Ctx
+	return in.loop.watch.Ctx
 }
 
 // Rest is that of [Inbox].
@@ -98,8 +129,8 @@ func (in *Receiver[M]) Rest() iter.Seq[M] {
 // told is what Stop has said to a loop. The loop may have seen its context end a
 // moment before that was said.
 func (in *Receiver[M]) told() uint32 {
-	if ctx := in.watch.Ctx; ctx != nil && ctx.Err() != nil {
-		<-in.stopped
+	if ctx := in.loop.watch.Ctx; ctx != nil && ctx.Err() != nil {
+		<-in.loop.stopped
 	}
 	return in.stop.Load()
 }
@@ -107,18 +138,19 @@ func (in *Receiver[M]) told() uint32 {
 // turn makes C what a loop is to receive from next: the channel, or one with an
 // envelope that stands for what comes before all that waits there.
 func (in *Receiver[M]) turn(first bool) {
+	l := in.loop
 	if !first {
-		in.C = in.box.channel
+		l.C = in.box.channel
 		return
 	}
-	if in.more == nil {
-		in.more = make(chan Envelope[M], 1)
+	if l.more == nil {
+		l.more = make(chan Envelope[M], 1)
 	}
 	select {
-	case in.more <- Envelope[M]{note: onward}:
+	case l.more <- Envelope[M]{note: onward}:
 	default:
 	}
-	in.C = in.more
+	l.C = l.more
 }
 
 // skipRest makes dead letters of what comes before all that waits, because a loop

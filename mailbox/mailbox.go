@@ -24,15 +24,24 @@ import (
 // Mailbox is the address of an actor. Messages can be sent to it by any number
 // of goroutines; one incarnation at a time receives from it.
 type Mailbox[M any] struct {
-	options Options
 	owner   Owner[M]
-	current atomic.Pointer[box[M]] // nil before the first Open
+	current atomic.Pointer[box[M]] // nil while there is none: before the first message, while the receiver is parked
 
 	mu       sync.Mutex   // guards the steps from one box or receiver to the next; never held across a wait
 	receiver *Receiver[M] // the latest
-	held     *Envelope[M] // what the next receiver begins with: a message to be tried again, the rest of a batch
-	begun    uint64       // messages begun by earlier receivers
-	kept     uint64       // of all that were begun, those that went back into the queue
+	shed     shed[M]      // the box of a parked receiver
+	account  atomic.Pointer[account[M]]
+
+	capacity int32
+	overflow Overflow
+	door     door // guarded by mu
+}
+
+// account is what a mailbox has once it needs more than its receiver to add up.
+type account[M any] struct {
+	held  *Envelope[M] // what the next receiver begins with: a message to be tried again, the rest of a batch
+	begun uint64       // messages begun by earlier receivers
+	kept  uint64       // of all that were begun, those that went back into the queue; mu guards it, as those before
 
 	unhandled atomic.Uint64 // messages begun that did not end as handled
 	buried    atomic.Uint64 // dead letters
@@ -41,10 +50,36 @@ type Mailbox[M any] struct {
 	batches atomic.Pointer[batches[M]] // nil before the first
 }
 
+// door is whether a mailbox accepts messages. Its box tells the senders.
+type door uint8
+
+const (
+	shut door = iota // not opened, or closed
+	ajar             // sealed: nothing new, but what waits may be received
+	open
+)
+
 // New makes a mailbox, which accepts nothing before it is opened. Options that do
 // not pass their Check have no defined meaning.
 func New[M any](options Options, owner Owner[M]) *Mailbox[M] {
-	return &Mailbox[M]{options: options, owner: owner}
+	m := new(Mailbox[M])
+	m.Init(options, owner)
+	return m
+}
+
+// Init is New for a mailbox that is part of something else. It must not be copied
+// from then on.
+func (m *Mailbox[M]) Init(options Options, owner Owner[M]) {
+	m.owner, m.capacity, m.overflow = owner, int32(options.capacity()), options.Overflow
+}
+
+// books is the account, which is made if there is none.
+func (m *Mailbox[M]) books() *account[M] {
+	if a := m.account.Load(); a != nil {
+		return a
+	}
+	m.account.CompareAndSwap(nil, new(account[M]))
+	return m.account.Load()
 }
 
 // Owner is the actor behind a mailbox.
@@ -114,12 +149,23 @@ func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
 
 // send is Send, whatever state the mailbox is in.
 func (m *Mailbox[M]) send(ctx context.Context, message M, note *Note) error {
-	if b := m.current.Load(); b != nil && b.around != nil && note == nil {
-		return b.around(ctx, message, 1, func(ctx context.Context, note *Note) error {
+	if around := m.around(note); around != nil {
+		return around(ctx, message, 1, func(ctx context.Context, note *Note) error {
 			return m.accept(ctx, Envelope[M]{message, note})
 		})
 	}
 	return m.accept(ctx, Envelope[M]{message, note})
+}
+
+// around is what is to stand around a send with such a note, nil if nothing.
+func (m *Mailbox[M]) around(note *Note) func(context.Context, M, int, func(context.Context, *Note) error) error {
+	if note != nil {
+		return nil
+	}
+	if b := m.current.Load(); b != nil {
+		return b.around
+	}
+	return m.owner.Around()
 }
 
 func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
@@ -128,17 +174,10 @@ func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 			return m.owner.Refusal(refused(ctx, "send"))
 		}
 		b := m.current.Load()
-		if b == nil {
-			return m.owner.Refusal(ErrClosed)
-		}
-		if b.state.Load()&sealed != 0 {
-			if !m.replaced(b) {
+		if b == nil || b.state.Load()&sealed != 0 {
+			if !m.accepts(b) {
 				return m.owner.Refusal(ErrClosed)
 			}
-			continue
-		}
-		if b.isHollow() {
-			m.fill(b)
 			continue
 		}
 		switch err := b.deliver(ctx, e); err {
@@ -151,49 +190,58 @@ func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 	}
 }
 
-// fill makes the channel of a box, unless that is sealed.
-func (m *Mailbox[M]) fill(b *box[M]) {
+// accepts says whether the mailbox is open, although there was no box but b, and
+// that is nil or sealed; then there is another one. It waits for the step to it if
+// that is being taken.
+func (m *Mailbox[M]) accepts(b *box[M]) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if b.state.Load()&sealed == 0 {
-		b.fillLocked()
+	if m.door != open {
+		return false
 	}
+	return m.boxLocked() != b
 }
 
-// replaced says whether the mailbox has another box than b, and waits for the
-// step to it if that is being taken.
-func (m *Mailbox[M]) replaced(b *box[M]) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.current.Load() != b
+// boxLocked is the box, which is made if there is none.
+func (m *Mailbox[M]) boxLocked() *box[M] {
+	if b := m.presentLocked(); b != nil {
+		return b
+	}
+	b := newBox(m)
+	m.current.Store(b)
+	return b
 }
 
 // Open makes the mailbox accept messages. It does nothing if it does already.
 func (m *Mailbox[M]) Open() {
 	m.mu.Lock()
-	if b := m.current.Load(); b != nil && b.state.Load()&sealed == 0 {
+	if m.door == open {
 		m.mu.Unlock()
 		return
 	}
-	m.replace(newBox(m))
+	m.renew(open)
 }
 
 // Renew gives a mailbox that accepts messages a new, empty channel; what waits
 // becomes dead letters. It does not open a mailbox that was sealed or closed.
 func (m *Mailbox[M]) Renew() {
 	m.mu.Lock()
-	if b := m.current.Load(); b == nil || b.state.Load()&sealed != 0 {
+	if m.door != open {
 		m.mu.Unlock()
 		return
 	}
-	m.replace(newBox(m))
+	m.renew(open)
 }
 
 // Seal refuses new messages; what waits can still be received.
 func (m *Mailbox[M]) Seal() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if b := m.current.Load(); b != nil {
+	if m.door != open {
+		return
+	}
+	m.door = ajar
+	if b := m.presentLocked(); b != nil {
 		b.seal(0)
 	}
 }
@@ -203,15 +251,15 @@ func (m *Mailbox[M]) Seal() {
 // messages again.
 func (m *Mailbox[M]) Close() {
 	m.mu.Lock()
-	m.replace(m.current.Load())
+	m.renew(shut)
 }
 
-// replace closes the box and puts next in its place, which may be the same. It
-// unlocks the mailbox before it makes dead letters of what waits.
-func (m *Mailbox[M]) replace(next *box[M]) {
-	old, held := m.current.Load(), m.held
-	m.held = nil
-	m.current.Store(next)
+// renew closes the box; another one is made when it is needed. It unlocks the
+// mailbox before it makes dead letters of what waits.
+func (m *Mailbox[M]) renew(door door) {
+	m.door = door
+	old, held := m.presentLocked(), m.takeHeldLocked()
+	m.current.Store(nil)
 	if old != nil {
 		old.seal(closed)
 	}
@@ -229,13 +277,10 @@ func (m *Mailbox[M]) replace(next *box[M]) {
 // the new channel has no room: senders may have come in after the seal.
 func (m *Mailbox[M]) moveFromLocked(in *Receiver[M]) (lost []Envelope[M]) {
 	old := m.current.Load()
-	if m.receiver != in || old != in.box || old.state.Load()&closed != 0 {
+	if m.receiver != in || old == nil || old != in.box {
 		return nil
 	}
 	next := newBox(m)
-	if old.state.Load()&sealed != 0 {
-		next.seal(0) // nothing new is accepted, what waits may be received
-	}
 	old.seal(moved | closed)
 	lost = old.pourIntoLocked(next)
 	m.current.Store(next)
@@ -246,12 +291,13 @@ func (m *Mailbox[M]) moveFromLocked(in *Receiver[M]) (lost []Envelope[M]) {
 // in: what is there goes over to the successor if there is one, else into dead
 // letters. That the senders go over one by one keeps the order of each.
 func (m *Mailbox[M]) late(b *box[M]) {
-	if b.state.Load()&moved == 0 {
+	m.mu.Lock()
+	if b.state.Load()&moved == 0 || m.door == shut {
+		m.mu.Unlock()
 		b.empty()
 		return
 	}
-	m.mu.Lock()
-	next := m.current.Load()
+	next := m.boxLocked()
 	lost := b.pourIntoLocked(next)
 	m.mu.Unlock()
 	m.buryAll(lost, Interrupted)
@@ -271,7 +317,7 @@ func (m *Mailbox[M]) drop(e Envelope[M], why Why) {
 	if size > 1 {
 		m.waitMore(1 - size)
 	}
-	m.dropped.Add(uint64(size))
+	m.books().dropped.Add(uint64(size))
 	m.bury(e, why)
 }
 
@@ -279,11 +325,11 @@ func (m *Mailbox[M]) drop(e Envelope[M], why Why) {
 func (m *Mailbox[M]) bury(e Envelope[M], why Why) {
 	p := e.parcel()
 	if p == nil {
-		m.buried.Add(1)
+		m.books().buried.Add(1)
 		m.owner.DeadLetter(e.message, e.note, why)
 		return
 	}
-	m.buried.Add(uint64(len(p.messages)))
+	m.books().buried.Add(uint64(len(p.messages)))
 	for at := range p.messages {
 		one := p.at(at)
 		m.owner.DeadLetter(one.message, one.note, why)
@@ -305,8 +351,13 @@ type Stats struct {
 func (m *Mailbox[M]) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := Stats{Dead: m.buried.Load()}
-	begun := m.begun
+	s := Stats{}
+	a := m.account.Load()
+	if a == nil {
+		a = new(account[M])
+	}
+	s.Dead = a.buried.Load()
+	begun := a.begun
 	s.Waiting = uint64(m.waitingLocked())
 	if m.receiver != nil {
 		n, busy := m.receiver.Begun()
@@ -315,7 +366,7 @@ func (m *Mailbox[M]) Stats() Stats {
 			s.InHand = 1
 		}
 	}
-	s.Handled = begun - s.InHand - min(m.unhandled.Load(), begun-s.InHand)
+	s.Handled = begun - s.InHand - min(a.unhandled.Load(), begun-s.InHand)
 	return s
 }
 
@@ -325,7 +376,9 @@ func (m *Mailbox[M]) Stats() Stats {
 func (m *Mailbox[M]) Queue() (left uint64, waiting int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	left = m.begun - m.kept + m.dropped.Load()
+	if a := m.account.Load(); a != nil {
+		left = a.begun - a.kept + a.dropped.Load()
+	}
 	if m.receiver != nil {
 		n, _ := m.receiver.Begun()
 		left += n
@@ -347,13 +400,16 @@ func (m *Mailbox[M]) waitingLocked() (n int) {
 	if m.receiver != nil {
 		n += m.receiver.remain()
 	}
-	if all := m.batches.Load(); all != nil {
-		n += int(all.more.Load())
+	a := m.account.Load()
+	if a != nil {
+		if all := a.batches.Load(); all != nil {
+			n += int(all.more.Load())
+		}
 	}
-	if b := m.current.Load(); b != nil {
+	if b := m.peekLocked(); b != nil {
 		n += b.depth()
 	}
-	if m.held != nil {
+	if a != nil && a.held != nil {
 		n++
 	}
 	return max(0, n)

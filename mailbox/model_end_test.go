@@ -60,14 +60,14 @@ func (m *model) stop(c *caller, e *end, back func(string) bool) bool {
 		case b.parked:
 			b.parked = false
 			c.at = atWake
-		default:
+		case e.ready: // else it looks for a stop before it waits
 			m.poke(b)
 		}
 		return true
 	case atWake:
 		here := c.here && c.what == doStop
 		if here && e.drains {
-			here = b.depth() == 0 && !(e.begun == 0 && m.held != none)
+			here = m.boxes.all[m.current].depth() == 0
 			e.drains = !here // what comes even so is not handled
 		}
 		m.woken++
@@ -105,13 +105,11 @@ func (m *model) freeze(c *caller, e *end) (more bool) {
 			m.keep(c, e.left)
 		}
 		e.frozen = true
-		if e.box == m.current && m.mayKeep(c) {
+		if e.box == m.current && e.ready && m.mayKeep(c) {
 			m.boxes.add(box{sealed: old.sealed, hollow: true})
 			old.sealed, old.closed, old.moved = true, true, true
-			if c.at, m.pouring = atPour, !old.hollow; m.pouring {
-				return true
-			}
-			m.current = m.boxes.n - 1
+			c.at, m.pouring = atPour, true
+			return true
 		}
 	}
 	if m.pouring && c.at == atPour {

@@ -31,6 +31,10 @@ func (m *model) next(c *caller, e *end, back func(string) bool) bool {
 			c.at = atGiveUp
 		}
 	case atReady:
+		if e.frozen && !e.ready { // it gets a channel that nobody knows of
+			c.at = atRest
+			return true
+		}
 		e.ready, b.hollow = true, false
 		c.at = atHeld
 	case atHeld:
@@ -175,32 +179,12 @@ func (m *model) skip(e *end, why mailbox.Why) {
 	}
 }
 
-func (m *model) park(c *caller, e *end, back func(string) bool) bool {
+// park lets go of the channel, unless there is something to do.
+func (m *model) park(e *end) string {
 	b := &m.boxes.all[e.box]
-	switch c.at {
-	case 0:
-		if e.left != none || e.begun == 0 && m.held != none {
-			return back("busy")
-		}
-		c.at = atPark
-	case atPark:
-		c.drain, c.at = b.hollow, atArm
-	case atArm:
-		if b.sealed || b.parked || b.hollow != c.drain {
-			return back("busy")
-		}
-		b.parked, c.at = true, atUnpark
-	case atUnpark:
-		if b.letters.n == 0 && !e.stopped {
-			return back("parked")
-		}
-		c.at = atEmpty
-	case atEmpty:
-		if !b.parked { // somebody was faster, and has woken it
-			return back("parked")
-		}
-		b.parked = false
-		return back("busy")
+	if e.left != none || e.stopped || b.sealed || b.letters.n > 0 || e.begun == 0 && m.held != none {
+		return "busy"
 	}
-	return true
+	b.parked, e.ready = true, false
+	return "parked"
 }

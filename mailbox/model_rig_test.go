@@ -296,7 +296,7 @@ func (r *rig) begin(c caller, o *owner) {
 				o.in = r.box.Prepare()
 				return
 			}
-			o.in = r.box.Receive(false)
+			o.in = r.box.Incarnate(false)
 			o.inbox = o.in.Inbox()
 		})
 	}

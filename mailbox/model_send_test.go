@@ -64,7 +64,7 @@ func (m *model) send(c *caller, way int, back func(string) bool) bool {
 		switch {
 		case !b.closed:
 			return back("ok")
-		case !b.moved:
+		case !b.moved || m.boxes.all[m.current].closed:
 			m.empty(b)
 			return back("ok")
 		}

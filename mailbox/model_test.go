@@ -64,7 +64,7 @@ type box struct {
 type end struct {
 	box     int8
 	loop    bool // it receives from C, by itself
-	ready   bool // it has seen the channel
+	ready   bool // it has the channel, since it was asked to receive, or parked last
 	onward  bool // C is another channel, for what is left of a batch
 	ahead   bool // and ready
 	hand    letter
@@ -152,9 +152,6 @@ const (
 	atFreeze                   // and nothing is begun any more
 	atPour                     // what waits goes over to another box
 	atEmpty                    // a box was closed
-	atPark                     // nothing is held back for a receiver that wants to park
-	atArm                      // it has seen whether there is a channel
-	atUnpark                   // it is parked, and looks once more
 )
 
 // few is a short list.
@@ -199,20 +196,18 @@ func (m *model) waits(c *caller) bool {
 	switch c.what {
 	case doSend:
 		b := &m.boxes.all[m.current]
-		return c.at == 0 && !c.ctxDead && (b.sealed || b.hollow) || c.at == atSecond && m.boxes.all[c.box].moved
+		return c.at == 0 && !c.ctxDead && (b.sealed || b.hollow) || c.at == atSecond && (m.boxes.all[c.box].moved || m.boxes.all[c.box].parked)
 	case doNext, doServe, doRest:
 		return c.at == atReady && !e.ready || c.at == atHeld && e.begun == 0
 	case doBegin:
 		return (e.taken == onward || c.at == atDiscard) && e.begun == 0
-	case doPark:
-		return c.at == 0 && e.begun == 0
-	case doStop:
-		return c.at == atWake
-	case doFreeze, doEnd:
+	case doStop, doFreeze:
+		return c.at == atPoke || c.at == atFreeze && c.what == doFreeze
+	case doEnd:
 		return c.at == atFreeze
 	case doSeal, doCloseBox, doOpen, doRenew:
 		return c.at == 0
-	case doCrash, doReceive:
+	case doCrash, doReceive, doPark:
 		return true
 	}
 	return false
@@ -295,7 +290,7 @@ func (m *model) step(c *caller, way int) bool {
 			m.crash(c, e)
 		}
 	case doPark:
-		return m.park(c, e, back)
+		return back(m.park(e))
 	case doStop, doFreeze:
 		return m.stop(c, e, back)
 	case doSeal:

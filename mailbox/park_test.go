@@ -63,17 +63,17 @@ func TestPark(t *testing.T) {
 // for ever, or have them refused.
 func TestAnUnbufferedMailboxDoesNotPark(t *testing.T) {
 	box, _ := opened(capacity(mailbox.Unbuffered))
-	check(t, "parks", box.Receive(true).Park(func(bool) { t.Error("woken") }), false)
+	check(t, "parks", box.Incarnate(true).Park(func(bool) { t.Error("woken") }), false)
 }
 
 func TestAStopThatWakesLeavesTheRoomToMessages(t *testing.T) {
 	box, _ := opened(mailbox.Options{Capacity: 1, Overflow: mailbox.Reject})
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	in.Park(func(bool) {})
 	in.StopAndWake(false)
 	check(t, "Next", rest(in), "")
 	send(t, box, 1)
-	check(t, "next incarnation", drained(box.Receive(true)), "1")
+	check(t, "next incarnation", drained(box.Incarnate(true)), "1")
 }
 
 // parking is a receiver that gives its goroutine back whenever it can.

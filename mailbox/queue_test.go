@@ -18,12 +18,12 @@ func TestQueueCountsWhatHasLeft(t *testing.T) {
 	queue("two begun", 2, 2)
 	in.Crash(1)
 	queue("one is to be tried again", 1, 3)
-	in = box.Receive(true)
+	in = box.Incarnate(true)
 	check(t, "again", next(t, in), 2)
 	queue("it is", 2, 2)
 	in.Freeze()
 	queue("abandoned", 2, 2)
-	in = box.Receive(true)
+	in = box.Incarnate(true)
 	next(t, in)
 	in.Crash(1)
 	queue("kept once more", 2, 2)
@@ -38,7 +38,7 @@ func TestQueueWhileMessagesMove(t *testing.T) {
 	for _, overflow := range []mailbox.Overflow{mailbox.Block, mailbox.DropOldest, mailbox.DropNewest} {
 		t.Run(overflow.String(), func(t *testing.T) {
 			box, _ := opened(mailbox.Options{Capacity: 4, Overflow: overflow})
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			const each, senders = moves, 2
 			var wg, looking sync.WaitGroup
 			for range senders {

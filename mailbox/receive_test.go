@@ -16,7 +16,7 @@ import (
 func begin(t *testing.T, n, hand int) (*mailbox.Mailbox[int], *letters, *mailbox.Receiver[int]) {
 	t.Helper()
 	box, dead := opened(mailbox.Options{})
-	in := box.Receive(true)
+	in := box.Incarnate(true)
 	for message := range n {
 		send(t, box, message+1)
 	}
@@ -88,7 +88,7 @@ func TestStopWakesAWaitingReceiver(t *testing.T) {
 				t.Run(fmt.Sprintf("capacity %d, drain %v, patience %v", options.Capacity, drain, patience), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						box, dead := opened(options)
-						in := box.Receive(true)
+						in := box.Incarnate(true)
 						var got mailbox.Got
 						begun := time.Now()
 						go func() { _, got = in.Next(patience) }()
@@ -112,7 +112,7 @@ func TestNextIsIdleWhenItsPatienceEnds(t *testing.T) {
 		t.Run(fmt.Sprint(options.Capacity), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				box, _ := opened(options)
-				in := box.Receive(true)
+				in := box.Incarnate(true)
 				for _, test := range []struct {
 					name  string
 					after time.Duration // of a message or a stop; 0: none comes
@@ -200,7 +200,7 @@ func TestRestWaitsToBeTold(t *testing.T) {
 	for drain, want := range map[bool]string{true: "1 2 3", false: ""} {
 		synctest.Test(t, func(t *testing.T) {
 			box, _, _ := begin(t, 3, 0)
-			in := box.Receive(false)
+			in := box.Incarnate(false)
 			ctx, cancel := context.WithCancel(t.Context())
 			in.Watch(mailbox.Watch[int]{Ctx: ctx})
 			cancel()
@@ -215,12 +215,12 @@ func TestRestWaitsToBeTold(t *testing.T) {
 func TestOpen(t *testing.T) {
 	box, dead, in := begin(t, 3, 0)
 	for message := range 2 {
-		got, ok := in.Open(<-in.C)
+		got, ok := in.Open(<-in.C())
 		check(t, "message", got, message+1)
 		check(t, "ok", ok, true)
 		check(t, "account", account(box), fmt.Sprintf("handled %d, in hand 1, waiting %d, dead 0", message, 2-message))
 	}
-	last := <-in.C
+	last := <-in.C()
 	in.Done()
 	check(t, "account", account(box), "handled 2, in hand 0, waiting 0, dead 0")
 	in.Freeze()
@@ -234,10 +234,10 @@ func TestOpenOfAPokeThatAnEarlierStopHasLeft(t *testing.T) {
 	box, _, in := begin(t, 0, 0)
 	in.StopAndWake(false)
 	send(t, box, 1)
-	in = box.Receive(false)
-	_, ok := in.Open(<-in.C)
+	in = box.Incarnate(false)
+	_, ok := in.Open(<-in.C())
 	check(t, "ok", ok, false)
-	message, ok := in.Open(<-in.C)
+	message, ok := in.Open(<-in.C())
 	check(t, "ok", ok, true)
 	check(t, "message", message, 1)
 	check(t, "account", account(box), "handled 0, in hand 1, waiting 0, dead 0")
@@ -301,12 +301,12 @@ func TestFreeze(t *testing.T) {
 			check(t, "message", e, test.inHand)
 			check(t, "dead letters", dead.String(), test.dead)
 			check(t, "frozen inbox", rest(in), "")
-			check(t, "frozen inbox, channel", messages(in.C), "")
+			check(t, "frozen inbox, channel", messages(in.C()), "")
 			if _, again := in.Crash(2); again {
 				t.Error("Crash: got a message in hand, want none")
 			}
 			begun, _ := in.Begun()
-			check(t, "successor", drained(box.Receive(true)), list([]int{1, 2, 3}[begun:]))
+			check(t, "successor", drained(box.Incarnate(true)), list([]int{1, 2, 3}[begun:]))
 			check(t, "dead letters", dead.String(), test.dead)
 		})
 	}
@@ -317,7 +317,7 @@ func TestFreezeEndsAWaitingNext(t *testing.T) {
 		t.Run(fmt.Sprint(options.Capacity), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				box, _ := opened(options)
-				in := box.Receive(true)
+				in := box.Incarnate(true)
 				var got mailbox.Got
 				go func() { _, got = in.Next(0) }()
 				synctest.Wait()

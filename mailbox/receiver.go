@@ -1,7 +1,6 @@
 package mailbox
 
 import (
-	"context"
 	"sync/atomic"
 	"time"
 )
@@ -12,20 +11,11 @@ import (
 // Its methods belong to the goroutine of that incarnation, except Stop, Freeze
 // and Begun, which anybody may call.
 type Receiver[M any] struct {
-	// C is the channel itself; nil after Prepare, until Next is called. Open changes
-	// it while there is more of a batch to be opened.
-	C <-chan Envelope[M]
-
-	// Incarnation is what the notes of dead letters say had them in hand. Set it
-	// before the first message.
-	Incarnation int
-
 	mailbox *Mailbox[M]
-	box     *box[M]
-
-	watch Watch[M]         // of a loop; the zero value watches nothing
-	ctx   context.Context  // of the message that the watch has seen begin
-	more  chan Envelope[M] // of a loop: what C is while there is more of the batch in hand; nil before the first
+	box     *box[M]         // nil until it is needed; written under the mailbox's lock
+	hands   *hands[M]       // nil as long as box is
+	loop    *looping[M]     // nil if it waits for its channel alone
+	wake    func(here bool) // starts it when it is parked
 
 	// word is the one thing that is stored for every message: the number of
 	// messages begun, above the flags. The hand of a side is written before the word
@@ -34,13 +24,22 @@ type Receiver[M any] struct {
 	// the number says which message that is.
 	word atomic.Uint64
 	last uint64 // what the owner stored there last
-	hand [2]Envelope[M]
+
+	// Incarnation is what the notes of dead letters say had them in hand. Set it
+	// before the first message.
+	Incarnation int32
+
+	stop   atomic.Uint32
+	pokes  bool // the receiver waits in Next, where a poke wakes it
+	parked bool // it has no goroutine, and who brings work is to wake it; guarded by the mailbox
+}
+
+// hands are what a receiver has its messages in.
+type hands[M any] struct {
+	side [2]Envelope[M]
 	ends atomic.Uint64 // the number of the last message of the batch in hand
 
-	stop     atomic.Uint32
-	pokes    bool          // the receiver waits in Next, where a poke wakes it
-	watching bool          // the watch has seen a message begin, and not yet be done
-	stopped  chan struct{} // closed by Stop; only where a poke cannot tell of it: an unbuffered mailbox, a loop
+	_ [24]byte // written for each message; see box
 }
 
 const (
@@ -56,56 +55,51 @@ const (
 	stopDrain                    // take what is there
 )
 
-// Receive gives the next incarnation its end of the mailbox, which must have
-// been opened; the incarnation before must have ended or been frozen. With pokes
-// it waits in Next; otherwise it selects on C, and must end when its context does.
-func (m *Mailbox[M]) Receive(pokes bool) *Receiver[M] {
+// Receive makes in, which is new, the next incarnation's end of the mailbox, which
+// must have been opened; the incarnation before must have ended or been frozen. It may
+// park before there is a message: the channel is made when one comes.
+func (m *Mailbox[M]) Receive(in *Receiver[M]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	in := m.receiveLocked(pokes)
-	in.readyLocked()
-	if m.held != nil && !pokes {
-		in.turn(true)
+	if m.capacity == 0 {
+		in.loop = &looping[M]{stopped: make(chan struct{})}
 	}
-	return in
+	m.receiveLocked(in, true)
 }
 
-// Prepare is Receive for an incarnation that has no use for C, and may park before
-// there is a message: the channel is made when one comes.
-func (m *Mailbox[M]) Prepare() *Receiver[M] {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.receiveLocked(true)
-}
-
-func (m *Mailbox[M]) receiveLocked(pokes bool) *Receiver[M] {
+func (m *Mailbox[M]) receiveLocked(in *Receiver[M], pokes bool) {
 	if m.receiver != nil {
-		n, _ := m.receiver.Begun()
-		m.begun += n
+		if n, _ := m.receiver.Begun(); n > 0 {
+			m.books().begun += n
+		}
 	}
-	b := m.current.Load()
-	in := &Receiver[M]{mailbox: m, box: b, pokes: pokes, last: idle}
+	in.mailbox, in.pokes, in.last = m, pokes, idle
 	in.word.Store(idle)
-	if m.options.capacity() == 0 || !pokes {
-		in.stopped = make(chan struct{})
-	}
 	m.receiver = in
-	return in
 }
 
 // ready makes the channel, if there is none. Before the receiver waits for it, it
 // looks for a stop once more: a poke would have found no channel.
 func (in *Receiver[M]) ready() {
-	if in.C == nil {
+	if in.box == nil {
 		in.mailbox.mu.Lock()
 		defer in.mailbox.mu.Unlock()
 		in.readyLocked()
 	}
 }
 
+// readyLocked leaves an abandoned incarnation, which is on its way out, with a box
+// that nobody knows of.
 func (in *Receiver[M]) readyLocked() {
-	in.box.fillLocked()
-	in.C = in.box.channel
+	if in.word.Load()&frozen != 0 {
+		in.box = newBox(in.mailbox)
+	} else {
+		in.box = in.mailbox.boxLocked()
+	}
+	in.hands = new(hands[M])
+	if in.loop != nil {
+		in.turn(false)
+	}
 }
 
 // Got says what Next came back with.
@@ -147,7 +141,7 @@ func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 }
 
 func (in *Receiver[M]) wait(patience time.Duration) (e Envelope[M], got Got) {
-	if patience <= 0 && in.stopped == nil {
+	if patience <= 0 && in.stopped() == nil {
 		return <-in.box.channel, Message
 	}
 	return in.waitFor(patience)
@@ -165,7 +159,7 @@ func (in *Receiver[M]) waitFor(patience time.Duration) (e Envelope[M], got Got) 
 	select {
 	case e = <-in.box.channel:
 		return e, Message
-	case <-in.stopped:
+	case <-in.stopped():
 		return e, Stopped
 	case <-expired:
 		return e, Idle
@@ -185,7 +179,7 @@ func (in *Receiver[M]) rest() bool {
 	in.last |= idle
 	if in.last&partial == 0 {
 		in.letGo(in.last)
-		in.hand = [2]Envelope[M]{}
+		in.hands.side = [2]Envelope[M]{}
 	}
 	return true
 }
@@ -243,7 +237,7 @@ func (in *Receiver[M]) begin(e Envelope[M]) (message M, got Got) {
 		next |= partial
 		in.unpack(p, next/one)
 	}
-	in.hand[next/side&1] = e
+	in.hands.side[next/side&1] = e
 	if !in.word.CompareAndSwap(in.last, next) {
 		if p != nil {
 			in.repack(p)
@@ -281,14 +275,18 @@ func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 		}
 		return false
 	}
-	if in.stopped != nil {
-		close(in.stopped)
+	if stopped := in.stopped(); stopped != nil {
+		close(stopped)
 	}
 	if in.pokes && in.word.Load()&idle != 0 {
-		if in.box.claim() {
+		in.mailbox.mu.Lock()
+		defer in.mailbox.mu.Unlock()
+		if in.claimLocked() {
 			return true
 		}
-		in.box.putPoke()
+		if in.box != nil { // else it looks for a stop before it waits
+			in.box.putPoke()
+		}
 	}
 	return false
 }
@@ -298,11 +296,20 @@ func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 // even so will not be handled.
 func (in *Receiver[M]) Wake(here bool) {
 	if here && in.stop.Load()&stopDrain != 0 {
-		if here = in.box.depth() == 0; here { // and nothing was held back when it parked
+		if here = !in.waits(); here {
 			in.stop.Store(stopAsked)
 		}
 	}
-	in.box.wake(here)
+	wake := in.wake
+	in.wake = nil
+	wake(here)
+}
+
+// waits says whether there is a message for a receiver that was parked, when nothing
+// was held back.
+func (in *Receiver[M]) waits() bool {
+	b := in.mailbox.current.Load()
+	return b != nil && b.depth() > 0
 }
 
 // Over says whether the receiver was stopped, with nothing in hand and nothing to be
@@ -317,18 +324,22 @@ func (in *Receiver[M]) Over() bool {
 // not be called, if there is work already, or if the mailbox is unbuffered: its
 // senders need a receiver that waits.
 func (in *Receiver[M]) Park(wake func(here bool)) bool {
-	b := in.box
-	if in.mailbox.options.capacity() == 0 || in.last&partial != 0 || in.last == idle && in.mailbox.holds() {
+	m := in.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.capacity == 0 || m.door != open || in.stop.Load() != 0 || in.last&partial != 0 || in.last == idle && m.heldLocked() {
 		return false
 	}
-	b.wake = wake
-	if state := b.state.Load() & (traced | hollow); !b.state.CompareAndSwap(state, state|parked) {
-		return false
+	if b := m.current.Load(); b != nil {
+		b.state.Or(parked)
+		if len(b.channel) > 0 {
+			b.state.And(^parked)
+			return false
+		}
+		m.shedLocked(b)
 	}
-	if (b.isHollow() || len(b.channel) == 0) && in.stop.Load() == 0 {
-		return true
-	}
-	return b.state.And(^parked)&parked == 0
+	in.box, in.hands, in.wake, in.parked = nil, nil, wake, true
+	return true
 }
 
 // Done says that the message in hand is handled.

@@ -13,7 +13,7 @@ func TestTheQueueOutlivesAnIncarnation(t *testing.T) {
 	in.StopAndWake(false)
 	check(t, "after the stop", rest(in), "")
 	send(t, box, 5)
-	check(t, "next incarnation", drained(box.Receive(true)), "3 4 5")
+	check(t, "next incarnation", drained(box.Incarnate(true)), "3 4 5")
 	check(t, "dead letters", dead.String(), "")
 	check(t, "account", account(box), "handled 5, in hand 0, waiting 0, dead 0")
 }
@@ -23,7 +23,7 @@ func TestS8_RenewStartsEmpty(t *testing.T) {
 	in.Crash(1)
 	box.Renew()
 	check(t, "dead letters", dead.String(), "2 discarded, 3 discarded, 4 discarded")
-	in = box.Receive(true)
+	in = box.Incarnate(true)
 	send(t, box, 5)
 	check(t, "next incarnation", drained(in), "5")
 	check(t, "account", account(box), "handled 2, in hand 0, waiting 0, dead 3")
@@ -39,7 +39,7 @@ func TestCloseBuriesWhatWaits(t *testing.T) {
 	box.Close()
 	check(t, "closed again", dead.String(), "2 discarded, 3 discarded, 4 discarded")
 	box.Open()
-	check(t, "opened again", drained(box.Receive(true)), "")
+	check(t, "opened again", drained(box.Incarnate(true)), "")
 	check(t, "account", account(box), "handled 1, in hand 0, waiting 0, dead 3")
 }
 
@@ -69,7 +69,7 @@ func TestCrash(t *testing.T) {
 			begun := ""
 			for i := range 3 {
 				if i > 0 {
-					in = box.Receive(true)
+					in = box.Incarnate(true)
 					begun += "; "
 				}
 				message := next(t, in)
@@ -101,37 +101,37 @@ func TestAMessageThatIsTriedAgainComesFirst(t *testing.T) {
 		dead string
 	}{
 		{"Next", func(t *testing.T, box *mailbox.Mailbox[int]) string {
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			return list([]int{next(t, in), next(t, in)})
 		}, "1 2", ""},
-		{"a drain", func(_ *testing.T, box *mailbox.Mailbox[int]) string { return drained(box.Receive(true)) }, "1 2 3", ""},
+		{"a drain", func(_ *testing.T, box *mailbox.Mailbox[int]) string { return drained(box.Incarnate(true)) }, "1 2 3", ""},
 		{"Rest", func(_ *testing.T, box *mailbox.Mailbox[int]) string {
 			var got []int
-			for message := range box.Receive(false).Rest() {
+			for message := range box.Incarnate(false).Rest() {
 				got = append(got, message)
 			}
 			return list(got)
 		}, "1 2 3", ""},
 		{"an incarnation that is stopped first", func(t *testing.T, box *mailbox.Mailbox[int]) string {
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			in.StopAndWake(false)
 			check(t, "stopped incarnation", rest(in), "")
-			return drained(box.Receive(true))
+			return drained(box.Incarnate(true))
 		}, "1 2 3", ""},
 		{"an incarnation that is abandoned first", func(t *testing.T, box *mailbox.Mailbox[int]) string {
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			in.Freeze()
-			successor := box.Receive(true)
+			successor := box.Incarnate(true)
 			check(t, "abandoned incarnation", rest(in), "")
 			return drained(successor)
 		}, "1 2 3", ""},
 		{"after a move", func(_ *testing.T, box *mailbox.Mailbox[int]) string {
-			return drained(box.Receive(true))
+			return drained(box.Incarnate(true))
 		}, "1 2 3", ""},
 		{"closed", func(_ *testing.T, box *mailbox.Mailbox[int]) string {
 			box.Close()
 			box.Open()
-			return drained(box.Receive(true))
+			return drained(box.Incarnate(true))
 		}, "", "1 discarded, 2 discarded, 3 discarded"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -147,7 +147,7 @@ func TestAMessageThatIsTriedAgainComesFirst(t *testing.T) {
 func TestACrashAfterTheEndKeepsNothing(t *testing.T) {
 	for name, end := range map[string]func(*mailbox.Mailbox[int]){
 		"closed":                 (*mailbox.Mailbox[int]).Close,
-		"there is another inbox": func(b *mailbox.Mailbox[int]) { b.Receive(true) },
+		"there is another inbox": func(b *mailbox.Mailbox[int]) { b.Incarnate(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			box, dead, in := begin(t, 1, 1)
@@ -166,7 +166,7 @@ func TestCrashesAreWrittenOnTheNote(t *testing.T) {
 		t.Fatal(err)
 	}
 	for crashes := range 3 {
-		in := box.Receive(true)
+		in := box.Incarnate(true)
 		in.Next(0)
 		check(t, "note", *in.Note(), mailbox.Note{Trace: "trace", Crashes: crashes})
 		in.Crash(2)
@@ -185,9 +185,9 @@ func TestMove(t *testing.T) {
 			box, dead, in := begin(t, 4, 1)
 			test.abandon(box, in)
 			send(t, box, 5)
-			check(t, "old channel", messages(in.C), "")
+			check(t, "old channel", messages(in.C()), "")
 			check(t, "account", account(box), "handled 0, in hand 0, waiting 4, dead 1")
-			check(t, "successor", drained(box.Receive(true)), "2 3 4 5")
+			check(t, "successor", drained(box.Incarnate(true)), "2 3 4 5")
 			check(t, "dead letters", dead.String(), "1 in hand of an abandoned incarnation")
 		})
 	}
@@ -204,21 +204,21 @@ func TestMove(t *testing.T) {
 	})
 	t.Run("leaves a successor's channel alone", func(t *testing.T) {
 		box, _, old := begin(t, 2, 0)
-		in := box.Receive(true)
+		in := box.Incarnate(true)
 		old.Freeze() // late
 		check(t, "successor", drained(in), "1 2")
 	})
 	for waiting, name := range []string{"leaves the poke to the old receiver", "gives the old receiver the poke for which there was no room"} {
 		t.Run(name, func(t *testing.T) {
 			box, _ := opened(capacity(1))
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			for message := range waiting {
 				send(t, box, message)
 			}
 			in.Freeze()
 			check(t, "depth", box.Depth(), waiting)
-			check(t, "old channel", len(in.C), 1)
-			_, ok := in.Open(<-in.C)
+			check(t, "old channel", len(in.C()), 1)
+			_, ok := in.Open(<-in.C())
 			check(t, "ok", ok, false)
 		})
 	}
@@ -229,7 +229,7 @@ func TestMoveTakesBlockedSendersAlong(t *testing.T) {
 		t.Run(fmt.Sprint(options.Capacity), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				box, dead := opened(options)
-				old := box.Receive(true)
+				old := box.Incarnate(true)
 				if options.Capacity == 1 {
 					send(t, box, 0)
 				}
@@ -241,8 +241,8 @@ func TestMoveTakesBlockedSendersAlong(t *testing.T) {
 				old.Freeze()
 				synctest.Wait()
 				check(t, "senders that returned", len(errs), 0)
-				check(t, "old channel", messages(old.C), "")
-				in := box.Receive(true)
+				check(t, "old channel", messages(old.C()), "")
+				in := box.Incarnate(true)
 				if options.Capacity == 1 {
 					check(t, "first", next(t, in), 0)
 				}
@@ -282,7 +282,7 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 		{"Freeze", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, "1 in hand of an abandoned incarnation"},
 		{"Open of an abandoned inbox", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) {
 			in.Done()
-			e := <-in.C
+			e := <-in.C()
 			in.Freeze()
 			in.Open(e)
 		}, "2 in hand of an abandoned incarnation"},
@@ -305,7 +305,7 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 				}
 			}))
 			box.Open()
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			send(t, box, 1)
 			next(t, in)
 			send(t, box, 2, 3, 4)

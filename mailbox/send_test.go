@@ -34,7 +34,7 @@ func TestOverflow(t *testing.T) {
 			t.Run(fmt.Sprintf("%v, capacity %d", test.policy, given), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					box, dead := opened(mailbox.Options{Capacity: given, Overflow: test.policy})
-					in := box.Receive(true)
+					in := box.Incarnate(true)
 					for message := range room {
 						send(t, box, message+1)
 					}
@@ -63,7 +63,7 @@ func TestUnbufferedHandsOverToAWaitingReceiver(t *testing.T) {
 		t.Run(policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				box, dead := opened(mailbox.Options{Capacity: mailbox.Unbuffered, Overflow: policy})
-				in := box.Receive(true)
+				in := box.Incarnate(true)
 				received := make(chan string)
 				go func() { received <- list([]int{next(t, in), next(t, in)}) }()
 				for message := range 2 {
@@ -107,7 +107,7 @@ func TestPokesAreNoMessages(t *testing.T) {
 						cancel()
 					}
 				}
-				in := box.Receive(true)
+				in := box.Incarnate(true)
 				sendSome(test.before)
 				in.StopAndWake(false)
 				check(t, "depth", box.Depth(), test.before)
@@ -117,7 +117,7 @@ func TestPokesAreNoMessages(t *testing.T) {
 				sendSome(test.behind)
 				check(t, "errors", strings.Join(errs, ", "), test.want)
 
-				check(t, "received", drained(box.Receive(true)), test.received)
+				check(t, "received", drained(box.Incarnate(true)), test.received)
 				check(t, "dead letters", dead.String(), test.dead)
 			})
 		})
@@ -217,7 +217,7 @@ func TestBlockedSendersAreWoken(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, capacity %d", test.name, options.Capacity), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					box, _ := opened(options)
-					box.Receive(true)
+					box.Incarnate(true)
 					if options.Capacity == 1 {
 						send(t, box, 0)
 					}
@@ -254,7 +254,7 @@ func TestMessagesOfOneSenderKeepTheirOrder(t *testing.T) {
 	for _, options := range []mailbox.Options{capacity(mailbox.Unbuffered), capacity(1), {}, capacity(1024)} {
 		t.Run(fmt.Sprint(options.Capacity), func(t *testing.T) {
 			box, _ := opened(options)
-			in := box.Receive(true)
+			in := box.Incarnate(true)
 			var wg sync.WaitGroup
 			for sender := range senders {
 				wg.Go(func() {

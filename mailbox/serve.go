@@ -15,9 +15,10 @@ import (
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
 	var channel chan Envelope[M]
+	var hands *hands[M]
 	if in.stop.Load() == 0 { // else there may be none, and none is needed
 		in.ready()
-		channel = in.box.channel
+		channel, hands = in.box.channel, in.hands
 	}
 	if err := in.serveRest(ctx, handle); err != nil {
 		return Message, err
@@ -29,7 +30,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			select {
 			case e = <-channel:
 			default:
-				if ok = in.waits(patience); ok {
+				if ok = in.mayWait(patience); ok {
 					e = <-channel
 				}
 			}
@@ -37,7 +38,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if ok {
 			if e.alone() {
 				next := (in.last&^idle + one) ^ side
-				in.hand[next/side&1] = e
+				hands.side[next/side&1] = e
 				if in.word.CompareAndSwap(in.last, next) {
 					in.last = next
 					if err := handle(ctx, e.message); err != nil {
@@ -95,8 +96,8 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 	return nil
 }
 
-// waits rests, unless there is more to wait for than a message. What Next says of a
+// mayWait rests, unless there is more to wait for than a message. What Next says of a
 // stop holds here too: it is seen here, or it sends a poke after.
-func (in *Receiver[M]) waits(patience time.Duration) bool {
-	return patience <= 0 && in.stopped == nil && in.rest() && in.stop.Load() == 0
+func (in *Receiver[M]) mayWait(patience time.Duration) bool {
+	return patience <= 0 && in.stopped() == nil && in.rest() && in.stop.Load() == 0
 }

@@ -111,7 +111,7 @@ type life struct {
 }
 
 func (tr *trial) live(pokes bool, serve func(*life)) *life {
-	l := &life{in: tr.box.Receive(pokes), done: make(chan struct{})}
+	l := &life{in: tr.box.Incarnate(pokes), done: make(chan struct{})}
 	tr.lives = append(tr.lives, l)
 	go func() {
 		defer close(l.done)
@@ -150,7 +150,7 @@ func (tr *trial) selects() *life {
 	return tr.live(false, func(l *life) {
 		for {
 			select {
-			case e := <-l.in.C:
+			case e := <-l.in.C():
 				if message, ok := l.in.Open(e); ok {
 					l.begun = append(l.begun, message)
 				}

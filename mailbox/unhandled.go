@@ -50,7 +50,7 @@ func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
 	}
 	left := in.keepLocked(word, again)
 	if again != nil {
-		m.unhandled.Add(1)
+		m.books().unhandled.Add(1)
 	}
 	m.mu.Unlock()
 	if inHand && again == nil {
@@ -81,7 +81,7 @@ func (in *Receiver[M]) again(e Envelope[M], retries int) *Note {
 // mayKeepLocked says whether there can be a next incarnation. The mailbox is locked.
 func (in *Receiver[M]) mayKeepLocked() bool {
 	m := in.mailbox
-	return m.receiver == in && m.current.Load().state.Load()&closed == 0
+	return m.receiver == in && m.door != shut
 }
 
 // keepLocked holds back for the next incarnation what is left of a batch, and before
@@ -96,29 +96,30 @@ func (in *Receiver[M]) keepLocked(word uint64, again *Note) (lost []Envelope[M])
 	case word&partial == 0:
 		left = Envelope[M]{in.held(word).message, again}
 	default:
-		p := in.hand[word/side&1].parcel()
+		p := in.hands.side[word/side&1].parcel()
 		next := word/one - p.first + 1
 		note := Note{Trace: p.note.Trace}
 		if again != nil {
 			next, note = next-1, *again
 		}
-		in.ends.Store(0)
+		in.hands.ends.Store(0)
 		left = m.wrap(p.messages[next:], note)
 	}
 	if !in.mayKeepLocked() {
 		return []Envelope[M]{left}
 	}
+	a := m.books()
 	if again != nil {
-		m.kept++
+		a.kept++
 	}
 	held := left   // here, so that what is not kept is not allocated
-	m.held = &held // the one before was taken first
+	a.held = &held // the one before was taken first
 	return nil
 }
 
 // spoil makes a dead letter of a message that was begun.
 func (in *Receiver[M]) spoil(e Envelope[M], why Why) {
-	in.mailbox.unhandled.Add(1)
+	in.mailbox.books().unhandled.Add(1)
 	in.mailbox.bury(in.noted(e), why)
 }
 
@@ -128,7 +129,7 @@ func (in *Receiver[M]) noted(e Envelope[M]) Envelope[M] {
 	if e.note != nil {
 		note = *e.note
 	}
-	note.Incarnation = in.Incarnation
+	note.Incarnation = int(in.Incarnation)
 	if p := e.parcel(); p != nil { // nobody else knows of it
 		p.note = note
 		return e
@@ -138,17 +139,26 @@ func (in *Receiver[M]) noted(e Envelope[M]) Envelope[M] {
 
 // Skip makes a dead letter of the message that Next has just given.
 func (in *Receiver[M]) Skip(why Why) {
-	e, inHand := in.held(in.last), in.last&idle == 0
-	if inHand && in.rest() {
+	if in.last&idle != 0 {
+		return
+	}
+	if e := in.held(in.last); in.rest() {
 		in.spoil(e, why)
 	}
 }
 
-// holds says whether something is held back for the next incarnation.
-func (m *Mailbox[M]) holds() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.held != nil
+// heldLocked says whether something is held back for the next incarnation.
+func (m *Mailbox[M]) heldLocked() bool {
+	a := m.account.Load()
+	return a != nil && a.held != nil
+}
+
+// takeHeldLocked takes it out.
+func (m *Mailbox[M]) takeHeldLocked() (e *Envelope[M]) {
+	if a := m.account.Load(); a != nil {
+		e, a.held = a.held, nil
+	}
+	return e
 }
 
 // takeHeld gives the message that crashed the incarnation before, if it is to be
@@ -157,9 +167,8 @@ func (in *Receiver[M]) takeHeld() (e Envelope[M], ok bool) {
 	m := in.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.held == nil || in.word.Load()&frozen != 0 {
+	if !m.heldLocked() || in.word.Load()&frozen != 0 {
 		return e, false
 	}
-	e, m.held = *m.held, nil
-	return e, true
+	return *m.takeHeldLocked(), true
 }

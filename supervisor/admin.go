@@ -65,7 +65,7 @@ func (l *loop) idle(op, name string) (*member, error) {
 		return nil, l.unknown(op, name)
 	case m.current != nil:
 		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRunning}
-	case m.state == Restarting:
+	case m.state == isRestarting:
 		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRestarting}
 	}
 	return m, nil

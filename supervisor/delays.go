@@ -11,7 +11,7 @@ import (
 // on.
 type plan struct {
 	member  *member
-	pending uint32
+	pending int32
 	at      time.Time
 }
 

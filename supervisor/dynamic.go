@@ -54,7 +54,7 @@ func (l *loop) startNumbered(r *request) error {
 		l.remove(m, exit.Shutdown)
 		return l.childError(m, "start", err)
 	}
-	r.given = m.name
+	r.given = m.name()
 	return nil
 }
 
@@ -96,7 +96,7 @@ func (d *Dynamic) Children() []string {
 	defer l.mu.Unlock()
 	names := make([]string, len(l.members))
 	for i, m := range l.members {
-		names[i] = m.name
+		names[i] = m.name()
 	}
 	slices.Sort(names)
 	return names

@@ -345,7 +345,7 @@ func (l *loop) tell(all []news) {
 			_, e.Waiting = scope.Queue()
 		}
 		if n.hasStack() {
-			e.Stack = found[stacks.Incarnation{Path: m.path, Number: m.number}]
+			e.Stack = found[stacks.Incarnation{Path: m.path, Number: int(m.number)}]
 		}
 		m.life.Emit(e)
 	}

@@ -239,7 +239,7 @@ func (l *loop) cutDown() {
 	}
 	defer func() { // also if a sink hears of dead letters and leaves once more
 		for _, m := range l.members {
-			l.set(m, Stopped, nil)
+			l.set(m, isStopped, nil)
 		}
 	}()
 	l.abandoned()
@@ -324,7 +324,7 @@ func (l *loop) take(members []*member) {
 	defer l.mu.Unlock()
 	l.members = members
 	for i, m := range members {
-		m.index = i
+		m.index = int32(i)
 		l.roster.add(m)
 		l.lookout.add(m)
 	}
@@ -334,7 +334,7 @@ func (l *loop) take(members []*member) {
 func (l *loop) add(m *member) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m.index = len(l.members)
+	m.index = int32(len(l.members))
 	l.members = append(l.members, m)
 	l.roster.add(m)
 	l.lookout.add(m)
@@ -344,7 +344,7 @@ func (l *loop) add(m *member) {
 // kept; a Dynamic has none.
 func (l *loop) remove(m *member, reason exit.Reason) {
 	l.mu.Lock()
-	if l.roster.find(m.name) == m {
+	if l.roster.find(m.name()) == m {
 		l.roster.remove(m)
 		l.lookout.remove(m)
 		if l.node.dynamic {
@@ -353,20 +353,20 @@ func (l *loop) remove(m *member, reason exit.Reason) {
 			l.members[len(l.members)-1] = nil
 			l.members = l.members[:len(l.members)-1]
 		} else {
-			l.members = slices.Delete(l.members, m.index, m.index+1)
+			l.members = slices.Delete(l.members, int(m.index), int(m.index)+1)
 			for i, later := range l.members[m.index:] {
-				later.index = m.index + i
+				later.index = m.index + int32(i)
 			}
 		}
 	}
-	m.state = Stopped
+	m.state = isStopped
 	l.mu.Unlock()
 	m.pending++
 	m.gone(reason)
 }
 
 // set changes what snapshots see of a member.
-func (l *loop) set(m *member, state State, current *runner) {
+func (l *loop) set(m *member, state state, current *runner) {
 	l.mu.Lock()
 	m.state, m.current = state, current
 	l.mu.Unlock()
@@ -375,7 +375,7 @@ func (l *loop) set(m *member, state State, current *runner) {
 // lost is set for a member that has no process any more, and why.
 func (l *loop) lost(m *member, reason exit.Reason) {
 	l.mu.Lock()
-	m.state, m.current, m.reason = Stopped, nil, reason
+	m.state, m.current, m.reason = isStopped, nil, reason
 	m.watched.ended()
 	l.mu.Unlock()
 }
@@ -383,5 +383,5 @@ func (l *loop) lost(m *member, reason exit.Reason) {
 func (m *member) head() tracing.Head { return m.headAt(time.Now()) }
 
 func (m *member) headAt(now time.Time) tracing.Head {
-	return tracing.Head{Time: now, Path: m.path, Incarnation: m.number}
+	return tracing.Head{Time: now, Path: m.path, Incarnation: int(m.number)}
 }

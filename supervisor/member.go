@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/coppice-go/coppice/exit"
@@ -21,6 +22,19 @@ const (
 	Restarting State = "restarting" // it has no process; its own restart is to come, now or after its backoff
 )
 
+// states are the states as a member keeps them, in one byte.
+var states = [...]State{isStopped: Stopped, isStarting: Starting, isRunning: Running, isStopping: Stopping, isRestarting: Restarting}
+
+type state uint8
+
+const (
+	isStopped state = iota
+	isStarting
+	isRunning
+	isStopping
+	isRestarting
+)
+
 // historyLength is how many restarts a child's history keeps.
 const historyLength = 8
 
@@ -29,24 +43,26 @@ const historyLength = 8
 type member struct {
 	child Child // not a Spec
 	spec  *Spec // without the child; may be shared by many
-	name  string
 	path  string
-	index int // among the members
-
-	fixed   bool   // named by the supervisor's constructor, not added while it runs
-	pending uint32 // counts the plans that were made or called off; one with an older number is void
 
 	life    tracing.Life
 	watched *watched                          // nil if it has no limits
 	scope   atomic.Pointer[incarnation.Scope] // nil while the child is gone
 	current *runner                           // nil while there is no process
-	state   State
-	number  int         // of the latest incarnation
-	reason  exit.Reason // why the last one ended, or would not start
+	reason  exit.Reason                       // why the last one ended, or would not start
+	past    *past                             // nil until it crashes or is to be restarted: most never are
 
-	past  *past             // nil until it crashes or is to be restarted: most never are
+	index   int32 // among the members
+	number  int32 // of the latest incarnation
+	pending int32 // counts the plans that were made or called off; one with an older number is void
+	state   state
+	fixed   bool // named by the supervisor's constructor, not added while it runs
+
 	first incarnation.Scope // the first that scope points to: most have no other
 }
+
+// name is the last part of the path.
+func (m *member) name() string { return m.path[strings.LastIndexByte(m.path, '/')+1:] }
 
 // past is what a supervisor remembers of a child that had to be restarted.
 type past struct {
@@ -54,7 +70,7 @@ type past struct {
 	crash   *tracing.Crash // that is still to be told, when it is known what follows
 	delays  strategy.Delays
 	attempt int
-	delayed uint32 // the number of the last plan that waits for its time
+	delayed int32 // the number of the last plan that waits for its time
 }
 
 // add adds a decision to the history. Those who have seen it keep what they saw: what

@@ -196,7 +196,7 @@ func (n *node) kept(l *loop) []*member {
 // the supervisor still holds: the child's life passes over to this one, unless it
 // was being ended for good.
 func (l *loop) inherit(child Child, m *member, from *loop) *member {
-	heir := l.newMember(child, l.path+"/"+m.name, true)
+	heir := l.newMember(child, l.path+"/"+m.name(), true)
 	from.mu.Lock()
 	heir.number, heir.reason = m.number, m.reason
 	history := slices.Clone(m.history())

@@ -77,7 +77,7 @@ func (l *loop) restart(m *member, lived time.Duration, now time.Time) {
 	past.attempt++
 	decision := tracing.Restarting{Head: m.headAt(now), Attempt: past.attempt, Delay: delay, Reason: m.reason}
 	l.mu.Lock()
-	m.state = Restarting
+	m.state = isRestarting
 	past.add(decision)
 	l.mu.Unlock()
 	m.pending++
@@ -106,10 +106,10 @@ func (l *loop) due(p plan) {
 	m := p.member
 	switch {
 	case m.pending != p.pending: // S70, S189
-	case m.state == Restarting:
+	case m.state == isRestarting:
 		l.stopSiblings(m) // some may have been started by hand during the delay
 		l.attempt(m)
-	case m.state == Stopping:
+	case m.state == isStopping:
 		l.windDown(m.current)
 	}
 }
@@ -124,14 +124,14 @@ type retry struct {
 // (S70), unless its backoff has begun (S189).
 func (l *loop) retry(r retry) {
 	m := r.member
-	if m.state == Restarting && !m.delayed() {
+	if m.state == isRestarting && !m.delayed() {
 		l.restart(m, 0, time.Now())
 	}
 }
 
 // group are the members that a restart of m covers, in start order.
 func (l *loop) group(m *member) []*member {
-	lo, hi := l.node.policy.Strategy.Span(m.index, len(l.members))
+	lo, hi := l.node.policy.Strategy.Span(int(m.index), len(l.members))
 	return slices.Clone(l.members[lo:hi])
 }
 
@@ -175,9 +175,9 @@ func (l *loop) attempt(m *member) {
 			return
 		case err != nil:
 			if m.current == nil {
-				l.set(m, Stopped, nil) // it comes after next, whose restart brings it back (S68, S69)
+				l.set(m, isStopped, nil) // it comes after next, whose restart brings it back (S68, S69)
 			}
-			l.set(next, Restarting, nil)
+			l.set(next, isRestarting, nil)
 			l.queue.push(retry{next})
 			return
 		case declines:
@@ -191,7 +191,7 @@ func (l *loop) attempt(m *member) {
 func (l *loop) waiting(inBackoff bool) map[*member]bool {
 	waiting := make(map[*member]bool)
 	for _, origin := range l.members {
-		if origin.state == Restarting && (!inBackoff || origin.delayed()) {
+		if origin.state == isRestarting && (!inBackoff || origin.delayed()) {
 			for _, m := range l.group(origin) {
 				waiting[m] = true
 			}
@@ -205,7 +205,7 @@ func (l *loop) waiting(inBackoff bool) map[*member]bool {
 func (l *loop) calledOff(m *member) {
 	waiting := l.waiting(false)
 	for _, victim := range l.group(m) {
-		if victim.current == nil && victim.state == Stopped && !waiting[victim] {
+		if victim.current == nil && victim.state == isStopped && !waiting[victim] {
 			victim.gone(exit.Shutdown)
 		}
 	}
@@ -219,24 +219,24 @@ func (l *loop) autoShutdown(m *member) {
 	}
 	left, waiting := 0, l.waiting(true)
 	for _, other := range l.members {
-		if other.spec.Significant && (other.current != nil || other.state == Restarting || waiting[other]) {
+		if other.spec.Significant && (other.current != nil || other.state == isRestarting || waiting[other]) {
 			left++
 		}
 	}
 	if !l.node.policy.AutoShutdown.Ends(left) {
 		return
 	}
-	tracing.From(l.cell).Emit(tracing.AutoShutdown{Head: l.head(), Child: m.name, Reason: m.reason})
+	tracing.From(l.cell).Emit(tracing.AutoShutdown{Head: l.head(), Child: m.name(), Reason: m.reason})
 	l.endWith(exit.Shutdown)
 }
 
 // giveUp ends the supervisor because m cannot be restarted once more, as it would
 // have to be because of cause (S56). A nil why means the intensity.
 func (l *loop) giveUp(m *member, cause exit.Reason, why error) {
-	l.set(m, Stopped, nil)
+	l.set(m, isStopped, nil)
 	l.decided(m, tracing.Crash{Decision: tracing.GiveUp, Why: why})
-	tracing.From(l.cell).Emit(tracing.GaveUp{Head: l.head(), Child: m.name, Reason: cause, Why: why})
-	l.endWith(&exit.GaveUp{Supervisor: l.path, Child: m.name, Cause: cause, Why: why})
+	tracing.From(l.cell).Emit(tracing.GaveUp{Head: l.head(), Child: m.name(), Reason: cause, Why: why})
+	l.endWith(&exit.GaveUp{Supervisor: l.path, Child: m.name(), Cause: cause, Why: why})
 }
 
 // endWith ends the supervisor by itself with a clean reason. That is the end of

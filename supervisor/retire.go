@@ -16,7 +16,7 @@ func (l *loop) retire(m *member, cause exit.Reason, final bool) bool {
 	if r.stop != nil || m.spec.Shutdown.kills() || m.life.Hears(slog.LevelDebug) {
 		return false
 	}
-	l.set(m, Stopping, r)
+	l.set(m, isStopping, r)
 	l.tellStop(r, cause, final)
 	if !r.dead() || !r.reason.Clean() {
 		return false

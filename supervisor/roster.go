@@ -30,7 +30,7 @@ func (r *roster) find(name string) *member {
 		return r.names[name]
 	}
 	at, place := placeOf(name)
-	if p := r.pages[at]; p != nil && p[place] != nil && p[place].name == name {
+	if p := r.pages[at]; p != nil && p[place] != nil && p[place].name() == name {
 		return p[place]
 	}
 	return nil
@@ -38,10 +38,10 @@ func (r *roster) find(name string) *member {
 
 func (r *roster) add(m *member) {
 	if r.pages == nil {
-		r.names[m.name] = m
+		r.names[m.name()] = m
 		return
 	}
-	at, place := placeOf(m.name)
+	at, place := placeOf(m.name())
 	p := r.pages[at]
 	if p == nil {
 		p = new(page)
@@ -53,10 +53,10 @@ func (r *roster) add(m *member) {
 // remove takes out a member that is there.
 func (r *roster) remove(m *member) {
 	if r.pages == nil {
-		delete(r.names, m.name)
+		delete(r.names, m.name())
 		return
 	}
-	at, place := placeOf(m.name)
+	at, place := placeOf(m.name())
 	p := r.pages[at]
 	if p[place] = nil; *p == (page{}) {
 		delete(r.pages, at)

@@ -102,10 +102,10 @@ func (l *loop) snapshots() []Snapshot {
 	runners := make([]*runner, len(members))
 	for i, m := range members {
 		children[i] = Snapshot{
-			Name:        m.name,
+			Name:        m.name(),
 			Path:        m.path,
-			State:       m.state,
-			Incarnation: m.number,
+			State:       states[m.state],
+			Incarnation: int(m.number),
 			Reason:      m.reason,
 			Restarts:    slices.Clone(m.history()),
 			Stuck:       m.watched.stuckFor(m),

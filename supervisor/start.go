@@ -60,7 +60,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	}
 	act := m.life.Begin(l.kill, kind)
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
-	number := 1 + max(m.number, l.tree.latest(m.path))
+	number := 1 + max(int(m.number), l.tree.latest(m.path))
 	r := newRunner(l.kill, m, scope, number, terms, l.tree, l.heard)
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
@@ -69,7 +69,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		act.End(nil)
 		return false, errStopping
 	}
-	m.number, m.state, m.current = number, Starting, r
+	m.number, m.state, m.current = int32(number), isStarting, r
 	l.mu.Unlock()
 	if l.kill.Err() != nil { // the kill may have gone by before the member could be seen
 		r.cell.Kill(exit.Killed)
@@ -96,11 +96,11 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		} // else its next try is decided when its turn comes: see retry
 		return false, &ChildError{Path: m.path, Op: "start", Err: reason}
 	case declined:
-		l.set(m, Stopped, nil)
+		l.set(m, isStopped, nil)
 		act.End(nil)
 		return true, nil
 	}
-	l.set(m, Running, r)
+	l.set(m, isRunning, r)
 	switch {
 	case !m.life.Hears(slog.LevelDebug):
 		act.End(nil)
@@ -148,13 +148,13 @@ func (m *member) reasonFor(other *member) exit.Reason {
 	if other == m {
 		return m.reason
 	}
-	return exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name, Reason: m.reason})
+	return exit.ShutdownFor(&exit.SiblingEnded{Sibling: m.name(), Reason: m.reason})
 }
 
 // newMember makes the record of a child of this supervisor, whose path ends in the
 // child's name.
 func (l *loop) newMember(child Child, path string, fixed bool) *member {
-	m := &member{name: path[len(l.path)+1:], path: path, fixed: fixed, state: Stopped}
+	m := &member{path: path, fixed: fixed}
 	m.child, m.spec = l.resolve(child)
 	if l.events.Remembers() {
 		m.life.Init(l.events, m.path, destination(m.path), tracing.From(l.cell))

@@ -70,7 +70,7 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 		l.decided(m, tracing.Crash{Decision: tracing.Stop})
 		switch {
 		case m.current == nil:
-			l.set(m, Stopped, nil)
+			l.set(m, isStopped, nil)
 			if final {
 				m.gone(exit.Shutdown)
 			}
@@ -127,7 +127,7 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	s.asked = asked
 	m.notice(asked)
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
-	l.set(m, Stopping, r)
+	l.set(m, isStopping, r)
 	if m.spec.Shutdown != BrutalKill {
 		r.cell.Stop(cause, final)
 	}

@@ -45,7 +45,7 @@ func (l *loop) wind(m *member) (again time.Time, abandoned bool) {
 			r.cell.Kill(exit.Killed)
 		}
 	}
-	l.set(m, Stopping, r)
+	l.set(m, isStopping, r)
 	again, over := l.hurry(r, time.Now())
 	waited := time.Since(s.asked)
 	if !over || !l.tree.abandon(r, r.overdue()) {

@@ -19,16 +19,16 @@ import (
 // one that ends only when it is killed.
 type Cell struct {
 	Lazy
-	work   workContext
+	work   ending // of the context for the work, whose parent is the same
 	scope  *Scope
-	number int
-
+	number uint32
 	terms  Terms
-	killed bool // guarded by mu; here there is room for it
+
+	asked  request // whether Hooks.Stop has been or will be called, and with what; is changed once
+	killed bool    // both are guarded by mu; here there is room for them
 
 	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
 	phase atomic.Uint32 // a Phase
-	asked atomic.Uint32 // whether Hooks.Stop has been or will be called, and with what; is changed once
 
 	mu    sync.Mutex // guards what follows; never held while a hook runs
 	hooks Hooks      // nil until attached
@@ -51,16 +51,16 @@ const (
 	abandoned
 )
 
+type request uint8
+
 const (
-	notAsked uint32 = iota
+	notAsked request = iota
 	asked
 	askedFinally
 )
 
-type workContext struct {
-	Lazy
-	cell *Cell
-}
+// workContext is a cell as the context for its work.
+type workContext Cell
 
 type (
 	key    struct{}
@@ -79,10 +79,8 @@ func New(parent context.Context, scope *Scope, number int, terms Terms) *Cell {
 // Init is New for a cell that is part of something else. It must not be copied
 // from then on.
 func (c *Cell) Init(parent context.Context, scope *Scope, number int, terms Terms) {
-	c.scope, c.number, c.terms = scope, number, terms
+	c.scope, c.number, c.terms = scope, uint32(number), terms
 	c.Lazy.Init(parent)
-	c.work.Init(parent)
-	c.work.cell = c
 }
 
 // From gives the incarnation whose context ctx is or descends from, nil if
@@ -107,23 +105,27 @@ func (c *Cell) Value(k any) any {
 	return c.Lazy.Value(k)
 }
 
+func (w *workContext) Deadline() (time.Time, bool) { return w.parent.Deadline() }
+func (w *workContext) Done() <-chan struct{}       { return w.work.materialize(w.parent).Done() }
+func (w *workContext) Err() error                  { return w.work.err(w.parent) }
+
 func (w *workContext) Value(k any) any {
 	if k == (key{}) || k == (ownKey{}) {
-		return w.cell
+		return (*Cell)(w)
 	}
-	return w.Lazy.Value(k)
+	return w.work.value(w.parent, k)
 }
 
 // Work is the context for the work of the incarnation: it ends at the end of
 // the shutdown time or when the incarnation is killed, not when it is asked to
 // stop, so that messages can still be handled during an orderly stop.
-func (c *Cell) Work() context.Context { return &c.work }
+func (c *Cell) Work() context.Context { return (*workContext)(c) }
 
 // Scope is the life of the child that c is an incarnation of.
 func (c *Cell) Scope() *Scope { return c.scope }
 
 // Number is 1 for the first incarnation of the child, 2 for the next.
-func (c *Cell) Number() int { return c.number }
+func (c *Cell) Number() int { return int(c.number) }
 
 // Parent is the incarnation below whose context c was made: that of the child's
 // supervisor. A root has none, unless it runs inside of a child of another tree.
@@ -144,7 +146,7 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 	}
 	hooks := prepare()
 	c.hooks = hooks
-	asked, killed := c.asked.Load(), c.killed
+	asked, killed := c.asked, c.killed
 	c.mu.Unlock()
 	if asked != notAsked {
 		hooks.Stop(asked == askedFinally)
@@ -196,7 +198,10 @@ func (c *Cell) Stop(cause exit.Reason, final bool) {
 	if final && !c.Abandoned() {
 		c.scope.Seal()
 	}
-	first := c.asked.CompareAndSwap(notAsked, how)
+	first := c.asked == notAsked
+	if first {
+		c.asked = how
+	}
 	hooks := c.attachmentsLocked()
 	c.mu.Unlock()
 	if first {
@@ -206,7 +211,7 @@ func (c *Cell) Stop(cause exit.Reason, final bool) {
 
 // Kill ends the contexts of the incarnation, that for its work included.
 func (c *Cell) Kill(cause exit.Reason) {
-	c.work.Cancel(cause)
+	c.work.cancel(c.parent, cause)
 	c.Stop(cause, false)
 	c.mu.Lock()
 	first := !c.killed
@@ -220,10 +225,14 @@ func (c *Cell) Kill(cause exit.Reason) {
 
 // Interrupt ends the context for the work of an incarnation that was asked to
 // stop, because its drain policy says so.
-func (c *Cell) Interrupt() { c.work.Cancel(exit.Shutdown) }
+func (c *Cell) Interrupt() { c.work.cancel(c.parent, exit.Shutdown) }
 
 // Asked says whether the incarnation was asked to stop.
-func (c *Cell) Asked() bool { return c.asked.Load() != notAsked }
+func (c *Cell) Asked() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked != notAsked
+}
 
 // Stopping says whether the incarnation is to end, because it was asked to or
 // something above it was killed, and has not ended yet. An abandoned one goes on
@@ -265,8 +274,8 @@ func (c *Cell) End(reason exit.Reason) bool {
 // goroutines of it are still there. End follows when they are not.
 func (c *Cell) Finish(reason exit.Reason) {
 	cause := shared(reason)
-	c.cancel(cause)
-	c.work.cancel(cause)
+	c.share(c.parent, cause)
+	c.work.share(c.parent, cause)
 }
 
 // Abandon kills the incarnation and cuts its effects off. It is false if the

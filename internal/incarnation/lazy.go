@@ -22,8 +22,13 @@ import (
 // A Lazy must not be copied after its first use.
 type Lazy struct {
 	parent context.Context // gives values; its end is ours
-	cause  atomic.Pointer[error]
-	real   atomic.Pointer[realContext]
+	ending
+}
+
+// ending is what a Lazy is besides its parent, which is asked for by each method.
+type ending struct {
+	cause atomic.Pointer[error]
+	real  atomic.Pointer[realContext]
 }
 
 type realContext struct {
@@ -36,18 +41,20 @@ func (l *Lazy) Init(parent context.Context) { l.parent = parent }
 
 // Cancel ends l with cause, if it has not ended yet: only the first cause
 // counts, be it given here or inherited from the parent.
-func (l *Lazy) Cancel(cause error) {
-	if l.cause.Load() == nil {
-		l.cancel(shared(cause))
+func (l *Lazy) Cancel(cause error) { l.cancel(l.parent, cause) }
+
+func (e *ending) cancel(parent context.Context, cause error) {
+	if e.cause.Load() == nil {
+		e.share(parent, shared(cause))
 	}
 }
 
-// cancel is Cancel for a cause that may be shared with others.
-func (l *Lazy) cancel(cause *error) {
-	if l.cause.Load() != nil || l.real.Load() == nil && l.parent.Err() != nil || !l.cause.CompareAndSwap(nil, cause) {
+// share is cancel with a cause that may be that of others too.
+func (e *ending) share(parent context.Context, cause *error) {
+	if e.cause.Load() != nil || e.real.Load() == nil && parent.Err() != nil || !e.cause.CompareAndSwap(nil, cause) {
 		return
 	}
-	if real := l.real.Load(); real != nil {
+	if real := e.real.Load(); real != nil {
 		real.cancel(*cause)
 	}
 }
@@ -78,57 +85,60 @@ func (l *Lazy) Cause() error {
 func (l *Lazy) Deadline() (time.Time, bool) { return l.parent.Deadline() }
 
 // Done makes the real context.
-func (l *Lazy) Done() <-chan struct{} { return l.materialize().Done() }
+func (l *Lazy) Done() <-chan struct{} { return l.materialize(l.parent).Done() }
 
 // Err is [context.Canceled] from the end on, like that of any cancel context;
 // if the parent ended first it is the parent's.
-func (l *Lazy) Err() error {
-	real := l.real.Load()
+func (l *Lazy) Err() error { return l.err(l.parent) }
+
+func (e *ending) err(parent context.Context) error {
+	real := e.real.Load()
 	if real != nil {
 		if err := real.Err(); err != nil {
 			return err
 		}
 	}
-	if l.cause.Load() != nil {
+	if e.cause.Load() != nil {
 		return context.Canceled
 	}
-	if real == nil && l.parent.Err() != nil {
-		return l.materialize().Err() // from now on the parent was first
+	if real == nil && parent.Err() != nil {
+		return e.materialize(parent).Err() // from now on the parent was first
 	}
 	return nil
 }
 
 // Value is how context.Cause and derived contexts find the real context.
-func (l *Lazy) Value(key any) any {
-	real := l.real.Load()
-	if real == nil && l.Err() == nil {
-		return l.parent.Value(key)
+func (l *Lazy) Value(key any) any { return l.value(l.parent, key) }
+
+func (e *ending) value(parent context.Context, key any) any {
+	real := e.real.Load()
+	if real == nil && e.err(parent) == nil {
+		return parent.Value(key)
 	}
-	if real == nil || l.cause.Load() != nil {
-		real = l.materialize()
+	if real == nil || e.cause.Load() != nil {
+		real = e.materialize(parent)
 	}
 	return real.Value(key)
 }
 
-func (l *Lazy) materialize() *realContext {
-	real := l.real.Load()
+func (e *ending) materialize(parent context.Context) *realContext {
+	real := e.real.Load()
 	if real == nil {
 		made := new(realContext)
-		parent := l.parent
-		if l.cause.Load() != nil {
-			parent = context.WithoutCancel(parent) // it may have ended since, but l was first
+		if e.cause.Load() != nil {
+			parent = context.WithoutCancel(parent) // it may have ended since, but this was first
 		}
 		made.Context, made.cancel = context.WithCancelCause(parent)
-		if l.real.CompareAndSwap(nil, made) {
+		if e.real.CompareAndSwap(nil, made) {
 			real = made
 		} else {
 			made.cancel(nil)
-			real = l.real.Load()
+			real = e.real.Load()
 		}
 	}
 	// Cancel may have come between its two steps and ours: whoever sees the
 	// real context also sees it ended.
-	if cause := l.cause.Load(); cause != nil {
+	if cause := e.cause.Load(); cause != nil {
 		real.cancel(*cause)
 	}
 	return real

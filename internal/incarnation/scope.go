@@ -22,11 +22,10 @@ type Scope struct {
 	wait     atomic.Pointer[Wait] // the call that it waits for
 	callable atomic.Bool
 
+	sealed bool // the child is being stopped for good
 	mu     sync.Mutex
-	sealed bool                    // the child is being stopped for good
-	queue  Queue                   // the latest it was given; nil if it has none
-	cause  exit.Reason             // nil while the child is there
-	after  func(cause exit.Reason) // all that AfterGone was given; nil if nothing
+	cause  *error // a reason; nil while the child is there
+	tenant Tenant // nil if it has none
 }
 
 // NewScope begins the life of the child with the given path.
@@ -43,37 +42,81 @@ func (s *Scope) Init(path string) { s.path = path }
 // Path is the child's path from the root, its own name last.
 func (s *Scope) Path() string { return s.path }
 
-// Queue is the mailbox of a child.
-type Queue interface {
-	// Queue is how many messages have left it so far, and how many wait in it.
+// Tenant is what has a mailbox as long as the child is there.
+type Tenant interface {
+	// Queue is how many messages have left the mailbox so far, and how many wait
+	// in it.
 	Queue() (left uint64, waiting int)
 
 	// Seal refuses new messages; what waits can still be received. It must not
 	// wait, nor call the scope.
 	Seal()
 
-	// Gone is called once when the child is gone. It must not wait.
+	// Gone is called as a function that AfterGone was given.
 	Gone(cause exit.Reason)
 }
 
-// SetQueue says that the child has a mailbox, which lives as long as it does: it is
-// told of the end like what [Scope.AfterGone] was given.
-func (s *Scope) SetQueue(q Queue) {
+// SetTenant says that the child has a mailbox, which lives as long as it does. If it
+// had another one before, that is asked no more; both hear when the child is gone.
+func (s *Scope) SetTenant(t Tenant) {
 	s.mu.Lock()
 	cause := s.cause
-	if cause == nil {
-		if s.queue != nil { // of an actor whose Start has failed before
-			s.after = inOrder(s.after, s.queue.Gone)
-		}
-		if s.queue = q; s.sealed {
-			q.Seal()
-		}
+	if s.sealed {
+		t.Seal()
+	}
+	switch {
+	case cause != nil:
+	case s.tenant == nil:
+		s.tenant = t
+	default:
+		s.tenant = inOrder{t, s.tenant.Gone, t.Gone}
 	}
 	s.mu.Unlock()
 	if cause != nil {
-		q.Gone(cause)
+		t.Gone((*cause).(exit.Reason))
 	}
 }
+
+// AfterGone calls f once when the child is gone, at once if it is already. The
+// functions run in the order in which they were given, on the goroutine that
+// ends the scope; they must not wait.
+func (s *Scope) AfterGone(f func(cause exit.Reason)) {
+	s.mu.Lock()
+	cause := s.cause
+	switch {
+	case cause != nil:
+	case s.tenant == nil:
+		s.tenant = inOrder{nobody{}, nobody{}.Gone, f}
+	default:
+		s.tenant = inOrder{s.tenant, s.tenant.Gone, f}
+	}
+	s.mu.Unlock()
+	if cause != nil {
+		f((*cause).(exit.Reason))
+	}
+}
+
+// inOrder is for who has more to be called than one tenant, also if a sink that the
+// first tells of a dead letter leaves by Goexit.
+type inOrder struct {
+	queue       Tenant // that is asked; only of first and then it is told
+	first, then func(cause exit.Reason)
+}
+
+func (i inOrder) Queue() (left uint64, waiting int) { return i.queue.Queue() }
+func (i inOrder) Seal()                             { i.queue.Seal() }
+
+func (i inOrder) Gone(cause exit.Reason) {
+	defer i.then(cause)
+	i.first(cause)
+}
+
+// nobody has no mailbox.
+type nobody struct{}
+
+func (nobody) Queue() (left uint64, waiting int) { return 0, 0 }
+func (nobody) Seal()                             {}
+func (nobody) Gone(exit.Reason)                  {}
 
 // Seal says that no incarnation of the child will follow. Its mailbox, also one
 // that it is still to get, refuses new messages. It is under the lock that it
@@ -84,8 +127,8 @@ func (s *Scope) Seal() {
 	if s.cause != nil {
 		return
 	}
-	if s.sealed = true; s.queue != nil {
-		s.queue.Seal()
+	if s.sealed = true; s.tenant != nil {
+		s.tenant.Seal()
 	}
 }
 
@@ -100,27 +143,12 @@ func (s *Scope) Sealed() bool {
 // Queue asks the child's mailbox; without one nothing waits.
 func (s *Scope) Queue() (left uint64, waiting int) {
 	s.mu.Lock()
-	q := s.queue
+	t := s.tenant
 	s.mu.Unlock()
-	if q == nil {
+	if t == nil {
 		return 0, 0
 	}
-	return q.Queue()
-}
-
-// AfterGone calls f once when the child is gone, at once if it is already. The
-// functions run in the order in which they were given, on the goroutine that
-// ends the scope; they must not wait.
-func (s *Scope) AfterGone(f func(cause exit.Reason)) {
-	s.mu.Lock()
-	cause := s.cause
-	if cause == nil {
-		s.after = inOrder(s.after, f)
-	}
-	s.mu.Unlock()
-	if cause != nil {
-		f(cause)
-	}
+	return t.Queue()
 }
 
 // End ends the scope. Only the first call counts.
@@ -130,27 +158,11 @@ func (s *Scope) End(cause exit.Reason) {
 		s.mu.Unlock()
 		return
 	}
-	s.cause = cause
-	after, queue := s.after, s.queue
-	s.after = nil
+	s.cause = shared(cause)
+	t := s.tenant
 	s.mu.Unlock()
-	if queue != nil {
-		defer queue.Gone(cause)
-	}
-	if after != nil {
-		after(cause)
-	}
-}
-
-// inOrder calls f after before, also if a sink that before tells of a dead letter
-// leaves by Goexit. before may be nil: most have one only, which is kept as it is.
-func inOrder(before, f func(cause exit.Reason)) func(cause exit.Reason) {
-	if before == nil {
-		return f
-	}
-	return func(cause exit.Reason) {
-		defer f(cause)
-		before(cause)
+	if t != nil {
+		t.Gone(cause)
 	}
 }
 

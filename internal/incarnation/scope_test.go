@@ -58,13 +58,13 @@ func TestAfterGoneIsCalledOnceWhateverComesFirst(t *testing.T) {
 func TestMailboxesAreToldOfTheEnd(t *testing.T) {
 	scope := incarnation.NewScope("root/child")
 	first, second, late := new(sealable), new(sealable), new(sealable)
-	scope.SetQueue(first)
-	scope.SetQueue(second)
+	scope.SetTenant(first)
+	scope.SetTenant(second)
 	check(t, "before the end", fmt.Sprint(first.gone, second.gone), "[] []")
 	scope.End(exit.Shutdown)
 	scope.End(exit.Killed)
 	check(t, "at the end", fmt.Sprint(first.gone, second.gone), "[shutdown] [shutdown]")
-	scope.SetQueue(late)
+	scope.SetTenant(late)
 	check(t, "after the end", fmt.Sprint(late.gone), "[shutdown]")
 }
 
@@ -85,18 +85,18 @@ func TestMailboxIsSealedInItsOwnLifeOnly(t *testing.T) {
 		do   func(scope *incarnation.Scope, q *sealable)
 		want bool
 	}{
-		{"not asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q) }, false},
-		{"asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q); scope.Seal() }, true},
-		{"asked for before", func(scope *incarnation.Scope, q *sealable) { scope.Seal(); scope.SetQueue(q) }, true},
-		{"after the end", func(scope *incarnation.Scope, q *sealable) { scope.SetQueue(q); scope.End(exit.Normal); scope.Seal() }, false},
+		{"not asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetTenant(q) }, false},
+		{"asked for", func(scope *incarnation.Scope, q *sealable) { scope.SetTenant(q); scope.Seal() }, true},
+		{"asked for before", func(scope *incarnation.Scope, q *sealable) { scope.Seal(); scope.SetTenant(q) }, true},
+		{"after the end", func(scope *incarnation.Scope, q *sealable) { scope.SetTenant(q); scope.End(exit.Normal); scope.Seal() }, false},
 		{"stop for good", func(scope *incarnation.Scope, q *sealable) {
-			scope.SetQueue(q)
+			scope.SetTenant(q)
 			cell := incarnation.New(t.Context(), scope, 1, incarnation.Terms{})
 			cell.Stop(exit.Shutdown, false)
 			cell.Stop(exit.Shutdown, true)
 		}, true},
 		{"stop of an abandoned incarnation", func(scope *incarnation.Scope, q *sealable) {
-			scope.SetQueue(q)
+			scope.SetTenant(q)
 			cell := incarnation.New(t.Context(), scope, 1, incarnation.Terms{})
 			cell.Abandon()
 			cell.Stop(exit.Shutdown, true)

@@ -13,7 +13,8 @@ import (
 // hibernating gives the goroutine back at once.
 var hibernating = actor.Options{Mailbox: options.Mailbox, ParkAfter: time.Millisecond}
 
-// dynamic makes a Dynamic, and gives what starts actors below it.
+// dynamic makes a Dynamic, and gives what starts actors below it. Those that are to
+// hibernate are sent a message each: what has never had work is not awake.
 func dynamic(options actor.Options) (func(int) error, bench.Stop, error) {
 	d := supervisor.NewDynamic("bench", rootPolicy())
 	stop, err := plant(d)
@@ -27,8 +28,22 @@ func dynamic(options actor.Options) (func(int) error, bench.Stop, error) {
 			}
 			actors = append(actors, a)
 		}
+		if options.ParkAfter > 0 {
+			return each(actors)
+		}
 		return nil
 	}, stop, err
+}
+
+// each sends every actor a message, and does not wait until it is handled.
+func each(actors []*actor.Actor[*bench.Message]) error {
+	m := new(bench.Message)
+	for _, a := range actors {
+		if err := a.Send(context.Background(), m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func idle(context.Context) (actor.Behavior[*bench.Message], error) {
