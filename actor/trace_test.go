@@ -79,7 +79,7 @@ func links(s tracetest.SpanStub) (all []trace.SpanID) {
 func attribute(s tracetest.SpanStub, key string) string {
 	for _, a := range s.Attributes {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""

@@ -67,6 +67,7 @@ func (m model) steps() (next []model) {
 	for i := range int8(kids) {
 		add(func(n *model) bool { return n.opens(i) })
 		add(func(n *model) bool { return n.yields(i) })
+		add(func(n *model) bool { return n.parts(i) })
 		if m.loop == running && !m.asked && m.todo.n == 0 {
 			add(func(n *model) bool { return n.due(i) })
 		}
@@ -164,7 +165,7 @@ func (m *model) obey(i int8) {
 // release lets go of all that hangs; a Start that hangs has this outcome.
 func (m *model) release(i int8, as outcome) {
 	k := &m.kids[i]
-	k.zombies, k.latest = 0, 0
+	k.parting = k.zombies > 0
 	switch {
 	case k.phase == inStart:
 		k.start = as
@@ -174,6 +175,16 @@ func (m *model) release(i int8, as outcome) {
 		k.phase = ended
 		m.tell(i)
 	}
+}
+
+// parts is the end of the zombies. Until then a new incarnation is numbered above them.
+func (m *model) parts(i int8) bool {
+	k := &m.kids[i]
+	if !k.parting {
+		return false
+	}
+	k.zombies, k.latest, k.parting = 0, 0, false
+	return true
 }
 
 // due is a restart whose time has come, or a wind-down whose time is over.

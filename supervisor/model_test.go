@@ -67,6 +67,7 @@ type kid struct {
 	next     outcome // of the next Start; those after it succeed
 	stubborn bool    // asked to stop, it hangs until it is released
 	zombies  int8    // incarnations that were abandoned and are still there
+	parting  bool    // and have been released
 }
 
 // model is the supervisor. It is a value that can be compared, so a map finds out

@@ -65,6 +65,9 @@ func (o options) run(ctx context.Context, streams Streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cleanUp()) }()
+	if o.missing != "" {
+		fmt.Fprintln(streams.Err, o.missing)
+	}
 	shown := progress.New(streams.Err, streams.Terminal, plan.Jobs())
 	plan.Begin, plan.End = shown.Begin, shown.End
 	samples, failed, err := plan.Run(ctx)

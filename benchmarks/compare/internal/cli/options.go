@@ -27,6 +27,7 @@ measured, and 2 if the flags make no sense; a missed goal is no failure.
 
 type options struct {
 	contenders   []bench.Contender
+	missing      string // who of the peers is, and why
 	measurements []bench.Measurement
 	only         []string // workloads that are told; nil for all
 	repetitions  int
@@ -104,6 +105,7 @@ func (o *options) choose(named bool, who string, peers bool) error {
 		who = strings.Join(contenders.Names(), ",")
 		if !erlang.Installed() {
 			who = strings.TrimSuffix(who, ","+erlang.Contender.Name)
+			o.missing = fmt.Sprintf("erlang takes no part: %v", erlang.ErrNotInstalled)
 		}
 	case !named:
 		who = "coppice,raw,suture"

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/report"
+	"github.com/coppice-go/coppice/benchmarks/internal/files"
 	"github.com/coppice-go/coppice/benchmarks/internal/machine"
 )
 
@@ -35,11 +36,14 @@ func (o options) report(samples *figures.Samples, failed []error) report.Report 
 }
 
 func (o options) tell(r report.Report, streams Streams) error {
+	faults := []error{o.print(r, streams)}
 	if o.write != "" {
-		if err := errors.Join(o.file(report.PlotName, r.Plot), o.file(documentName, r.Document)); err != nil {
-			return err
-		}
+		faults = append(faults, o.file(report.PlotName, r.Plot), o.file(documentName, r.Document))
 	}
+	return errors.Join(faults...)
+}
+
+func (o options) print(r report.Report, streams Streams) error {
 	if o.json {
 		return r.JSON(streams.Out)
 	}
@@ -64,15 +68,13 @@ func (o options) makeDirectories() error {
 		if err := os.MkdirAll(directory, 0o755); err != nil {
 			return err
 		}
+		if err := files.Check(filepath.Join(directory, documentName)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (o options) file(name string, write func(io.Writer) error) (err error) {
-	file, err := os.Create(filepath.Join(o.write, name))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return write(file)
+func (o options) file(name string, write func(io.Writer) error) error {
+	return files.Replace(filepath.Join(o.write, name), write)
 }

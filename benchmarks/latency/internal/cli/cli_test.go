@@ -114,6 +114,7 @@ func TestMisuseIsToldAllAtOnce(t *testing.T) {
 		{[]string{"-depth", "1", "-fanout", "3", "-burst", "4"}, []string{"-burst: there are only 3 servers, not 4"}},
 		{[]string{"-json", filepath.Join(dir, "no", "where"), "-html", filepath.Join(dir, "no", "where"), "-compare", filepath.Join(dir, "none")},
 			[]string{"-json: there is no directory", "-html: there is no directory", "-compare"}},
+		{[]string{"-html", "-"}, []string{"-html: only -json can go to the standard output"}},
 		{[]string{"-compare", write(t, "{}")}, []string{"not a report of the stopwatch"}},
 	} {
 		r := command(t, test.arguments...)
@@ -176,6 +177,21 @@ func TestJSONOnTheStandardOutput(t *testing.T) {
 	}
 }
 
+func TestAnOutputThatIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var err bytes.Buffer
+		arguments := []string{"-crashes", "0", "-trees", "1"}
+		status := cli.Run(t.Context(), arguments, cli.Streams{Out: full{}, Err: &err}, stopwatch.Measure)
+		if status != cli.Failed || !strings.Contains(err.String(), "latency: full\n") {
+			t.Errorf("got status %d and %s, want %d and that it is full", status, &err, cli.Failed)
+		}
+	})
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("full") }
+
 func TestAnInterruptedRunTellsWhatItHas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
 	r := commandWithin(t, 550*time.Millisecond, stopwatch.Measure, "-backoff", "100ms", "-crashes", "50", "-trees", "1", "-json", path)
@@ -191,12 +207,15 @@ func TestATreeThatCrashesMoreOftenThanItMay(t *testing.T) {
 }
 
 func TestAFileThatCannotBeWritten(t *testing.T) {
-	dir := t.TempDir()
-	target := filepath.Join(dir, "taken")
-	if err := os.MkdirAll(filepath.Join(target, "x"), 0o700); err != nil {
-		t.Fatal(err)
+	target := filepath.Join(t.TempDir(), "taken")
+	meanwhile := func(ctx context.Context, make func(*tracing.Tracing) stopwatch.Tree, options stopwatch.Options) (*stopwatch.Report, error) {
+		if err := os.MkdirAll(filepath.Join(target, "x"), 0o700); err != nil {
+			t.Error(err)
+		}
+		return stopwatch.Measure(ctx, make, options)
 	}
-	command(t, "-crashes", "0", "-trees", "1", "-json", target).check(t, cli.Failed, "1 stops", "taken")
+	commandWithin(t, time.Hour, meanwhile, "-crashes", "0", "-trees", "1", "-json", target).check(t, cli.Failed, "1 stops", "taken")
+	command(t, "-json", target).check(t, cli.Misused, "", "taken is a directory")
 	if left, err := filepath.Glob(target + ".*"); err != nil || len(left) > 0 {
 		t.Errorf("got %q left behind, %v, want nothing", left, err)
 	}

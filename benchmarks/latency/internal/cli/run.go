@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 
+	"github.com/coppice-go/coppice/benchmarks/internal/files"
 	"github.com/coppice-go/coppice/benchmarks/latency/internal/progress"
 	"github.com/coppice-go/coppice/benchmarks/stopwatch"
 	"github.com/coppice-go/coppice/benchmarks/stopwatch/page"
@@ -27,11 +27,15 @@ type run struct {
 func (r *run) prepare() error {
 	var faults []error
 	for _, out := range []struct{ flag, path string }{{"json", r.json}, {"html", r.html}} {
-		if out.path == "" || out.path == "-" {
+		if out.path == "" || out.path == "-" && out.flag == "json" {
 			continue
 		}
-		if info, err := os.Stat(filepath.Dir(out.path)); err != nil || !info.IsDir() {
-			faults = append(faults, fmt.Errorf("-%s: there is no directory for %s", out.flag, out.path))
+		if out.path == "-" {
+			faults = append(faults, fmt.Errorf("-%s: only -json can go to the standard output", out.flag))
+			continue
+		}
+		if err := files.Check(out.path); err != nil {
+			faults = append(faults, fmt.Errorf("-%s: %w", out.flag, err))
 		}
 	}
 	if r.compare == "" {
@@ -87,10 +91,10 @@ func (r *run) conclude(ctx context.Context, report *stopwatch.Report, failure er
 	if r.json == "-" {
 		text = r.streams.Err
 	}
-	fmt.Fprintln(text, report.Machine)
-	fmt.Fprint(text, report)
-
 	status := OK
+	if _, err := fmt.Fprintf(text, "%v\n%v", report.Machine, report); err != nil {
+		status = r.streams.fail(Failed, err)
+	}
 	switch {
 	case failure != nil && ctx.Err() != nil:
 		fmt.Fprintln(r.streams.Err, "latency: interrupted; this is what was measured so far")
@@ -133,27 +137,10 @@ func (r *run) write(report *stopwatch.Report) error {
 	case "-":
 		faults = append(faults, encode(r.streams.Out))
 	default:
-		faults = append(faults, replace(r.json, encode))
+		faults = append(faults, files.Replace(r.json, encode))
 	}
 	if r.html != "" {
-		faults = append(faults, replace(r.html, func(w io.Writer) error { return page.Write(w, report, r.before, r.limits...) }))
+		faults = append(faults, files.Replace(r.html, func(w io.Writer) error { return page.Write(w, report, r.before, r.limits...) }))
 	}
 	return errors.Join(faults...)
-}
-
-// replace writes a file as a whole or not at all.
-func replace(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	if err := errors.Join(write(file), file.Chmod(0o644), file.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Rename(file.Name(), path)
 }
