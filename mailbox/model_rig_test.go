@@ -43,6 +43,8 @@ type owner struct {
 	frozen  bool
 	asleep  bool
 
+	loops    bool // it receives from C, as a loop does, which does not park
+	parks    bool
 	taken    bool // it has an envelope that it has not opened yet
 	envelope mailbox.Envelope[int]
 }
@@ -104,7 +106,7 @@ func (r *rig) do(c caller) {
 	}
 	switch c.what {
 	case doNext, doDone, doSkip, doCrash, doPark, doTake, doBegin:
-		if o.call != 0 || o.over || o.asleep || c.what == doTake && o.taken || c.what == doBegin && !o.taken || c.what == doPark && (o.hand || o.frozen) {
+		if o.call != 0 || o.over || o.asleep || c.what == doTake && o.taken || c.what == doBegin && !o.taken || c.what == doPark && (o.hand || o.frozen || o.loops) || c.what == doTake && o.parks {
 			return
 		}
 	case doFreeze:
@@ -159,7 +161,7 @@ func (r *rig) begin(c caller, o *owner) {
 			return result{[...]string{mailbox.Message: "message", mailbox.Stopped: "stopped", mailbox.Idle: "idle"}[got], int8(message)}
 		})
 	case doTake:
-		o.call, o.taken = c.id, true
+		o.call, o.taken, o.loops = c.id, true, true
 		run(func() result {
 			select {
 			case o.envelope = <-o.in.C():
@@ -191,9 +193,9 @@ func (r *rig) begin(c caller, o *owner) {
 			return result{"ok", int8(message)}
 		})
 	case doPark:
-		o.call, o.asleep = c.id, true
+		o.call, o.asleep, o.parks = c.id, true, true
 		run(func() result {
-			if o.in.Park(func(bool) { r.wake(o) }) {
+			if o.in.Park(mailbox.Woken(func(bool) { r.wake(o) })) {
 				return result{text: "parked"}
 			}
 			r.mu.Lock()

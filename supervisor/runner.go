@@ -137,15 +137,19 @@ func (r *runner) started(reason exit.Reason) {
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.
 func (r *runner) live() {
-	if r.run == nil {
-		return
+	run := r.run
+	if actor := r.cell.Runs(); actor != nil {
+		r.run, run = nil, actor.Run // so that an idle actor does without the function
 	}
-	r.cell.Live(r.run, r.wake, r.ended)
+	if run != nil {
+		r.cell.Live(run, r, r.ended)
+	}
 }
 
 func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }
 
-func (r *runner) wake(here bool) {
+// Wake goes on with an incarnation that has parked.
+func (r *runner) Wake(here bool) {
 	if here {
 		r.live() // with the labels of who calls: it takes no time
 		return

@@ -12,20 +12,23 @@ func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
 }
 
 // Parker is what a run function may return to give its goroutine back for a while:
-// Park arms wake, which starts run again, and says whether the goroutine may go;
-// false means that work has arrived. Who wakes it says whether run may go on right
-// there, because no code of the user's will run any more.
+// Park arms the waker, and says whether the goroutine may go; false means that work has
+// arrived.
 type Parker interface {
 	error
-	Park(wake func(here bool)) bool
+	Park(w Waker) bool
 }
 
+// Waker starts run again. Who wakes says whether run may go on right there, because no
+// code of the user's will run any more.
+type Waker = interface{ Wake(here bool) }
+
 // Live is Protect for a run function that may park: then end is not called, and
-// Live will be again, on the goroutine that wake starts.
+// Live will be again, on the goroutine that w starts.
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run func() error, wake func(here bool), end func(exit.Reason)) {
+func (c *Cell) Live(run func() error, w Waker, end func(exit.Reason)) {
 	reason := exit.Goexit
 	defer c.Settle(&reason, end)
 	for {
@@ -35,7 +38,7 @@ func (c *Cell) Live(run func() error, wake func(here bool), end func(exit.Reason
 			reason = c.Reason(err)
 			return
 		}
-		if parker.Park(wake) { // from now on the incarnation belongs to the next goroutine
+		if parker.Park(w) { // from now on the incarnation belongs to the next goroutine
 			reason = nil
 			return
 		}
