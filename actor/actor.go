@@ -27,9 +27,9 @@ type Options struct {
 	// for a Fresh mailbox, nor for a Loop.
 	Retries int
 
-	// ParkAfter gives the actor's goroutine back when no message came for this
-	// long; the next message, like the first, starts a new one, which costs it about a
-	// microsecond, more if its handlers need a deep stack. 0 means the
+	// ParkAfter gives the actor's goroutine back, and the room of its mailbox, when no
+	// message came for this long; the next message, like the first, starts a new one,
+	// which costs it about a microsecond, more if its handlers need a deep stack. 0 means the
 	// goroutine is kept. The state stays in either case. Not for an unbuffered
 	// mailbox, nor for a Loop, nor where a type of yours stands around the actor and
 	// does not hand on what its run function returns as it is: that returns whenever

@@ -19,16 +19,20 @@ type running[M any] struct {
 	actor   *Actor[M]
 	cell    *incarnation.Cell
 	receive func(ctx context.Context, message M) error // nil for a loop
-	more    *Behavior[M]                               // nil if there is nothing but Receive
+	more    *more[M]                                   // nil if there is nothing but Receive
 	in      mailbox.Receiver[M]
-
-	span *tracing.Processed   // around the handler, if there is a tracer
-	hand atomic.Pointer[hand] // nil until the incarnation is abandoned
+	hand    atomic.Pointer[hand] // nil until the incarnation is abandoned
 
 	unsettled bool // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
 	begun     bool // it has run before
 	parked    bool // the loop ended only to give the goroutine back
 	alone     bool // nothing stands around the actor that would run with it
+}
+
+// more is what only some have.
+type more[M any] struct {
+	Behavior[M]
+	span *tracing.Processed // around the handler, if there is a tracer
 }
 
 // hand is what an incarnation had in hand when it was abandoned.
@@ -50,8 +54,8 @@ func (r *running[M]) open(ctx context.Context) error {
 	if behavior.Loop == nil {
 		r.receive = r.around(behavior.Receive)
 	}
-	if behavior.Loop != nil || behavior.Continue != nil || behavior.Close != nil || behavior.serving != nil {
-		r.more = new(behavior)
+	if behavior.Loop != nil || behavior.Continue != nil || behavior.Close != nil || behavior.serving != nil || r.actor.life.Load().Traces() {
+		r.more = &more[M]{Behavior: behavior}
 	}
 	return nil
 }
@@ -107,6 +111,9 @@ func (r *running[M]) stop(drain bool) {
 		r.in.Wake(r.alone && !r.closes())
 	}
 }
+
+// Run is serve, for a supervisor that looks after the actor itself.
+func (r *running[M]) Run() error { return r.serve() }
 
 // serve is the run function of the incarnation. It parks at once if it can: until
 // the first message comes there is nothing to do, and most of a million actors wait
@@ -272,19 +279,19 @@ func (r *running[M]) trace(ctx context.Context, operation tracing.Operation, mes
 		carrier, _ = note.Trace.(*tracing.Carrier)
 	}
 	ctx, span := r.actor.life.Load().Processing(ctx, operation, carrier, r.actor.payload(message))
-	r.span = &span
+	r.more.span = &span
 	return ctx
 }
 
 func (r *running[M]) endSpan(outcome error) {
-	if r.more != nil && r.more.serving != nil {
+	if r.more.serving != nil {
 		outcome = r.more.serving.takeOutcome()
 	}
 	if r.cell.Abandoned() { // the message has become a dead letter
 		outcome = exit.Killed
 	}
-	r.span.End(outcome)
-	r.span = nil
+	r.more.span.End(outcome)
+	r.more.span = nil
 }
 
 // finish ends the incarnation: it settles what is in hand, cleans up, and says
@@ -348,11 +355,11 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 		message = r.actor.payload(lost)
 	}
 	switch {
-	case r.span == nil:
+	case r.more == nil || r.more.span == nil:
 	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
 		r.endSpan(reason)
 	default:
-		r.span.Crashed(reason)
+		r.more.span.Crashed(reason)
 	}
 	return message, inHand
 }
@@ -413,4 +420,4 @@ type parking[M any] struct{ run *running[M] }
 func (parking[M]) Error() string { return "parked" }
 
 // Park arms wake. It is false if there is work already.
-func (p parking[M]) Park(wake func(here bool)) bool { return p.run.in.Park(wake) }
+func (p parking[M]) Park(w incarnation.Waker) bool { return p.run.in.Park(w) }

@@ -53,12 +53,12 @@ func TestNobodyParksInTheMiddleOfABatch(t *testing.T) {
 	in := box.Prepare()
 	next(t, in)
 	in.Done()
-	if in.Park(func(bool) { t.Error("woken") }) {
+	if in.Park(mailbox.Woken(func(bool) { t.Error("woken") })) {
 		t.Fatal("parked, with a message left")
 	}
 	check(t, "second", next(t, in), 2)
 	in.Done()
-	if !in.Park(func(bool) {}) {
+	if !in.Park(mailbox.Woken(func(bool) {})) {
 		t.Error("not parked, with nothing left")
 	}
 }

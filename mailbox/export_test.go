@@ -42,3 +42,9 @@ func (m *Mailbox[M]) Prepare() *Receiver[M] {
 
 // C is that of the Inbox.
 func (in *Receiver[M]) C() <-chan Envelope[M] { return in.loop.C }
+
+// Woken is a waker.
+type Woken func(here bool)
+
+// Wake calls the function.
+func (f Woken) Wake(here bool) { f(here) }

@@ -258,7 +258,7 @@ func (r *rig) begin(c caller, o *owner) {
 	case doPark:
 		o.asleep = true
 		run(func() result {
-			if o.in.Park(func(here bool) { r.wake(o, here) }) {
+			if o.in.Park(mailbox.Woken(func(here bool) { r.wake(o, here) })) {
 				return result{text: "parked"}
 			}
 			r.mu.Lock()

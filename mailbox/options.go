@@ -20,8 +20,8 @@ var (
 // DefaultCapacity is the capacity of a mailbox whose options name none.
 const DefaultCapacity = 16
 
-// MaxCapacity is the largest capacity. The room is taken when the mailbox opens,
-// 16 bytes and more for each message.
+// MaxCapacity is the largest capacity. The room is taken when the first message
+// comes, 16 bytes and more for each.
 const MaxCapacity = 1 << 24
 
 // Unbuffered as a capacity makes a mailbox in which no message waits: a sender

@@ -45,7 +45,7 @@ func TestPark(t *testing.T) {
 				test.before(box, in)
 			}
 			wakes := 0
-			check(t, "parks", in.Park(func(bool) { wakes++ }), test.parks)
+			check(t, "parks", in.Park(mailbox.Woken(func(bool) { wakes++ })), test.parks)
 			if test.after != nil {
 				test.after(box, in)
 			}
@@ -63,13 +63,13 @@ func TestPark(t *testing.T) {
 // for ever, or have them refused.
 func TestAnUnbufferedMailboxDoesNotPark(t *testing.T) {
 	box, _ := opened(capacity(mailbox.Unbuffered))
-	check(t, "parks", box.Incarnate(true).Park(func(bool) { t.Error("woken") }), false)
+	check(t, "parks", box.Incarnate(true).Park(mailbox.Woken(func(bool) { t.Error("woken") })), false)
 }
 
 func TestAStopThatWakesLeavesTheRoomToMessages(t *testing.T) {
 	box, _ := opened(mailbox.Options{Capacity: 1, Overflow: mailbox.Reject})
 	in := box.Incarnate(true)
-	in.Park(func(bool) {})
+	in.Park(mailbox.Woken(func(bool) {}))
 	in.StopAndWake(false)
 	check(t, "Next", rest(in), "")
 	send(t, box, 1)
@@ -103,7 +103,7 @@ func (p *parking) run() {
 			close(p.ended)
 			return
 		}
-		if p.in.Park(func(bool) { p.wake() }) {
+		if p.in.Park(mailbox.Woken(func(bool) { p.wake() })) {
 			p.parked.Add(1)
 			return
 		}
@@ -182,7 +182,7 @@ func TestWakeOnTheSpot(t *testing.T) {
 			box, _ := opened(mailbox.Options{})
 			in := box.Prepare()
 			var woken []bool
-			check(t, "parks", in.Park(func(here bool) { woken = append(woken, here) }), true)
+			check(t, "parks", in.Park(mailbox.Woken(func(here bool) { woken = append(woken, here) })), true)
 			check(t, "was parked", in.Stop(test.drain), true)
 			if test.late {
 				send(t, box, 1)

@@ -12,10 +12,10 @@ import (
 // and Begun, which anybody may call.
 type Receiver[M any] struct {
 	mailbox *Mailbox[M]
-	box     *box[M]         // nil until it is needed; written under the mailbox's lock
-	hands   *hands[M]       // nil as long as box is
-	loop    *looping[M]     // nil if it waits for its channel alone
-	wake    func(here bool) // starts it when it is parked
+	box     *box[M]     // nil until it is needed; written under the mailbox's lock
+	hands   *hands[M]   // nil as long as box is
+	loop    *looping[M] // nil if it waits for its channel alone
+	waker   waker       // of one that is parked
 
 	// word is the one thing that is stored for every message: the number of
 	// messages begun, above the flags. The hand of a side is written before the word
@@ -300,9 +300,9 @@ func (in *Receiver[M]) Wake(here bool) {
 			in.stop.Store(stopAsked)
 		}
 	}
-	wake := in.wake
-	in.wake = nil
-	wake(here)
+	w := in.waker
+	in.waker = nil
+	w.Wake(here)
 }
 
 // waits says whether there is a message for a receiver that was parked, when nothing
@@ -318,12 +318,15 @@ func (in *Receiver[M]) Over() bool {
 	return in.stop.Load() == stopAsked && in.last&(idle|partial) == idle
 }
 
-// Park lets the goroutine of an idle incarnation go: wake will be called once,
-// on the goroutine of whoever brings work or a stop, and told whether the
-// incarnation may go on right there. It is false, and wake will
+// waker starts a receiver that was parked. It is told whether the incarnation may go on
+// right there.
+type waker = interface{ Wake(here bool) }
+
+// Park lets the goroutine of an idle incarnation go: Wake of w will be called once,
+// on the goroutine of whoever brings work or a stop. It is false, and Wake will
 // not be called, if there is work already, or if the mailbox is unbuffered: its
 // senders need a receiver that waits.
-func (in *Receiver[M]) Park(wake func(here bool)) bool {
+func (in *Receiver[M]) Park(w waker) bool {
 	m := in.mailbox
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -338,7 +341,7 @@ func (in *Receiver[M]) Park(wake func(here bool)) bool {
 		}
 		m.shedLocked(b)
 	}
-	in.box, in.hands, in.wake, in.parked = nil, nil, wake, true
+	in.box, in.hands, in.waker, in.parked = nil, nil, w, true
 	return true
 }
 

@@ -22,7 +22,7 @@ func idler(t *testing.T) (m *Mailbox[int], in *Receiver[int], used *box[int], wo
 	in.Next(0)
 	in.Done()
 	used = m.current.Load()
-	if !in.Park(func(bool) { *woken++ }) {
+	if !in.Park(Woken(func(bool) { *woken++ })) {
 		t.Fatal("does not park")
 	}
 	return m, in, used, woken
@@ -129,7 +129,7 @@ func (c *crowd) run() {
 		case Stopped:
 			return
 		}
-		if c.in.Park(func(bool) { c.all.Go(c.run) }) {
+		if c.in.Park(Woken(func(bool) { c.all.Go(c.run) })) {
 			c.parks.Add(1)
 			return
 		}

@@ -14,7 +14,7 @@ func TestSizesThatEachActorPaysFor(t *testing.T) {
 	}
 	for name, size := range map[string]struct{ got, want uintptr }{
 		"Mailbox":  {unsafe.Sizeof(Mailbox[*int]{}), 64},
-		"Receiver": {unsafe.Sizeof(Receiver[*int]{}), 72},
+		"Receiver": {unsafe.Sizeof(Receiver[*int]{}), 80},
 		"box":      {unsafe.Sizeof(box[*int]{}), 64},
 		"hands":    {unsafe.Sizeof(hands[*int]{}), 64},
 	} {

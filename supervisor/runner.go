@@ -153,21 +153,28 @@ func (r *runner) started(reason exit.Reason) {
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.
 func (r *runner) live() {
-	if r.run == nil {
-		return
+	if run := r.takeRun(); run != nil {
+		r.cell.Live(run)
 	}
-	r.cell.Live(r.run, (*living)(r))
 }
 
-// living is a runner as its cell knows it.
-type living runner
+// takeRun is what is to run, nil if Start has not succeeded. An idle actor does without
+// the function: it has a method for that.
+func (r *runner) takeRun() func() error {
+	if actor := r.cell.Runs(); actor != nil {
+		r.run = nil
+		return actor.Run
+	}
+	return r.run
+}
 
-func (l *living) Ended(reason exit.Reason) { (*runner)(l).end(over, reason) }
+// Ended is for the cell to tell how run has ended.
+func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
 
-func (l *living) Wake(here bool) {
-	r := (*runner)(l)
-	if here {
-		r.cell.Protect(r.run, l.Ended) // it ends, which takes no time: the labels are those of who calls
+// Wake goes on with an incarnation that has parked.
+func (r *runner) Wake(here bool) {
+	if here { // it ends, which takes no time: the labels are those of who calls
+		r.cell.Protect(r.takeRun(), r.Ended)
 		return
 	}
 	go r.resume()

@@ -178,6 +178,19 @@ func (c *Cell) attachmentsLocked() Hooks {
 	return c.hooks
 }
 
+// Runs gives the hooks if the supervisor can call their Run instead of what Start has
+// returned, because nothing stands around the child; else nil.
+func (c *Cell) Runs() Runner {
+	hooks, ok := c.attachments().(Runner)
+	if !ok {
+		return nil
+	}
+	if _, alone := c.Is(hooks.Self()); !alone {
+		return nil
+	}
+	return hooks
+}
+
 // Self is what the incarnation said of itself in Attach, nil if nothing.
 func (c *Cell) Self() any { return c.attachments().Self() }
 

@@ -34,6 +34,12 @@ type Hooks interface {
 	Holding() Hand
 }
 
+// Runner are the hooks of an incarnation whose Start has returned their Run.
+type Runner interface {
+	Hooks
+	Run() error
+}
+
 // NoHooks are the hooks of an incarnation that has attached none, to be embedded by
 // those that need not all.
 type NoHooks struct{}

@@ -58,7 +58,9 @@ func (l *life) run(run func() error) (err error) {
 		}
 	}()
 	err = run()
-	_, parked = err.(interface{ Park(func(bool)) bool })
+	_, parked = err.(interface {
+		Park(interface{ Wake(bool) }) bool
+	})
 	if !parked {
 		l.lives.change(l, func() { l.clean = exit.Of(err).Clean() })
 	}

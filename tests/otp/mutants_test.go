@@ -43,17 +43,17 @@ var mutants = []mutant{
 		"return failed, n",
 		"return failed, max(failed+1, n-1)"},
 	{"a retry that was called off comes all the same", "supervisor/restart.go",
-		"if m.state == Restarting && !m.delayed() {",
+		"if m.state == isRestarting && !m.delayed() {",
 		"if m.current == nil {"},
 	{"a child that fails to start by hand keeps its place", "supervisor/supervisor.go",
 		"		case err != nil:\n			l.remove(m, exit.Shutdown)",
-		"		case err != nil:\n			l.set(m, Stopped, nil)"},
+		"		case err != nil:\n			l.set(m, isStopped, nil)"},
 	{"the last significant child is enough to stop by hand", "strategy/autoshutdown.go",
 		"return left == 0",
 		"return left <= 1"},
 	{"the crashed child stays restarting when one before it has failed", "supervisor/restart.go",
-		"if m.current == nil {\n				l.set(m, Stopped, nil)",
-		"if false {\n				l.set(m, Stopped, nil)"},
+		"if m.current == nil {\n				l.set(m, isStopped, nil)",
+		"if false {\n				l.set(m, isStopped, nil)"},
 }
 
 // kept is a scenario with what OTP made of it, when it was not late.
