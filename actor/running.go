@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -97,7 +98,7 @@ func (r *running[M]) stop(drain bool) {
 // serve is the run function of the incarnation. It parks at once if it can: until
 // the first message comes there is nothing to do, and most of a million actors wait
 // for that most of the time.
-func (r *running[M]) serve() (err error) {
+func (r *running[M]) serve() error {
 	if !r.begun && r.behavior.Receive != nil && r.behavior.Continue == nil && r.cell.Is(r.actor.self) {
 		r.begun = true
 		return parking[M]{r}
@@ -106,7 +107,7 @@ func (r *running[M]) serve() (err error) {
 	reason, back := exit.Goexit, false
 	defer func() {
 		if !back && reason != nil {
-			err = r.finish(reason)
+			_ = r.finish(reason)
 		}
 	}()
 	r.work(&reason)
@@ -272,46 +273,61 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
-	last := incarnation.Last{Waiting: r.actor.box.Depth()}
-	orderly := false
-	defer func() { // also if a sink leaves by Goexit meanwhile
-		r.leave(last, reason)
-		r.ended(reason, orderly)
-	}()
+	end := ending{reason: reason}
+	end.last.Waiting = r.actor.box.Depth()
+	defer r.leave(&end) // also if a sink leaves by Goexit meanwhile
 	if r.unsettled {
-		last.Message, last.InHand = r.crashed(reason)
+		var lost mailbox.Lost[M]
+		if end.last.InHand = r.lose(reason, &lost); end.last.InHand {
+			end.last.Message = r.actor.payload(lost.Message())
+		}
+		r.in.Bury(&lost, r.actor.life.Load().Hears(slog.LevelDebug)) // whoever waited for it has heard
+		r.crashSpan(reason)
 	} else {
 		r.in.End()
 	}
 	if r.behavior.Close == nil || r.cell.Abandoned() {
-		orderly = true
+		end.orderly = true
 		return reason
 	}
 	if !reason.Clean() {
-		r.cell.Failed(reason, last)
+		r.cell.Failed(reason, end.last)
 	}
+	r.cleanUp(&end)
+	return end.reason
+}
+
+// ending is how an incarnation has ended so far.
+type ending struct {
+	reason  exit.Reason
+	last    incarnation.Last
+	orderly bool
+}
+
+// cleanUp calls Close, which may end with a reason of its own.
+func (r *running[M]) cleanUp(end *ending) {
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
-		return r.behavior.Close(r.cell.Work(), reason)
+		return r.behavior.Close(r.cell.Work(), end.reason)
 	}, func(closed exit.Reason) {
-		orderly = closed == exit.Normal
-		if !orderly {
-			reason = closed
+		if end.orderly = closed == exit.Normal; !end.orderly {
+			end.reason = closed
 		}
 	})
-	return reason
 }
 
-// leave tells the supervisor what a crash leaves behind.
-func (r *running[M]) leave(last incarnation.Last, reason exit.Reason) {
-	if !reason.Clean() && !r.cell.Abandoned() {
-		r.cell.Crashed(last)
+// leave tells the supervisor what a crash leaves behind, and those who want to know
+// that this is the end.
+func (r *running[M]) leave(end *ending) {
+	if !end.reason.Clean() && !r.cell.Abandoned() {
+		r.cell.Crashed(end.last)
 	}
+	r.ended(end.reason, end.orderly)
 }
 
-// crashed settles the message in hand after a crash. Its caller, if it has one,
+// lose settles the message in hand after a crash. Its caller, if it has one,
 // hears at once.
-func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
+func (r *running[M]) lose(reason exit.Reason, lost *mailbox.Lost[M]) (inHand bool) {
 	retries := r.actor.options.Retries
 	if message, ok := r.in.InHand(); ok && r.actor.request != nil {
 		request := r.actor.request(message)
@@ -321,10 +337,11 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 			retries = 0
 		}
 	}
-	lost, inHand := r.in.Crash(retries)
-	if inHand {
-		message = r.actor.payload(lost)
-	}
+	return r.in.Lose(retries, lost)
+}
+
+// crashSpan ends the span of the message in hand, if there is one, after a crash.
+func (r *running[M]) crashSpan(reason exit.Reason) {
 	switch {
 	case r.span == nil:
 	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
@@ -332,7 +349,6 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	default:
 		r.span.Crashed(reason)
 	}
-	return message, inHand
 }
 
 // closeOnly is the run function of an incarnation that was abandoned while it

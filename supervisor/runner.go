@@ -154,16 +154,14 @@ func (r *runner) live() {
 	if r.run == nil {
 		return
 	}
-	r.cell.Live(r.run, (*living)(r))
+	r.cell.Live(r.run)
 }
 
-// living is a runner as its cell knows it.
-type living runner
+// Ended is for the cell to tell how run has ended.
+func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
 
-func (l *living) Ended(reason exit.Reason) { (*runner)(l).end(over, reason) }
-
-func (l *living) Wake(here bool) {
-	r := (*runner)(l)
+// Wake is for who wakes the incarnation when it is parked.
+func (r *runner) Wake(here bool) {
 	if here {
 		r.live() // with the labels of who calls: it takes no time
 		return

@@ -25,7 +25,7 @@ type Parker interface {
 	Park(wake func(here bool)) bool
 }
 
-// Living is what lives, as Live knows it.
+// Living is what lives, as Live knows it: the context that the cell descends from.
 type Living interface {
 	// Wake is what is armed in [Parker].Park.
 	Wake(here bool)
@@ -39,27 +39,27 @@ type Living interface {
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run func() error, l Living) {
+func (c *Cell) Live(run func() error) {
 	reason := exit.Goexit
 	defer func() {
 		if reason != nil {
-			l.Ended(reason)
+			c.parent.(Living).Ended(reason)
 		}
 	}()
 	defer c.Catch(&reason)
 	for again := true; again; {
-		reason, again = c.after(run(), l)
+		reason, again = c.after(run())
 	}
 }
 
 // after is what follows when run has returned: again if it has been told of work
 // while it was about to park, and no reason if it has parked.
-func (c *Cell) after(err error, l Living) (reason exit.Reason, again bool) {
+func (c *Cell) after(err error) (reason exit.Reason, again bool) {
 	parker, ok := err.(Parker)
 	switch {
 	case !ok:
 		return c.Reason(err), false
-	case parker.Park(l.Wake): // from now on the incarnation belongs to the next goroutine
+	case parker.Park(c.parent.(Living).Wake): // from now on the incarnation belongs to the next goroutine
 		return nil, false
 	}
 	return exit.Goexit, true
