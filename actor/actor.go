@@ -415,11 +415,16 @@ func (o *owner[M]) Around() func(context.Context, M, int, func(context.Context, 
 func (o *owner[M]) DeadLetter(message M, note *mailbox.Note, why mailbox.Why) {
 	a := (*Actor[M])(o)
 	if a.server != nil && why != mailbox.CallerGone {
-		a.server.asked(message).fail(a.Path(), failures[why])
+		a.failDead(message, why)
 	}
 	if a.life.Load().Hears(slog.LevelDebug) {
 		a.tellDead(message, note, why)
 	}
+}
+
+// failDead answers a request that has become a dead letter.
+func (a *Actor[M]) failDead(message M, why mailbox.Why) {
+	a.server.asked(message).fail(a.Path(), failures[why])
 }
 
 func (a *Actor[M]) tellDead(message M, note *mailbox.Note, why mailbox.Why) {

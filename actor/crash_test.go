@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -161,6 +162,29 @@ func TestCrashTellsWhatWasInHand(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A dead letter that nobody would hear of is no event, but it is counted.
+func TestCrashThatNobodyHearsOfIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(ctx context.Context, n int) error {
+				if n == 2 || n == 4 {
+					return panics(ctx)
+				}
+				return nil
+			}}, nil
+		})
+		tree := supervisor.New("tree", supervisor.Policy{Tracing: tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)})}, a)
+		wait, err := tree.Start(t.Context())
+		check(t, "start", err, nil)
+		check(t, "send", a.Send(t.Context(), 1), nil)
+		check(t, "send all", a.SendAll(t.Context(), []int{2, 3, 4, 5}), nil)
+		synctest.Wait()
+		check(t, "account", a.Stats(), mailbox.Stats{Handled: 3, Dead: 2})
+		check(t, "stop", tree.Stop(t.Context()), nil)
+		check(t, "wait", wait(), nil)
+	})
 }
 
 // What is done on purpose, or handled to the end, was not lost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -118,7 +119,7 @@ func (r *running[M]) Run() error { return r.serve() }
 // serve is the run function of the incarnation. It parks at once if it can: until
 // the first message comes there is nothing to do, and most of a million actors wait
 // for that most of the time.
-func (r *running[M]) serve() (err error) {
+func (r *running[M]) serve() error {
 	if !r.begun {
 		r.begun = true
 		var is bool
@@ -132,7 +133,7 @@ func (r *running[M]) serve() (err error) {
 	reason, back := exit.Goexit, false
 	defer func() {
 		if !back && reason != nil {
-			err = r.finish(reason)
+			_ = r.finish(reason)
 		}
 	}()
 	r.work(&reason)
@@ -298,49 +299,63 @@ func (r *running[M]) endSpan(outcome error) {
 // what the reason is in the end. It runs on the incarnation's goroutine, also
 // when that is on its way out through Goexit.
 func (r *running[M]) finish(reason exit.Reason) error {
-	var last incarnation.Last
+	end := ending{reason: reason}
 	if !reason.Clean() || r.closes() { // else nobody asks
-		last.Waiting = r.actor.box.Depth()
+		end.last.Waiting = r.actor.box.Depth()
 	}
-	orderly := false
-	defer func() { // also if a sink leaves by Goexit meanwhile
-		r.leave(last, reason)
-		r.ended(reason, orderly)
-	}()
+	defer r.leave(&end) // also if a sink leaves by Goexit meanwhile
 	if r.unsettled {
-		last.Message, last.InHand = r.crashed(reason)
+		var lost mailbox.Lost[M]
+		if end.last.InHand = r.lose(reason, &lost); end.last.InHand {
+			end.last.Message = r.actor.payload(lost.Message())
+		}
+		r.in.Bury(&lost, r.actor.life.Load().Hears(slog.LevelDebug)) // whoever waited for it has heard
+		r.crashSpan(reason)
 	} else {
 		r.in.End()
 	}
 	if !r.closes() || r.cell.Abandoned() {
-		orderly = true
+		end.orderly = true
 		return reason
 	}
 	if !reason.Clean() {
-		r.cell.Failed(reason, last)
+		r.cell.Failed(reason, end.last)
 	}
+	r.cleanUp(&end)
+	return end.reason
+}
+
+// ending is how an incarnation has ended so far.
+type ending struct {
+	reason  exit.Reason
+	last    incarnation.Last
+	orderly bool
+}
+
+// cleanUp calls Close, which may end with a reason of its own.
+func (r *running[M]) cleanUp(end *ending) {
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
-		return r.more.Close(r.cell.Work(), reason)
+		return r.more.Close(r.cell.Work(), end.reason)
 	}, func(closed exit.Reason) {
-		orderly = closed == exit.Normal
-		if !orderly {
-			reason = closed
+		if end.orderly = closed == exit.Normal; !end.orderly {
+			end.reason = closed
 		}
 	})
-	return reason
 }
 
-// leave tells the supervisor what a crash leaves behind.
-func (r *running[M]) leave(last incarnation.Last, reason exit.Reason) {
-	if !reason.Clean() && !r.cell.Abandoned() {
-		r.cell.Crashed(last)
+// leave tells the supervisor what a crash leaves behind, and those who want to know
+// that this is the end.
+func (r *running[M]) leave(end *ending) {
+	if !end.reason.Clean() && !r.cell.Abandoned() {
+		r.cell.Crashed(end.last)
 	}
+	r.ended(end.reason, end.orderly)
 }
 
-// crashed settles the message in hand after a crash. Its caller, if it has one,
+// lose settles the message in hand after a crash. Its caller, if it has one,
 // hears at once.
-func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
+func (r *running[M]) lose(reason exit.Reason, lost *mailbox.Lost[M]) (inHand bool) {
 	retries := r.actor.options.Retries
 	if message, ok := r.in.InHand(); ok && r.actor.server != nil {
 		request := r.actor.server.asked(message)
@@ -350,10 +365,11 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 			retries = 0
 		}
 	}
-	lost, inHand := r.in.Crash(retries)
-	if inHand {
-		message = r.actor.payload(lost)
-	}
+	return r.in.Lose(retries, lost)
+}
+
+// crashSpan ends the span of the message in hand, if there is one, after a crash.
+func (r *running[M]) crashSpan(reason exit.Reason) {
 	switch {
 	case r.more == nil || r.more.span == nil:
 	case r.cell.Abandoned(): // no restart follows from what it does now (S194)
@@ -361,7 +377,6 @@ func (r *running[M]) crashed(reason exit.Reason) (message any, inHand bool) {
 	default:
 		r.more.span.Crashed(reason)
 	}
-	return message, inHand
 }
 
 // closeOnly is the run function of an incarnation that was abandoned while it

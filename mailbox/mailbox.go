@@ -323,12 +323,15 @@ func (m *Mailbox[M]) drop(e Envelope[M], why Why) {
 
 // bury makes a dead letter of each message.
 func (m *Mailbox[M]) bury(e Envelope[M], why Why) {
-	p := e.parcel()
-	if p == nil {
-		m.books().buried.Add(1)
-		m.owner.DeadLetter(e.message, e.note, why)
+	if p := e.parcel(); p != nil {
+		m.buryParcel(p, why)
 		return
 	}
+	m.books().buried.Add(1)
+	m.owner.DeadLetter(e.message, e.note, why)
+}
+
+func (m *Mailbox[M]) buryParcel(p *parcel[M], why Why) {
 	m.books().buried.Add(uint64(len(p.messages)))
 	for at := range p.messages {
 		one := p.at(at)

@@ -34,30 +34,60 @@ func (in *Receiver[M]) Freeze() (message M, inHand bool) {
 // becomes a dead letter. What is left of its batch waits in either case. It is false
 // if nothing was in hand.
 func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
+	var lost Lost[M]
+	inHand = in.Lose(retries, &lost)
+	in.Bury(&lost, true)
+	return lost.hand.message, inHand
+}
+
+// Lost is what a crash has made dead letters of; see [Receiver.Lose].
+type Lost[M any] struct {
+	hand   Envelope[M]
+	spoilt bool          // that was in hand is one of them
+	left   []Envelope[M] // of a batch
+}
+
+// Message is that which was in hand.
+func (l *Lost[M]) Message() M { return l.hand.message }
+
+// Lose is Crash without the dead letters: it puts into lost, which is to be new, what
+// the owner is told of when that is given to Bury.
+func (in *Receiver[M]) Lose(retries int, lost *Lost[M]) (inHand bool) {
 	m := in.mailbox
 	m.mu.Lock() // who abandons or closes comes before or after all of this
+	defer m.mu.Unlock()
 	word := in.word.Or(frozen)
 	if word&frozen != 0 {
-		m.mu.Unlock()
-		return message, false
+		return false
 	}
 	inHand = word&idle == 0
-	var e Envelope[M]
 	var again *Note
 	if inHand {
-		e = in.held(word)
-		again = in.again(e, retries)
+		lost.hand = in.held(word)
+		again = in.again(lost.hand, retries)
+		lost.spoilt = again == nil
 	}
-	left := in.keepLocked(word, again)
+	if again != nil || word&partial != 0 {
+		lost.left = in.keepLocked(word, again)
+	}
 	if again != nil {
 		m.books().unhandled.Add(1)
 	}
-	m.mu.Unlock()
-	if inHand && again == nil {
-		in.spoil(e, Crashed)
+	return inHand
+}
+
+// Bury makes dead letters of what Lose has given. The one that was in hand is only
+// counted unless it is to be told to the owner.
+func (in *Receiver[M]) Bury(lost *Lost[M], tell bool) {
+	switch {
+	case !lost.spoilt:
+	case tell:
+		in.spoil(lost.hand, Crashed)
+	default:
+		in.mailbox.books().unhandled.Add(1)
+		in.mailbox.books().buried.Add(1)
 	}
-	m.buryAll(left, Discarded)
-	return e.message, inHand
+	in.mailbox.buryAll(lost.left, Discarded)
 }
 
 // again is the note of a message that may be tried again, nil if it may not, or

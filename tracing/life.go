@@ -149,7 +149,7 @@ func (l *Life) Hears(level slog.Level) (hears bool) {
 	if l.memory != nil || len(t.options.Sinks) > 0 || t.subscriptions.Load() != nil {
 		return true
 	}
-	defer t.caught("log handler", false) // one that panics is asked again with the event
+	defer t.caught(logHandler) // one that panics is asked again with the event
 	hears = true
 	return t.logger().Handler().Enabled(context.Background(), level)
 }

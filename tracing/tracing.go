@@ -127,17 +127,25 @@ func (t *Tracing) guard(who string, f func()) { t.guarded(who, false, f) }
 
 // guarded is guard. hide says that the value of a panic is not to be logged.
 func (t *Tracing) guarded(who string, hide bool, f func()) {
-	defer t.caught(who, hide)
+	defer t.caught(&guest{who, hide})
 	f()
 }
 
-// caught is guarded for what defers it.
-func (t *Tracing) caught(who string, hide bool) {
+// guest is whose code is called; see [Tracing.guarded].
+type guest struct {
+	who  string
+	hide bool
+}
+
+var logHandler = &guest{who: "log handler"}
+
+// caught is guarded for what defers it. That may be deep in a small stack.
+func (t *Tracing) caught(g *guest) {
 	if value := recover(); value != nil && !t.faulty.Swap(true) {
-		t.tellPanic(who, exit.Recovered(value), hide)
+		t.tellPanic(*g, exit.Recovered(value))
 	}
 }
 
-func (t *Tracing) tellPanic(who string, p *exit.Panic, hide bool) {
-	t.guard("log handler", func() { t.logPanic(who, p, hide) })
+func (t *Tracing) tellPanic(g guest, p *exit.Panic) {
+	t.guard("log handler", func() { t.logPanic(g.who, p, g.hide) })
 }
