@@ -9,6 +9,7 @@ import (
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/strategy"
 )
 
 // CheckError is one fault in what a supervisor was made of (S22, S23). Check,
@@ -79,6 +80,13 @@ func (in *inspection) found(place CheckError, err error) {
 	}
 }
 
+// foundIf is found, if there is anything: a million children are right.
+func (in *inspection) foundIf(place *CheckError, err error) {
+	if err != nil {
+		in.found(*place, err)
+	}
+}
+
 func (in *inspection) err() error { return errors.Join(in.faults...) }
 
 // supervisor looks at one with everything below it; path is its own.
@@ -97,35 +105,35 @@ func (in *inspection) inside(n *node, path string) {
 	seen := make(map[string]bool, len(n.children))
 	for i, child := range n.children {
 		place.Position = i + 1
-		name := in.child(place, child, n.policy)
+		spec := given(child)
+		name := in.child(&place, child, &spec, n.policy.AutoShutdown)
 		if seen[name] && name != "" {
-			place.Child = name
 			in.found(place, faultOf("Name", "a sibling has it already"))
-			place.Child = ""
 		}
 		seen[name] = true
 	}
 }
 
-// child looks at a child of a supervisor with the given policy. The place is
-// without its name. A bad name hides nothing else.
-func (in *inspection) child(place CheckError, child Child, policy Policy) (name string) {
+// child looks at a child, with the spec that was given, of a supervisor with the
+// given policy of ending by itself. The place gets its name. A bad name hides nothing
+// else.
+func (in *inspection) child(place *CheckError, child Child, spec *Spec, auto strategy.AutoShutdown) (name string) {
 	name, err := nameOf(child)
 	place.Child = name
-	in.found(place, err)
-	spec := given(child)
-	in.found(place, spec.check(policy.AutoShutdown))
+	in.foundIf(place, err)
+	in.foundIf(place, spec.check(auto))
 	if isNil(spec.Child) {
 		return name
 	}
 	if below := nodeOf(spec.Child); below != nil {
 		in.inside(below, place.Supervisor+"/"+name)
 	} else if around := nodeWithin(spec.Child); around != nil && leadsBack(around, in.above) {
-		in.found(place, errors.New("the same child stands above itself")) // its Check would not come to an end
+		in.found(*place, errors.New("the same child stands above itself")) // its Check would not come to an end
 	} else if c, ok := spec.Child.(interface{ Check() error }); ok {
 		var fault error
 		panicked := guarded("Check", func() { fault = c.Check() })
-		in.found(place, errors.Join(fault, panicked))
+		in.foundIf(place, panicked)
+		in.foundIf(place, fault)
 	}
 	return name
 }
@@ -133,14 +141,15 @@ func (in *inspection) child(place CheckError, child Child, policy Policy) (name 
 // checkChild says what is wrong with a child that is to be added, all of it.
 func (n *node) checkChild(child Child) (name string, err error) {
 	var in inspection
-	if nodeWithin(given(child).Child) != nil {
+	spec, place := given(child), CheckError{Supervisor: n.path()}
+	above := nodeWithin(spec.Child) != nil
+	if above { // else it has no use for that
 		in.above = []*node{n}
 	}
-	path := n.path()
-	name = in.child(CheckError{Supervisor: path}, child, n.policy)
-	if c := given(child).Child; !isNil(c) {
-		if below := nodeOf(c); below != nil {
-			in.places(below, path+"/"+name)
+	name = in.child(&place, child, &spec, n.policy.AutoShutdown)
+	if above {
+		if below := nodeOf(spec.Child); below != nil {
+			in.places(below, place.Supervisor+"/"+name)
 		}
 	}
 	return name, in.err()

@@ -154,7 +154,7 @@ func resolve(child Child) Spec {
 
 // check says what is wrong with a spec, all of it, under a supervisor with the
 // given policy of ending by itself.
-func (s Spec) check(auto strategy.AutoShutdown) error {
+func (s *Spec) check(auto strategy.AutoShutdown) error {
 	var faults []error
 	switch s.Child.(type) {
 	case Spec, *Spec:
