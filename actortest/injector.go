@@ -239,8 +239,6 @@ func (i *injected) Start(ctx context.Context) (func() error, error) {
 // parks says whether what a run function has returned only gives its goroutine
 // back for a while.
 func parks(err error) bool {
-	_, ok := err.(interface {
-		Park(wake func(here bool)) bool
-	})
+	_, ok := err.(incarnation.Parker)
 	return ok
 }

@@ -161,3 +161,27 @@ func TestNoDeathIsLost(t *testing.T) {
 		checkError(t, "run", run(), "")
 	}
 }
+
+// A kill that comes while idle actors are being asked may end some of them on its own
+// goroutine, at the same moment: each ends once, and none is waited for in vain.
+func TestKillWhileTheyAreBeingAsked(t *testing.T) {
+	const rounds, children = 30, 300
+	for round := range rounds {
+		pool := supervisor.NewDynamic("pool", usual())
+		run, err := pool.Start(context.Background())
+		checkError(t, "start", err, "")
+		for range children {
+			added(t, pool, actor.NewServer("s", idle))
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Duration(round)*10*time.Microsecond, cancel)
+		checkError(t, "stop", pool.Stop(ctx), "")
+		checkError(t, "run", run(), "")
+		cancel()
+		for path, c := range pool.Snapshot().All() {
+			if path != "pool" && c.State != supervisor.Stopped {
+				t.Errorf("%s: got %v, want %v", path, c.State, supervisor.Stopped)
+			}
+		}
+	}
+}

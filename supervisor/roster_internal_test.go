@@ -10,7 +10,7 @@ import (
 func TestRosterFindsNamesOnly(t *testing.T) {
 	for _, dynamic := range []bool{false, true} {
 		r := newRoster(dynamic)
-		m := &member{name: "a#b#17"}
+		m := &member{path: "pool/a#b#17"}
 		r.add(m)
 		for name, want := range map[string]*member{
 			"a#b#17": m,
@@ -29,7 +29,7 @@ func TestRosterOfChildrenThatComeAndGo(t *testing.T) {
 	r := newRoster(true)
 	var there []*member
 	for number := range 2000 {
-		m := &member{name: fmt.Sprint("c#", number+1)}
+		m := &member{path: fmt.Sprint("pool/c#", number+1)}
 		r.add(m)
 		there = append(there, m)
 		for len(there) > rand.IntN(100) {
@@ -38,13 +38,13 @@ func TestRosterOfChildrenThatComeAndGo(t *testing.T) {
 			there[i] = there[len(there)-1]
 			there = there[:len(there)-1]
 			r.remove(gone)
-			if r.find(gone.name) != nil {
-				t.Fatalf("%s: found, want it gone", gone.name)
+			if r.find(gone.name()) != nil {
+				t.Fatalf("%s: found, want it gone", gone.name())
 			}
 		}
 		for _, m := range there {
-			if r.find(m.name) != m {
-				t.Fatalf("%s: not found", m.name)
+			if r.find(m.name()) != m {
+				t.Fatalf("%s: not found", m.name())
 			}
 		}
 	}

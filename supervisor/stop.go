@@ -129,7 +129,7 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
 	l.set(m, isStopping, r)
 	if m.spec.Shutdown != BrutalKill {
-		r.cell.Stop(cause, final)
+		l.tellStop(r, cause, final)
 	}
 	if s.killed {
 		r.cell.Kill(exit.Killed)
