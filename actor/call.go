@@ -165,12 +165,12 @@ func (c *call[S, R, M]) gone() bool {
 }
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
-	if c.gone() {
-		return errCallerGone
-	}
 	c.serving = sv
 	own := ctx
 	if c.caller != nil {
+		if c.gone() {
+			return errCallerGone
+		}
 		c.own = sv.handlerContext(ctx, c.caller)
 		own = c.own
 	}
