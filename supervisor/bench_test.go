@@ -160,8 +160,8 @@ func BenchmarkStop(b *testing.B) {
 }
 
 // Times vary, allocations do not: what they may be is what they are. Those of a
-// cycle are all there are: of the child and its record, of its
-// incarnation, of its goroutine and that one's labels, of its end.
+// cycle are all there are: of the child and its record, of its incarnation, of its
+// goroutine and that one's labels, of its end.
 func TestAllocationsOfAChild(t *testing.T) {
 	if testing.CoverMode() != "" || raced {
 		t.Skip("the race detector and the counters of coverage allocate too")
