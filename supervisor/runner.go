@@ -137,13 +137,13 @@ func (r *runner) started(reason exit.Reason) {
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.
 func (r *runner) live() {
-	run := r.run
-	if actor := r.cell.Runs(); actor != nil {
-		r.run, run = nil, actor.Run // so that an idle actor does without the function
-	}
+	run := r.cell.Runs()
 	if run != nil {
-		r.cell.Live(run, r, r.ended)
+		r.run = nil // an idle actor does without it
+	} else if run = incarnation.Run(r.run); r.run == nil {
+		return
 	}
+	r.cell.Live(run, r, r.ended)
 }
 
 func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }

@@ -28,11 +28,11 @@ type Waker = interface{ Wake(here bool) }
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run func() error, w Waker, end func(exit.Reason)) {
+func (c *Cell) Live(run Runner, w Waker, end func(exit.Reason)) {
 	reason := exit.Goexit
 	defer c.Settle(&reason, end)
 	for {
-		err := run()
+		err := run.Run()
 		parker, ok := err.(Parker)
 		if !ok {
 			reason = c.Reason(err)
