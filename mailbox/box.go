@@ -48,7 +48,11 @@ type box[M any] struct {
 
 	gate atomic.Pointer[chan struct{}] // made by the first sender that must wait; closed by seal
 
-	_ [24]byte // its senders read it for each message: so it shares its 64 bytes with nothing that is written as often
+	// hands are for the next receiver that has none: who brings the first message makes
+	// them, because an idle receiver's stack has no room for that. The mailbox guards it.
+	hands *hands[M]
+
+	_ [16]byte // its senders read it for each message: so it shares its 64 bytes with nothing that is written as often
 }
 
 // The bits of a box's state. None of them is taken back, save parked.
@@ -62,7 +66,7 @@ const (
 
 // newBox makes a box for the mailbox as it is now, which is locked.
 func newBox[M any](m *Mailbox[M]) *box[M] {
-	b := &box[M]{mailbox: m, channel: make(chan Envelope[M], m.capacity), around: m.owner.Around()}
+	b := &box[M]{mailbox: m, channel: make(chan Envelope[M], m.capacity), around: m.owner.Around(), hands: new(hands[M])}
 	state := [...]uint32{shut: sealed | closed, ajar: sealed, open: 0}[m.door]
 	if b.around != nil {
 		state |= traced

@@ -76,6 +76,9 @@ func (m *Mailbox[M]) receiveLocked(in *Receiver[M], pokes bool) {
 	in.mailbox, in.pokes, in.last = m, pokes, idle
 	in.word.Store(idle)
 	m.receiver = in
+	if b := m.current.Load(); b != nil && b.hands == nil {
+		b.hands = new(hands[M])
+	}
 }
 
 // ready makes the channel, if there is none. Before the receiver waits for it, it
@@ -96,7 +99,9 @@ func (in *Receiver[M]) readyLocked() {
 	} else {
 		in.box = in.mailbox.boxLocked()
 	}
-	in.hands = new(hands[M])
+	if in.hands, in.box.hands = in.box.hands, nil; in.hands == nil {
+		in.hands = new(hands[M])
+	}
 	if in.loop != nil {
 		in.turn(false)
 	}
@@ -339,6 +344,7 @@ func (in *Receiver[M]) Park(w waker) bool {
 			b.state.And(^parked)
 			return false
 		}
+		b.hands = in.hands
 		m.shedLocked(b)
 	}
 	in.box, in.hands, in.waker, in.parked = nil, nil, w, true

@@ -160,12 +160,15 @@ func (r *runner) live() {
 
 // takeRun is what is to run, nil if Start has not succeeded. An idle actor does without
 // the function: it has a method for that.
-func (r *runner) takeRun() func() error {
+func (r *runner) takeRun() incarnation.Runner {
 	if actor := r.cell.Runs(); actor != nil {
 		r.run = nil
-		return actor.Run
+		return actor
 	}
-	return r.run
+	if r.run == nil {
+		return nil
+	}
+	return incarnation.Run(r.run)
 }
 
 // Ended is for the cell to tell how run has ended.
@@ -174,7 +177,7 @@ func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
 // Wake goes on with an incarnation that has parked.
 func (r *runner) Wake(here bool) {
 	if here { // it ends, which takes no time: the labels are those of who calls
-		r.cell.Protect(r.takeRun(), r.Ended)
+		r.cell.Protect(r.takeRun().Run, r.Ended)
 		return
 	}
 	go r.resume()

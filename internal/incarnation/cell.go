@@ -181,14 +181,15 @@ func (c *Cell) attachmentsLocked() Hooks {
 // Runs gives the hooks if the supervisor can call their Run instead of what Start has
 // returned, because nothing stands around the child; else nil.
 func (c *Cell) Runs() Runner {
-	hooks, ok := c.attachments().(Runner)
+	hooks := c.attachments()
+	runner, ok := hooks.(Runner)
 	if !ok {
 		return nil
 	}
 	if _, alone := c.Is(hooks.Self()); !alone {
 		return nil
 	}
-	return hooks
+	return runner
 }
 
 // Self is what the incarnation said of itself in Attach, nil if nothing.

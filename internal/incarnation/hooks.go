@@ -34,11 +34,15 @@ type Hooks interface {
 	Holding() Hand
 }
 
-// Runner are the hooks of an incarnation whose Start has returned their Run.
-type Runner interface {
-	Hooks
-	Run() error
-}
+// Runner is what Live runs: a run function, or the hooks of an incarnation whose Start
+// has returned their Run.
+type Runner interface{ Run() error }
+
+// Run is a run function.
+type Run func() error
+
+// Run calls it.
+func (f Run) Run() error { return f() }
 
 // NoHooks are the hooks of an incarnation that has attached none, to be embedded by
 // those that need not all.

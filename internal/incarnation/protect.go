@@ -41,7 +41,7 @@ type Living interface {
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run func() error) {
+func (c *Cell) Live(run Runner) {
 	reason := exit.Goexit
 	defer func() {
 		if reason != nil {
@@ -50,7 +50,7 @@ func (c *Cell) Live(run func() error) {
 	}()
 	defer c.Catch(&reason)
 	for again := true; again; {
-		reason, again = c.after(run())
+		reason, again = c.after(run.Run())
 	}
 }
 
