@@ -228,6 +228,7 @@ func TestS145_StopWhileItContinues(t *testing.T) {
 				tree, kept := plant(t, within(test.limit, a))
 				var sent sends
 				sent.send(t, a, 1, 2)
+				synctest.Wait() // it continues
 				start := time.Now()
 				if err := tree.TerminateChild(t.Context(), "numbers"); err != nil {
 					t.Error(err)

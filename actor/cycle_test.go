@@ -265,23 +265,23 @@ func TestCycleThroughOpenContinueAndClose(t *testing.T) {
 // others: nobody calls them.
 func TestCallersThatCannotBeCalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		outcomes := make(chan string, 2)
+		byFunction, byActor := make(chan string, 1), make(chan string, 1)
 		a, b := actor.NewServer("a", openState), actor.NewServer("b", openState)
 		to := actor.New("to", func(context.Context) (actor.Behavior[int], error) {
 			return actor.Behavior[int]{Receive: func(ctx context.Context, _ int) error {
-				outcomes <- answer(actor.Call(ctx, a, calling(next, b)))
+				byActor <- answer(actor.Call(ctx, a, calling(next, b)))
 				return nil
 			}}, nil
 		})
 		plant(t, a, b, to, supervisor.Func("f", func(ctx context.Context) error {
-			outcomes <- answer(actor.Call(ctx, a, do(func(ctx context.Context, s *state) (int, error) {
+			byFunction <- answer(actor.Call(ctx, a, do(func(ctx context.Context, s *state) (int, error) {
 				return 2, to.Send(ctx, 1)
 			})))
 			<-ctx.Done()
 			return nil
 		}))
-		check(t, "function", <-outcomes, "2, <nil>")
-		check(t, "actor", <-outcomes, "1, <nil>")
+		check(t, "function", <-byFunction, "2, <nil>")
+		check(t, "actor", <-byActor, "1, <nil>")
 	})
 }
 
