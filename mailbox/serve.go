@@ -22,6 +22,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 	if err := in.serveRest(ctx, handle); err != nil {
 		return Message, err
 	}
+	forMessages := patience <= 0 && in.stopped == nil // is all it may wait for
 	for {
 		var e Envelope[M]
 		ok := in.stop.Load() == 0 && in.last != idle
@@ -29,7 +30,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			select {
 			case e = <-channel:
 			default:
-				if ok = in.waits(patience); ok {
+				if ok = forMessages && in.waits(); ok {
 					e = <-channel
 				}
 			}
@@ -95,8 +96,6 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 	return nil
 }
 
-// waits rests, unless there is more to wait for than a message. What Next says of a
-// stop holds here too: it is seen here, or it sends a poke after.
-func (in *Receiver[M]) waits(patience time.Duration) bool {
-	return patience <= 0 && in.stopped == nil && in.rest() && in.stop.Load() == 0
-}
+// waits rests. What Next says of a stop holds here too: it is seen here, or it sends a
+// poke after.
+func (in *Receiver[M]) waits() bool { return in.rest() && in.stop.Load() == 0 }
