@@ -132,11 +132,10 @@ type call[S, R any, M Message[S, R]] struct {
 
 // outcome is the answer, for its caller to read once.
 func (c *call[S, R, M]) outcome() (R, error) {
-	value, err := c.value, c.err
 	if c.settled {
-		c.recycle()
+		return c.recycle()
 	}
-	return value, err
+	return c.value, c.err
 }
 
 // leave ends the wait for the answer, unless that is there.
@@ -160,15 +159,16 @@ func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 func (c *call[S, R, M]) operation() tracing.Operation { return tracing.Call }
 func (c *call[S, R, M]) payload() any                 { return c.message }
 
-func (c *call[S, R, M]) gone() bool {
-	return c.caller != nil && (c.state.Load() == left || c.caller.Err() != nil)
-}
+func (c *call[S, R, M]) gone() bool { return c.caller != nil && c.callerGone() }
+
+// callerGone is for a call whose caller can leave.
+func (c *call[S, R, M]) callerGone() bool { return c.state.Load() == left || c.caller.Err() != nil }
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.serving = sv
 	own := ctx
 	if c.caller != nil {
-		if c.gone() {
+		if c.callerGone() {
 			return errCallerGone
 		}
 		c.own = sv.handlerContext(ctx, c.caller)

@@ -7,9 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// Calls that are over are used again, so that a call whose caller's ctx cannot end
-// allocates nothing, and any other only the ctx of its handler, which others may
-// keep. Each server has its own: a channel that was made in a testing/synctest
+// Calls that are over are used again, so that a call allocates nothing but, where the
+// caller's ctx can end, a name for the ctx of its handler. Each server has its own: a channel that was made in a testing/synctest
 // bubble must not leave it. They are dropped when the server's life in a tree ends.
 
 // pools are the calls of a server that are over, by their type.
@@ -71,11 +70,13 @@ func (s *Server[S]) poolOf(none any) *pool {
 	return latest
 }
 
-// recycle is for the caller who has read the answer of a call that is settled.
-func (c *call[S, R, M]) recycle() {
+// recycle is for the caller, who reads the answer of a call that is settled.
+func (c *call[S, R, M]) recycle() (value R, err error) {
 	var message M
-	var value R
-	c.message, c.value, c.err, c.settled = message, value, nil, false
+	var none R
+	value, err = c.value, c.err
+	c.message, c.value, c.err, c.settled = message, none, nil, false
 	c.caller, c.own, c.serving, c.returned = nil, nil, nil, false // it was not deferred, and nobody has left it
 	c.home.Put(c)
+	return value, err
 }

@@ -56,22 +56,17 @@ func (sv *serving[S]) handlerContext(server, caller context.Context) *handlerCon
 		r.names = r.first[:]
 	}
 	sv.spare = nil
-	r.caller = caller
-	return r.name()
-}
-
-const maxNames = 32
-
-func (r *requestContext) name() *handlerContext {
 	if len(r.names) == 0 {
 		r.more = min(2*r.more, maxNames)
 		r.names = make([]handlerContext, r.more)
 	}
 	h := &r.names[0]
 	r.names = r.names[1:]
-	h.request = r
+	h.request, r.caller = r, caller
 	return h
 }
+
+const maxNames = 32
 
 // Deadline is the caller's, or the limit of the message if that is earlier.
 func (h *handlerContext) Deadline() (time.Time, bool) {

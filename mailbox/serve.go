@@ -23,6 +23,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 	if err := in.serveRest(ctx, handle); err != nil {
 		return Message, err
 	}
+	forMessages := patience <= 0 && in.stopped() == nil // is all it may wait for
 	for {
 		var e Envelope[M]
 		ok := in.stop.Load() == 0 && in.last != idle
@@ -30,7 +31,7 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 			select {
 			case e = <-channel:
 			default:
-				if ok = in.mayWait(patience); ok {
+				if ok = forMessages && in.restsToWait(); ok {
 					e = <-channel
 				}
 			}
@@ -96,8 +97,6 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 	return nil
 }
 
-// mayWait rests, unless there is more to wait for than a message. What Next says of a
-// stop holds here too: it is seen here, or it sends a poke after.
-func (in *Receiver[M]) mayWait(patience time.Duration) bool {
-	return patience <= 0 && in.stopped() == nil && in.rest() && in.stop.Load() == 0
-}
+// restsToWait rests. What Next says of a stop holds here too: it is seen here, or it sends a
+// poke after.
+func (in *Receiver[M]) restsToWait() bool { return in.rest() && in.stop.Load() == 0 }
