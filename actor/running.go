@@ -143,15 +143,15 @@ func (r *running[M]) loop() error {
 	if err := r.proceed(ctx); err != nil {
 		return err
 	}
-	return r.receiveAll(ctx, r.receive, r.actor.options.ParkAfter)
+	return r.receiveAll(ctx)
 }
 
 // receiveAll hands the messages to the handler, one after the other. An error leaves
 // the message in hand, unless it is a reason that the handler chose.
-func (r *running[M]) receiveAll(ctx context.Context, handle func(context.Context, M) error, patience time.Duration) error {
+func (r *running[M]) receiveAll(ctx context.Context) error {
 	r.unsettled = true // until one of the ways out below is taken
 	for {
-		got, err := r.in.Serve(ctx, patience, handle)
+		got, err := r.in.Serve(ctx, r.actor.options.ParkAfter, r.receive)
 		switch {
 		case got == mailbox.Stopped:
 			r.unsettled = false

@@ -26,7 +26,7 @@ type runner struct {
 	began  moment
 	upAt   moment // set before the phase is up
 
-	run func() error // set before the phase is up
+	run func() error // set before the phase is up; nil if it runs itself
 	// reason is why Start failed or the incarnation ended; set before the phase
 	// says so.
 	reason exit.Reason
@@ -36,6 +36,7 @@ type runner struct {
 	done   atomic.Bool // it has ended, and told of it
 	opened bool        // Start has returned without an error
 	begun  bool        // and its supervisor was told
+	itself bool        // it runs by the hooks of its cell
 
 	// What only some have, or only at their end.
 	crew        atomic.Pointer[crew] // nil while it has but one goroutine
@@ -117,6 +118,9 @@ func (r *runner) begin() {
 		return
 	}
 	r.run, r.opened, reason = run, true, exit.Normal
+	if run != nil && r.cell.Runs() { // so that an idle actor does without the function
+		r.run, r.itself = nil, true
+	}
 }
 
 // started is told how Start has ended. To fail with a clean reason is to fail (S13).
@@ -125,7 +129,7 @@ func (r *runner) started(reason exit.Reason) {
 	switch {
 	case !r.opened:
 		r.end(failed, reason)
-	case r.run == nil:
+	case r.run == nil && !r.itself:
 		r.end(declined, exit.Normal)
 	default:
 		r.upAt = now()
@@ -137,13 +141,10 @@ func (r *runner) started(reason exit.Reason) {
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.
 func (r *runner) live() {
-	run := r.cell.Runs()
-	if run != nil {
-		r.run = nil // an idle actor does without it
-	} else if run = incarnation.Run(r.run); r.run == nil {
+	if r.run == nil && !r.itself {
 		return
 	}
-	r.cell.Live(run, r, r.ended)
+	r.cell.Live(r.run, r, r.ended)
 }
 
 func (r *runner) ended(reason exit.Reason) { r.end(over, reason) }

@@ -178,15 +178,11 @@ func (c *Cell) attachmentsLocked() Hooks {
 	return c.hooks
 }
 
-// Runs gives the hooks if the supervisor can call their Run instead of what Start has
-// returned, because nothing stands around the child; else nil.
-func (c *Cell) Runs() Runner {
-	hooks := c.attachments()
-	runner, ok := hooks.(Runner)
-	if !ok || !c.Is(hooks.Self()) {
-		return nil
-	}
-	return runner
+// Runs says whether what Start has returned is the Run of the hooks, because nothing
+// stands around the child: then nobody needs to keep it.
+func (c *Cell) Runs() bool {
+	self := c.Self()
+	return self != nil && c.Is(self)
 }
 
 // Self is what the incarnation said of itself in Attach, nil if nothing.

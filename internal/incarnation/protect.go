@@ -24,15 +24,21 @@ type Parker interface {
 type Waker = interface{ Wake(here bool) }
 
 // Live is Protect for a run function that may park: then end is not called, and
-// Live will be again, on the goroutine that w starts.
+// Live will be again, on the goroutine that w starts. If run is nil it is the Run of
+// the hooks.
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run Runner, w Waker, end func(exit.Reason)) {
+func (c *Cell) Live(run func() error, w Waker, end func(exit.Reason)) {
 	reason := exit.Goexit
 	defer c.Settle(&reason, end)
 	for {
-		err := run.Run()
+		var err error
+		if run == nil {
+			err = c.hooks.Run() // attached, and not changed any more
+		} else {
+			err = run()
+		}
 		parker, ok := err.(Parker)
 		if !ok {
 			reason = c.Reason(err)
