@@ -66,7 +66,8 @@ const (
 
 // newBox makes a box for the mailbox as it is now, which is locked.
 func newBox[M any](m *Mailbox[M]) *box[M] {
-	b := &box[M]{mailbox: m, channel: make(chan Envelope[M], m.capacity), around: m.owner.Around(), hands: new(hands[M])}
+	b := &box[M]{mailbox: m, channel: make(chan Envelope[M], m.capacity), around: m.owner.Around()}
+	b.hands = b.newHands()
 	state := [...]uint32{shut: sealed | closed, ajar: sealed, open: 0}[m.door]
 	if b.around != nil {
 		state |= traced
@@ -77,6 +78,8 @@ func newBox[M any](m *Mailbox[M]) *box[M] {
 	b.state.Store(state)
 	return b
 }
+
+func (b *box[M]) newHands() *hands[M] { return &hands[M]{channel: b.channel} }
 
 // depth is how many messages are in the channel, a batch counted as one.
 func (b *box[M]) depth() int {

@@ -39,7 +39,9 @@ type hands[M any] struct {
 	side [2]Envelope[M]
 	ends atomic.Uint64 // the number of the last message of the batch in hand
 
-	_ [24]byte // written for each message; see box
+	channel chan Envelope[M] // that of the box
+
+	_ [16]byte // written for each message; see box
 }
 
 const (
@@ -77,7 +79,7 @@ func (m *Mailbox[M]) receiveLocked(in *Receiver[M], pokes bool) {
 	in.word.Store(idle)
 	m.receiver = in
 	if b := m.current.Load(); b != nil && b.hands == nil {
-		b.hands = new(hands[M])
+		b.hands = b.newHands()
 	}
 }
 
@@ -100,7 +102,7 @@ func (in *Receiver[M]) readyLocked() {
 		in.box = in.mailbox.boxLocked()
 	}
 	if in.hands, in.box.hands = in.box.hands, nil; in.hands == nil {
-		in.hands = new(hands[M])
+		in.hands = in.box.newHands()
 	}
 	if in.loop != nil {
 		in.turn(false)

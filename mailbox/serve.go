@@ -14,11 +14,10 @@ import (
 // receive that cannot block, a third of the price of a select that can, and one
 // atomic operation, which takes it in hand. Everything else is left to Next.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
-	var channel chan Envelope[M]
 	var hands *hands[M]
 	if in.stop.Load() == 0 { // else there may be none, and none is needed
 		in.ready()
-		channel, hands = in.box.channel, in.hands
+		hands = in.hands
 	}
 	if err := in.serveRest(ctx, handle); err != nil {
 		return Message, err
@@ -29,10 +28,10 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		ok := in.stop.Load() == 0 && in.last != idle
 		if ok {
 			select {
-			case e = <-channel:
+			case e = <-hands.channel:
 			default:
 				if ok = forMessages && in.restsToWait(); ok {
-					e = <-channel
+					e = <-hands.channel
 				}
 			}
 		}

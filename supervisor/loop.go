@@ -92,6 +92,7 @@ type hooks loop
 
 func (h *hooks) Self() any                 { return nil }
 func (h *hooks) Handler() any              { return (*loop)(h) }
+func (h *hooks) Run() error                { return nil }
 func (h *hooks) Stop(final bool)           { (*loop)(h).stop(final) }
 func (h *hooks) Kill()                     {} // the children's contexts descend from it
 func (h *hooks) Abandon()                  { (*loop)(h).abandoned() }

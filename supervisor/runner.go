@@ -27,7 +27,7 @@ type runner struct {
 	began  moment
 	upAt   moment // set before the phase is up
 
-	run func() error // set before the phase is up
+	run func() error // set before the phase is up; nil if it runs itself
 	// reason is why Start failed or the incarnation ended; set before the phase
 	// says so.
 	reason exit.Reason
@@ -37,6 +37,7 @@ type runner struct {
 	done   atomic.Bool // it has ended, and told of it
 	opened bool        // Start has returned without an error
 	begun  bool        // and its supervisor was told
+	itself bool        // it runs by the hooks of its cell
 
 	// What only some have, or only at their end.
 	crew        atomic.Pointer[crew] // nil while it has but one goroutine
@@ -133,6 +134,9 @@ func (r *runner) begin() {
 		return
 	}
 	r.run, r.opened, reason = run, true, exit.Normal
+	if run != nil && r.cell.Runs() { // so that an idle actor does without the function
+		r.run, r.itself = nil, true
+	}
 }
 
 // started is told how Start has ended. To fail with a clean reason is to fail (S13).
@@ -141,7 +145,7 @@ func (r *runner) started(reason exit.Reason) {
 	switch {
 	case !r.opened:
 		r.end(failed, reason)
-	case r.run == nil:
+	case r.run == nil && !r.itself:
 		r.end(declined, exit.Normal)
 	default:
 		r.upAt = now()
@@ -153,22 +157,9 @@ func (r *runner) started(reason exit.Reason) {
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.
 func (r *runner) live() {
-	if run := r.takeRun(); run != nil {
-		r.cell.Live(run)
+	if r.run != nil || r.itself {
+		r.cell.Live(r.run)
 	}
-}
-
-// takeRun is what is to run, nil if Start has not succeeded. An idle actor does without
-// the function: it has a method for that.
-func (r *runner) takeRun() incarnation.Runner {
-	if actor := r.cell.Runs(); actor != nil {
-		r.run = nil
-		return actor
-	}
-	if r.run == nil {
-		return nil
-	}
-	return incarnation.Run(r.run)
 }
 
 // Ended is for the cell to tell how run has ended.
@@ -177,10 +168,18 @@ func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
 // Wake goes on with an incarnation that has parked.
 func (r *runner) Wake(here bool) {
 	if here { // it ends, which takes no time: the labels are those of who calls
-		r.cell.Protect(r.takeRun().Run, r.Ended)
+		r.cell.Protect(r.work, r.Ended)
 		return
 	}
 	go r.resume()
+}
+
+// work is what the incarnation runs.
+func (r *runner) work() error {
+	if r.itself {
+		return r.cell.Run()
+	}
+	return r.run()
 }
 
 func (r *runner) resume() {

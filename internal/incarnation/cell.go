@@ -178,19 +178,19 @@ func (c *Cell) attachmentsLocked() Hooks {
 	return c.hooks
 }
 
-// Runs gives the hooks if the supervisor can call their Run instead of what Start has
-// returned, because nothing stands around the child; else nil.
-func (c *Cell) Runs() Runner {
-	hooks := c.attachments()
-	runner, ok := hooks.(Runner)
-	if !ok {
-		return nil
+// Runs says whether what Start has returned is the Run of the hooks, because nothing
+// stands around the child: then nobody needs to keep it.
+func (c *Cell) Runs() bool {
+	self := c.Self()
+	if self == nil {
+		return false
 	}
-	if _, alone := c.Is(hooks.Self()); !alone {
-		return nil
-	}
-	return runner
+	_, alone := c.Is(self)
+	return alone
 }
+
+// Run is that of the hooks.
+func (c *Cell) Run() error { return c.attachments().Run() }
 
 // Self is what the incarnation said of itself in Attach, nil if nothing.
 func (c *Cell) Self() any { return c.attachments().Self() }

@@ -17,6 +17,9 @@ type Hooks interface {
 	Self() any
 	Handler() any
 
+	// Run is what Start returns to the supervisor, if there is a Self.
+	Run() error
+
 	// Stop is called when the incarnation is asked to stop, once, or at once
 	// by Attach if that has happened before. final says that no incarnation
 	// will follow.
@@ -34,16 +37,6 @@ type Hooks interface {
 	Holding() Hand
 }
 
-// Runner is what Live runs: a run function, or the hooks of an incarnation whose Start
-// has returned their Run.
-type Runner interface{ Run() error }
-
-// Run is a run function.
-type Run func() error
-
-// Run calls it.
-func (f Run) Run() error { return f() }
-
 // NoHooks are the hooks of an incarnation that has attached none, to be embedded by
 // those that need not all.
 type NoHooks struct{}
@@ -53,6 +46,9 @@ func (NoHooks) Self() any { return nil }
 
 // Handler is nil.
 func (NoHooks) Handler() any { return nil }
+
+// Run is not called, as there is no Self.
+func (NoHooks) Run() error { return nil }
 
 // Stop does nothing.
 func (NoHooks) Stop(bool) {}

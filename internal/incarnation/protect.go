@@ -37,11 +37,12 @@ type Living interface {
 }
 
 // Live is Protect for a run function that may park: then it has not ended, and Live
-// will be called again, on the goroutine that Wake starts.
+// will be called again, on the goroutine that Wake starts. If run is nil it is the Run
+// of the hooks.
 //
 // It stands on the stack of every idle child, which has two kilobytes unless it
 // ever needs more: so it does by itself what it could leave to others.
-func (c *Cell) Live(run Runner) {
+func (c *Cell) Live(run func() error) {
 	reason := exit.Goexit
 	defer func() {
 		if reason != nil {
@@ -50,7 +51,13 @@ func (c *Cell) Live(run Runner) {
 	}()
 	defer c.Catch(&reason)
 	for again := true; again; {
-		reason, again = c.after(run.Run())
+		var err error
+		if run == nil {
+			err = c.hooks.Run() // attached, and not changed any more
+		} else {
+			err = run()
+		}
+		reason, again = c.after(err)
 	}
 }
 
