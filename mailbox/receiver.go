@@ -342,7 +342,8 @@ func (in *Receiver[M]) Park(w waker) bool {
 	}
 	if b := m.current.Load(); b != nil {
 		b.state.Or(parked)
-		if len(b.channel) > 0 {
+		// On some processors len alone may look before others see the bit. A load does not.
+		if b.state.Load(); len(b.channel) > 0 {
 			b.state.And(^parked)
 			return false
 		}
