@@ -172,7 +172,7 @@ func FuzzS51_WindowEqualsTheNaiveList(f *testing.F) {
 }
 
 // The zero time is one like any other.
-func TestS51_WindowFromTheZeroTimeOn(t *testing.T) {
+func TestWindowFromTheZeroTimeOn(t *testing.T) {
 	w := strategy.NewWindow(1, 10*time.Second)
 	var zero time.Time
 	for i, test := range []struct {
