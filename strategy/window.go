@@ -62,6 +62,9 @@ func (w *Window) Add(now time.Time) (exceeded bool) {
 	if limit == Unlimited {
 		return false
 	}
+	if w.ring == nil {
+		w.first = now
+	}
 	// One time comes, so it is enough to let one go: what has expired behind it
 	// takes room, but only the oldest of a full ring decides.
 	switch {
@@ -103,12 +106,7 @@ func (w *Window) remember(now time.Time, limit int) {
 	w.count++
 }
 
-func (w *Window) at(now time.Time) time.Duration {
-	if w.first.IsZero() {
-		w.first = now
-	}
-	return now.Sub(w.first)
-}
+func (w *Window) at(now time.Time) time.Duration { return now.Sub(w.first) }
 
 // grow doubles a full ring, so that a large limit costs memory only when so
 // many restarts happen.

@@ -171,6 +171,20 @@ func FuzzS51_WindowEqualsTheNaiveList(f *testing.F) {
 	})
 }
 
+// The zero time is one like any other.
+func TestWindowFromTheZeroTimeOn(t *testing.T) {
+	w := strategy.NewWindow(1, 10*time.Second)
+	var zero time.Time
+	for i, test := range []struct {
+		after time.Duration
+		want  bool
+	}{{0, false}, {20 * time.Second, false}, {30 * time.Second, true}} {
+		if got := w.Add(zero.Add(test.after)); got != test.want {
+			t.Errorf("restart %d, after %v: got exceeded %v, want %v", i+1, test.after, got, test.want)
+		}
+	}
+}
+
 func TestS60_WindowKeepsNoMoreThanItNeeds(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		if got := testing.AllocsPerRun(100, func() { _ = strategy.NewWindow(math.MaxInt, time.Hour) }); got != 0 {

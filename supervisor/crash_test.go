@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -25,7 +27,15 @@ func crash() {
 	inStart := named("inStart")
 	inStart.onStart = func(context.Context, int) error { panic("boom in start") }
 	inGo := with(named("inGo"), func(context.Context) error { panic("boom in Go") })
-	children := map[string]supervisor.Child{"run": inRun, "start": inStart, "go": inGo}
+	inHandler := actor.New("inHandler", func(context.Context) (actor.Behavior[int], error) {
+		return actor.Behavior[int]{
+			Receive: func(context.Context, int) error { panic("boom in a handler") },
+			Close:   func(context.Context, exit.Reason) error { fmt.Println("survived until Close"); return nil },
+		}, nil
+	})
+	sends := with(named("sends"), func(ctx context.Context) error { return inHandler.Send(ctx, 1) })
+	pair := supervisor.New("pair", supervisor.Policy{}, inHandler, sends)
+	children := map[string]supervisor.Child{"run": inRun, "start": inStart, "go": inGo, "handler": pair}
 	child := children[os.Getenv(crashVariable)]
 	// The policy of the root counts for everything below it.
 	root := supervisor.New("root", supervisor.Policy{CrashOnPanic: true, Tracing: quiet()},
@@ -136,6 +146,7 @@ func TestCrashOnPanicEndsTheProgram(t *testing.T) {
 		{"run", "panic: boom in run", "supervisor_test.crash.func1"},
 		{"start", "panic: boom in start", "supervisor_test.crash.func2"},
 		{"go", "panic: boom in Go", "supervisor_test.crash.func3"},
+		{"handler", "panic: boom in a handler", "supervisor_test.crash.func4.1"},
 	} {
 		t.Run(test.where, func(t *testing.T) {
 			text, err := program(t, test.where)

@@ -81,7 +81,9 @@ func (c *crashes) below(path string) (found []tracing.Crash) {
 	defer c.mu.Unlock()
 	for _, k := range c.kept {
 		if k.Path == path || strings.HasPrefix(k.Path, path+"/") {
-			found = append(found, *k)
+			one := *k
+			one.Restarts = slices.Clone(one.Restarts) // those of the member itself are in there
+			found = append(found, one)
 		}
 	}
 	return found

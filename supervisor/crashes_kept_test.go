@@ -41,6 +41,26 @@ func TestCrashesAreBounded(t *testing.T) {
 	})
 }
 
+// What is given out belongs to who has asked: nobody else sees what becomes of it.
+func TestCrashesAreCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := named("c")
+		b := start(t, supervisor.Policy{}, c)
+		c.crash()
+		c.crash()
+		look := func() string {
+			crashes := b.root.Crashes()
+			return fmt.Sprintf("%d %d %s", crashes[1].Restarts[0].Attempt, b.root.Snapshot().Children[0].Restarts[0].Attempt, crashes[0].Path)
+		}
+		for range 2 {
+			check(t, "attempt, the same in a snapshot, path", look(), "1 1 root/c")
+			crashes := b.root.Crashes()
+			crashes[1].Restarts[0].Attempt, crashes[0].Path = 17, "nobody"
+		}
+		b.stopInOrder()
+	})
+}
+
 // Each supervisor knows what is below it, during the run, after the end, and
 // until the tree is started again.
 func TestWhoRemembersWhichCrashes(t *testing.T) {

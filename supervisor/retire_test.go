@@ -185,3 +185,32 @@ func TestKillWhileTheyAreBeingAsked(t *testing.T) {
 		}
 	}
 }
+
+// Who winds down when the supervisor comes to stop it is no one to end on the spot:
+// that its time was over is told, although it has ended in order by then.
+func TestStopOfOneThatHasWoundDownTooSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		policy := supervisor.Policy{Tracing: tracing.New(tracing.Options{Logger: slog.New(journal{lines: &got})})}
+		slow := with(named("slow"), func(context.Context) error { time.Sleep(950 * time.Millisecond); return nil })
+		root := supervisor.New("root", policy, supervisor.Spec{Child: slow, Shutdown: supervisor.Timeout(time.Second)})
+		run, err := root.Start(t.Context())
+		checkError(t, "start", err, "")
+		slow.end(returns(nil))
+		time.Sleep(920 * time.Millisecond) // it was killed, and has the grace
+		late := named("late")
+		late.onStart = func(context.Context, int) error { time.Sleep(50 * time.Millisecond); return nil }
+		started := make(chan error, 1)
+		go func() { started <- root.StartChild(t.Context(), late) }()
+		synctest.Wait()
+		check(t, "state", root.Snapshot().Children[0].State, supervisor.Stopping)
+		checkError(t, "terminate", root.TerminateChild(t.Context(), "slow"), "") // it has ended when its turn comes
+		checkError(t, "late", <-started, "")
+		child := root.Snapshot().Children[0]
+		check(t, "state", child.State, supervisor.Stopped)
+		check(t, "reason", fmt.Sprint(child.Reason), "normal")
+		checkError(t, "stop", root.Stop(context.Background()), "")
+		checkError(t, "run", run(), "")
+		checkList(t, "log", got, []string{"WARN child stopped"})
+	})
+}
