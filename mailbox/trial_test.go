@@ -147,6 +147,9 @@ func (tr *trial) serves() *life {
 
 // parks is a life that gives its goroutine back whenever it can.
 func (tr *trial) parks() *life {
+	if tr.options.Capacity == mailbox.Unbuffered { // it never can
+		return tr.serves()
+	}
 	l := &life{in: tr.box.Prepare(), done: make(chan struct{})}
 	tr.lives = append(tr.lives, l)
 	go l.park()
