@@ -8,8 +8,9 @@ import (
 )
 
 // Calls that are over are used again, so that a call allocates nothing but, where the
-// caller's ctx can end, a name for the ctx of its handler. Each server has its own: a channel that was made in a testing/synctest
-// bubble must not leave it. They are dropped when the server's life in a tree ends.
+// caller's ctx can end, a name for the ctx of its handler. Each server has its own: a
+// channel that was made in a testing/synctest bubble must not leave it. They are
+// dropped when the server's life in a tree ends.
 
 // pools are the calls of a server that are over, by their type.
 type pools struct {

@@ -26,7 +26,7 @@ type running[M any] struct {
 
 	unsettled bool // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
 	begun     bool // it has run before
-	parked    bool // the loop ended only to give the goroutine back
+	parked    bool // the work has paused, to give the goroutine back
 	alone     bool // nothing stands around the actor that would run with it
 }
 
@@ -105,8 +105,8 @@ func (r *running[M]) Stop(final bool) {
 	}
 }
 
-// stop ends an incarnation that is parked on the spot if it has nothing left to do
-// that is the user's.
+// stop ends an incarnation that is parked. That happens on the spot, on whatever
+// goroutine stops it, if nothing that is left to do is the user's.
 func (r *running[M]) stop(drain bool) {
 	if r.in.Stop(drain) {
 		r.in.Wake(r.alone && !r.closes())

@@ -226,8 +226,9 @@ func (b *box[M]) poked(e Envelope[M]) bool {
 }
 
 // pourIntoLocked moves what is there into next, without waiting, and gives back what
-// did not fit. The mailbox is locked. It leaves a poke for an abandoned receiver: the one meant for it
-// may have been among the messages, or have found no room between them.
+// did not fit. The mailbox is locked. It leaves a poke for an abandoned receiver: the
+// one meant for it may have been among the messages, or have found no room between
+// them.
 func (b *box[M]) pourIntoLocked(next *box[M]) (lost []Envelope[M]) {
 	defer b.putPoke()
 	for {

@@ -105,6 +105,49 @@ func TestConservation(t *testing.T) {
 			}
 			tr.end(tr.nexts())
 		}},
+		{"parked, sealed and drained", true, func(tr *trial) {
+			l := tr.parks()
+			tr.pause()
+			tr.seal()
+			l.in.StopAndWake(true)
+			<-l.done
+			tr.box.Close()
+			tr.sending.Wait()
+			tr.checkDrained()
+		}},
+		{"parked, stopped again and again", false, func(tr *trial) {
+			for range 3 {
+				l := tr.parks()
+				tr.pause()
+				tr.sending.Go(func() { l.in.StopAndWake(true) })
+				l.in.StopAndWake(false)
+				<-l.done
+			}
+			tr.end(tr.parks())
+		}},
+		{"parked, and restarted by hand", true, func(tr *trial) {
+			for drain := range 2 {
+				l := tr.parks()
+				tr.pause()
+				tr.box.Seal()
+				l.in.StopAndWake(drain == 1)
+				<-l.done
+				tr.box.Close()
+				tr.box.Open()
+			}
+			tr.end(tr.parks())
+		}},
+		{"parked, and abandoned", false, func(tr *trial) {
+			for drain := range 3 {
+				l := tr.parks()
+				tr.pause()
+				if drain == 1 {
+					l.in.StopAndWake(true)
+				}
+				tr.abandon(l)
+			}
+			tr.end(tr.parks())
+		}},
 		{"crashes, with 0 to 2 retries", false, (*trial).crashLoop},
 		{"abandoned", false, func(tr *trial) {
 			for range 2 {

@@ -92,8 +92,10 @@ type Owner[M any] interface {
 	Refusal(err error) error
 
 	// Around gives what stands around each Send without a note, nil if nothing:
-	// it is to call deliver once. It is asked when the mailbox opens. Of a batch
-	// it is shown the first message and how many there are, else the count is 1.
+	// it is to call deliver once. It is asked when a channel is made, and by each
+	// Send as long as there is none; so it must be quick, and not call the mailbox,
+	// which may be locked. Of a batch what it gives is shown the first message and how
+	// many there are, else the count is 1.
 	Around() func(ctx context.Context, first M, count int, deliver func(context.Context, *Note) error) error
 }
 

@@ -9,7 +9,7 @@ import (
 // actor's; a loop of the user's gets the [Inbox] of it.
 //
 // Its methods belong to the goroutine of that incarnation, except Stop, Freeze
-// and Begun, which anybody may call.
+// and Begun, which anybody may call, and Wake, which is for who was told so by Stop.
 type Receiver[M any] struct {
 	mailbox *Mailbox[M]
 	box     *box[M]     // nil until it is needed; written under the mailbox's lock
@@ -298,9 +298,9 @@ func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 	return false
 }
 
-// Wake starts a receiver that was parked when it was stopped. With here it may run
-// on the goroutine of who calls, if there is nothing to drain; a message that comes
-// even so will not be handled.
+// Wake starts a receiver that was parked, once. With here, for one that was stopped, it
+// may run on the goroutine of who calls, if there is nothing to drain; a message that
+// comes even so will not be handled, but wait.
 func (in *Receiver[M]) Wake(here bool) {
 	if here && in.stop.Load()&stopDrain != 0 {
 		if here = !in.waits(); here {
@@ -312,8 +312,8 @@ func (in *Receiver[M]) Wake(here bool) {
 	w.Wake(here)
 }
 
-// waits says whether there is a message for a receiver that was parked, when nothing
-// was held back.
+// waits says whether there is a message for a receiver that was parked: it has its
+// channel again if that was not collected, and nothing is held back for one that parks.
 func (in *Receiver[M]) waits() bool {
 	b := in.mailbox.current.Load()
 	return b != nil && b.depth() > 0

@@ -96,6 +96,6 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 	return nil
 }
 
-// restsToWait rests. What Next says of a stop holds here too: it is seen here, or it sends a
-// poke after.
+// restsToWait rests. What Next says of a stop holds here too: it is seen here, or it
+// sends a poke after.
 func (in *Receiver[M]) restsToWait() bool { return in.rest() && in.stop.Load() == 0 }

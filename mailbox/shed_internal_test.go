@@ -35,7 +35,7 @@ func wants(t *testing.T, what string, ok bool) {
 	}
 }
 
-// waiting gives what the receiver finds.
+// found gives what the receiver finds.
 func found(in *Receiver[int]) (all []int) {
 	in.Stop(true)
 	for {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coppice-go/coppice/mailbox"
 )
@@ -142,6 +143,31 @@ func (tr *trial) serves() *life {
 			return nil
 		})
 	})
+}
+
+// parks is a life that gives its goroutine back whenever it can.
+func (tr *trial) parks() *life {
+	if tr.options.Capacity == mailbox.Unbuffered { // it never can
+		return tr.serves()
+	}
+	l := &life{in: tr.box.Prepare(), done: make(chan struct{})}
+	tr.lives = append(tr.lives, l)
+	go l.park()
+	return l
+}
+
+func (l *life) park() {
+	for !l.in.Park(mailbox.Woken(func(bool) { go l.park() })) {
+		got, _ := l.in.Serve(context.Background(), time.Nanosecond, func(_ context.Context, message int) error {
+			l.begun = append(l.begun, message)
+			return nil
+		})
+		if got == mailbox.Stopped {
+			l.in.End()
+			close(l.done)
+			return
+		}
+	}
 }
 
 // selects is a life that selects on C and does not care whether it has been
