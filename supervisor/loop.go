@@ -248,11 +248,11 @@ func (l *loop) cutDown() {
 
 // turn waits for something to happen and deals with it.
 func (l *loop) turn() {
+	l.look() // here too, for a loop that never has to wait; first, as it may be abandoned meanwhile
 	if l.asked.Load() {
 		l.end = l.ordered()
 		return
 	}
-	l.look() // here too, for a loop that never has to wait
 	if len(l.held) == 0 {
 		l.taken = l.queue.take(l.taken)
 		l.held = l.taken

@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -265,5 +266,53 @@ func TestS193_ReturnWhileTheSinkDoesNot(t *testing.T) {
 		synctest.Wait()
 		check(t, "abandoned after the return", len(root.Abandoned()), 0)
 		checkError(t, "stop after the return", root.Stop(t.Context()), "")
+	})
+}
+
+// A supervisor that was abandoned in a sink comes back to a request that it has from
+// before. That was refused, and changes nothing for the successor.
+func TestRequestToOneThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		sink := func(e tracing.Event) {
+			switch e := e.(type) {
+			case tracing.Started:
+				if e.Path == "root/pool/slow#2" {
+					time.Sleep(5 * second)
+				}
+			case tracing.Stuck:
+				<-release
+			}
+		}
+		pool := supervisor.NewDynamic("pool", supervisor.Policy{Tracing: quiet(sink), Watch: supervisor.Watch{Message: napLimit}})
+		other := named("other")
+		b := start(t, supervisor.Policy{Strategy: strategy.OneForAll}, supervisor.Spec{Child: pool, Shutdown: supervisor.BrutalKill}, other)
+		busy := sleeper("busy")
+		added(t, pool, busy)
+		send(t, busy, time.Minute)
+		time.Sleep(3 * second / 2)
+		go func() { added(t, pool, named("slow")) }()
+		synctest.Wait()
+		late := make(chan error, 1)
+		go func() {
+			_, err := pool.StartChild(context.Background(), named("late"))
+			late <- err
+		}()
+		time.Sleep(6 * second)
+		other.crash()
+		time.Sleep(second)
+		if err := <-late; !errors.Is(err, supervisor.ErrNotRunning) {
+			t.Errorf("late: got %v, want %v", err, supervisor.ErrNotRunning)
+		}
+		close(release)
+		synctest.Wait()
+		if name := added(t, pool, named("new")); name != "new#3" {
+			t.Errorf("got the name %s, want new#3", name)
+		}
+		synctest.Wait()
+		check(t, "children", len(pool.Children()), 1)
+		_ = b.root.Stop(context.Background())
+		_ = b.wait()
+		time.Sleep(time.Minute)
 	})
 }

@@ -22,10 +22,10 @@ type Scope struct {
 	wait     atomic.Pointer[Wait] // the call that it waits for
 	callable atomic.Bool
 
-	sealed bool // the child is being stopped for good
+	sealed bool // the child is being stopped for good; guarded by mu, and here for the room
 	mu     sync.Mutex
 	cause  *error // a reason; nil while the child is there
-	tenant Tenant // nil if it has none
+	tenant Tenant // nil if there is neither a mailbox nor a function to call
 }
 
 // NewScope begins the life of the child with the given path.
@@ -99,8 +99,8 @@ func (s *Scope) AfterGone(f func(cause exit.Reason)) {
 // inOrder is for who has more to be called than one tenant, also if a sink that the
 // first tells of a dead letter leaves by Goexit.
 type inOrder struct {
-	queue       Tenant // that is asked; only of first and then it is told
-	first, then func(cause exit.Reason)
+	queue       Tenant                  // the one with the mailbox, which is asked and sealed
+	first, then func(cause exit.Reason) // those who are told of the end
 }
 
 func (i inOrder) Queue() (left uint64, waiting int) { return i.queue.Queue() }
