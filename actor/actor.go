@@ -275,7 +275,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	}
 	defer func() { // also if open panics
 		if run == nil {
-			cell.Crashed(incarnation.Last{Waiting: a.box.Depth()})
+			cell.Crashed(&incarnation.Last{Waiting: a.box.Depth()})
 		}
 	}()
 	r := &running[M]{actor: a, cell: cell}
