@@ -27,13 +27,13 @@ type Options struct {
 	// for a Fresh mailbox, nor for a Loop.
 	Retries int
 
-	// ParkAfter gives the actor's goroutine back, and the room of its mailbox, when no
-	// message came for this long; the next message, like the first, starts a new one,
-	// which costs it about a microsecond, more if its handlers need a deep stack. 0 means the
-	// goroutine is kept. The state stays in either case. Not for an unbuffered
-	// mailbox, nor for a Loop, nor where a type of yours stands around the actor and
-	// does not hand on what its run function returns as it is: that returns whenever
-	// the goroutine goes.
+	// ParkAfter gives the actor's goroutine and the room of its mailbox back when no
+	// message came for this long; the next message, like the first, starts a new
+	// goroutine, which costs that message about a microsecond, more if its handlers
+	// need a deep stack. 0 means the goroutine is kept. The state stays in either
+	// case. Not for an unbuffered mailbox, nor for a Loop. A type of yours around the
+	// actor must return exactly what the actor's run function returned, and not wrap
+	// it: with ParkAfter that returns each time the goroutine is given back.
 	ParkAfter time.Duration
 
 	// HandlerTimeout is how long a message may be in hand before the ctx of its
@@ -152,7 +152,8 @@ func (b Behavior[M]) check(o Options) error {
 	return nil
 }
 
-// Actor is a goroutine with a typed mailbox. It is a child for a supervisor,
+// Actor handles typed messages, one at a time, on a goroutine that it has from its
+// first message on. It is a child for a supervisor,
 // and its own address: messages can be sent to it from anywhere, for as long as
 // it lives, whichever incarnation is running.
 //
@@ -275,7 +276,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	}
 	defer func() { // also if open panics
 		if run == nil {
-			cell.Crashed(incarnation.Last{Waiting: a.box.Depth()})
+			cell.Crashed(&incarnation.Last{Waiting: a.box.Depth()})
 		}
 	}()
 	r := &running[M]{actor: a, cell: cell}
@@ -362,14 +363,15 @@ func (a *Actor[M]) Send(ctx context.Context, message M) error {
 // there, so the capacity counts batches, and the overflow policy treats it as one: it
 // is refused as a whole, or each of its messages becomes a dead letter.
 //
-// For the receiver nothing is different: the messages are handled one by one, in
+// For the receiver nothing is different (for a Loop see [mailbox.Inbox]): the messages are handled one by one, in
 // order and with no other between them. One at a time is in hand, to be tried again or
 // to become a dead letter after a crash; those behind it wait for the next
 // incarnation, before all others. [Actor.Stats] counts messages.
 //
 // nil means, as with [Actor.Send], that each message was accepted; then the slice
 // belongs to the receiver, and must not be written to again. After an error it is the
-// sender's own, and can be sent again. It allocates nothing. An empty batch is nothing
+// sender's own, and can be sent again. SendAll allocates nothing, and there is no limit to the
+// size of a batch but memory. An empty batch is nothing
 // to send: the error is nil.
 //
 // To handle many messages at once, in one transaction for example, make an actor of

@@ -26,6 +26,7 @@ type running[M any] struct {
 
 	unsettled bool // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
 	begun     bool // it has run before
+	working   bool // serve has not come back from work
 	parked    bool // the work has paused, to give the goroutine back
 	alone     bool // nothing stands around the actor that would run with it
 }
@@ -118,30 +119,41 @@ func (r *running[M]) Run() error { return r.serve() }
 
 // serve is the run function of the incarnation. It parks at once if it can: until
 // the first message comes there is nothing to do, and most of a million actors wait
-// for that most of the time.
+// for that most of the time. Its frame and those of Live, work and Serve are below
+// each handler: what they need for a moment only is in functions of their own.
 func (r *running[M]) serve() error {
 	if !r.begun {
-		r.begun = true
-		var is bool
-		if is, r.alone = r.cell.Is(r.actor.self()); is && !r.loops() && (r.more == nil || r.more.Continue == nil) {
+		if r.begun = true; r.mayPark() {
 			return parking[M]{r}
 		}
 	} else if !r.closes() && r.in.Over() { // nothing of the user's is left to do
-		return r.finish(r.cell.Reason(r.cell.Cause()))
+		return r.stopped()
 	}
-	r.parked = false
-	reason, back := exit.Goexit, false
-	defer func() {
-		if !back && reason != nil {
-			_ = r.finish(reason)
-		}
-	}()
+	reason := exit.Goexit
+	r.working, r.parked = true, false
+	defer r.left(&reason)
 	r.work(&reason)
-	back = true
+	r.working = false
 	if r.parked {
 		return parking[M]{r}
 	}
 	return r.finish(reason)
+}
+
+//go:noinline
+func (r *running[M]) mayPark() (may bool) {
+	may, r.alone = r.cell.Is(r.actor.self())
+	return may && !r.loops() && (r.more == nil || r.more.Continue == nil)
+}
+
+//go:noinline
+func (r *running[M]) stopped() error { return r.finish(r.cell.Reason(r.cell.Cause())) }
+
+// left ends an incarnation whose goroutine leaves by Goexit.
+func (r *running[M]) left(reason *exit.Reason) {
+	if r.working && *reason != nil {
+		_ = r.finish(*reason)
+	}
 }
 
 // work runs the behavior until it ends or parks. A panic is caught here and not in
@@ -153,36 +165,34 @@ func (r *running[M]) work(reason *exit.Reason) {
 		*reason = r.cell.Reason(r.runLoop())
 		return
 	}
-	ctx := r.cell.Work()
-	if err := r.proceed(ctx); err != nil {
+	if err := r.proceed(r.cell.Work()); err != nil {
 		*reason = r.cell.Reason(err)
 		return
 	}
 	r.unsettled = true // until it has come to an end in order
-	for {
-		got, err := r.in.Serve(ctx, r.actor.options.ParkAfter, r.receive)
-		if err != errCallerGone {
-			*reason = r.outcome(got, err)
-			return
-		}
-		r.in.Skip(mailbox.CallerGone)
+	for again := true; again; {
+		*reason, again = r.outcome(r.in.Serve(r.cell.Work(), r.actor.options.ParkAfter, r.receive))
 	}
 }
 
-// outcome is how the work has ended. An error leaves the message in hand, unless it
-// is a reason that the handler chose.
-func (r *running[M]) outcome(got mailbox.Got, err error) exit.Reason {
-	switch got {
-	case mailbox.Stopped:
+// outcome is how the work has ended: again if it has not, as nobody waits for what the
+// message in hand asks for. An error leaves the message in hand, unless it is a reason
+// that the handler chose.
+func (r *running[M]) outcome(got mailbox.Got, err error) (reason exit.Reason, again bool) {
+	switch {
+	case err == errCallerGone:
+		r.in.Skip(mailbox.CallerGone)
+		return exit.Goexit, true
+	case got == mailbox.Stopped:
 		r.unsettled = false
 		err = r.cell.Cause()
-	case mailbox.Idle:
+	case got == mailbox.Idle:
 		r.unsettled, r.parked = false, true
 	default:
 		_, chosen := exit.Chosen(err)
 		r.unsettled = !chosen
 	}
-	return r.cell.Reason(err)
+	return r.cell.Reason(err), false
 }
 
 // runLoop counts what the loop has opened last as lost unless it ends in order.
@@ -318,9 +328,6 @@ func (r *running[M]) finish(reason exit.Reason) error {
 		end.orderly = true
 		return reason
 	}
-	if !reason.Clean() {
-		r.cell.Failed(reason, end.last)
-	}
 	r.cleanUp(&end)
 	return end.reason
 }
@@ -334,6 +341,9 @@ type ending struct {
 
 // cleanUp calls Close, which may end with a reason of its own.
 func (r *running[M]) cleanUp(end *ending) {
+	if !end.reason.Clean() {
+		r.cell.Failed(end.reason, &end.last)
+	}
 	r.cell.Enter(incarnation.Closing)
 	r.cell.Protect(func() error {
 		return r.more.Close(r.cell.Work(), end.reason)
@@ -348,7 +358,7 @@ func (r *running[M]) cleanUp(end *ending) {
 // that this is the end.
 func (r *running[M]) leave(end *ending) {
 	if !end.reason.Clean() && !r.cell.Abandoned() {
-		r.cell.Crashed(end.last)
+		r.cell.Crashed(&end.last)
 	}
 	r.ended(end.reason, end.orderly)
 }
@@ -412,7 +422,7 @@ func (r *running[M]) Abandon() {
 		r.hand.Store(nil)
 	}
 	last.Waiting = r.actor.box.Depth()
-	r.cell.Crashed(last) // in case that it had failed
+	r.cell.Crashed(&last) // in case that it had failed
 }
 
 func (r *running[M]) Holding() incarnation.Hand {
@@ -432,7 +442,9 @@ func (r *running[M]) Holding() incarnation.Hand {
 // reason: the supervisor asks Park and calls the run function again later.
 type parking[M any] struct{ run *running[M] }
 
-func (parking[M]) Error() string { return "parked" }
+func (parking[M]) Error() string {
+	return "parked: what stands around an actor must return what its run function has returned as it is (see Options.ParkAfter)"
+}
 
 // Park arms wake. It is false if there is work already.
 func (p parking[M]) Park(w incarnation.Waker) bool { return p.run.in.Park(w) }

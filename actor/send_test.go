@@ -53,7 +53,7 @@ func TestSendToAFullMailbox(t *testing.T) {
 		{mailbox.Reject, "<nil> <nil> tree/numbers: mailbox full tree/numbers: mailbox full", "0, 1, 2", ""},
 		{mailbox.DropNewest, "<nil> <nil> <nil> <nil>", "0, 1, 2", "3: overflow, 4: overflow"},
 		{mailbox.DropOldest, "<nil> <nil> <nil> <nil>", "0, 3, 4", "1: overflow, 2: overflow"},
-		{mailbox.Block, "<nil> <nil> tree/numbers: send: mailbox full: context deadline exceeded tree/numbers: send: mailbox full: context deadline exceeded", "0, 1, 2", ""},
+		{mailbox.Block, "<nil> <nil> tree/numbers: send: no room in the mailbox: context deadline exceeded tree/numbers: send: no room in the mailbox: context deadline exceeded", "0, 1, 2", ""},
 	} {
 		t.Run(test.overflow.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestSendToAnUnbufferedMailbox(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		check(t, "while it is busy", fmt.Sprint(a.Send(ctx, 0)), "tree/numbers: send: mailbox full: context deadline exceeded")
+		check(t, "while it is busy", fmt.Sprint(a.Send(ctx, 0)), "tree/numbers: send: no room in the mailbox: context deadline exceeded")
 		close(release)
 		sent.send(t, a, 2, 3)
 		synctest.Wait()

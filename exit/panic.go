@@ -31,25 +31,30 @@ type Panic struct {
 func Recovered(value any) *Panic {
 	all := room.Get().(*[maxFrames]uintptr)
 	n := runtime.Callers(2, all[:])
-	p := withRoom(n)
+	var p *Panic
+	if n <= usualFrames {
+		usual := new(usualPanic)
+		usual.pcs = usual.room[:n]
+		p = &usual.Panic
+	} else {
+		p = deepPanic(n)
+	}
 	p.Value = value
 	copy(p.pcs, all[:n])
 	room.Put(all)
 	return p
 }
 
-// withRoom makes a panic with room for n frames, in one piece with it if they are few.
-func withRoom(n int) *Panic {
-	if n > usualFrames {
-		return &Panic{pcs: make([]uintptr, n)}
-	}
-	p := new(struct {
-		Panic
-		room [usualFrames]uintptr
-	})
-	p.pcs = p.room[:n]
-	return &p.Panic
+// usualPanic is a panic in one piece with its frames, which are few.
+type usualPanic struct {
+	Panic
+	room [usualFrames]uintptr
 }
+
+// deepPanic is apart because it is rare: Recovered has little stack left.
+//
+//go:noinline
+func deepPanic(n int) *Panic { return &Panic{pcs: make([]uintptr, n)} }
 
 // room is where stacks are taken down: on the stack itself it would make the
 // goroutines of most crashes grow theirs, which takes longer than all else here.

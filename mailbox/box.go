@@ -156,7 +156,7 @@ func (b *box[M]) waitForRoom(ctx context.Context, e Envelope[M]) error {
 		b.delivered(more)
 		return nil
 	case <-ctx.Done():
-		return refused(ctx, "send: mailbox full")
+		return refused(ctx, "send: no room in the mailbox")
 	case <-*gate:
 		return errNotOpen
 	}

@@ -28,12 +28,13 @@ const MaxCapacity = 1 << 24
 // hands its message to a receiver that is waiting.
 const Unbuffered = -1
 
-// Options describe a mailbox. The zero value is a mailbox for 16 messages whose
+// Options describe a mailbox. The zero value is a mailbox with 16 places whose
 // senders wait when it is full, which is drained at a stop and kept when the
 // actor restarts.
 type Options struct {
-	// Capacity is how many messages may wait, MaxCapacity at most; 0 means
-	// DefaultCapacity.
+	// Capacity is how many sends may wait: a message alone and a batch of SendAll
+	// take one place each, and one batch that was begun waits besides. MaxCapacity at
+	// most; 0 means DefaultCapacity, Unbuffered none.
 	Capacity int
 
 	// Overflow is what happens to a message for which there is no room; the

@@ -23,7 +23,7 @@ func TestOverflow(t *testing.T) {
 			first  int // message that is received
 			last   int
 		}{
-			{mailbox.Block, "send: mailbox full: context deadline exceeded", "", 1, room},
+			{mailbox.Block, "send: no room in the mailbox: context deadline exceeded", "", 1, room},
 			{mailbox.Reject, "mailbox full", "", 1, room},
 			{mailbox.DropNewest, "<nil>", fmt.Sprintf("%d overflow, %d overflow", room+1, room+2), 1, room},
 			{mailbox.DropOldest, "<nil>", "1 overflow, 2 overflow", 3, room + 2},
@@ -86,7 +86,7 @@ func TestPokesAreNoMessages(t *testing.T) {
 		want           string
 		received, dead string
 	}{
-		{mailbox.Block, 0, 2, "1: <nil>, 2: send: mailbox full: context deadline exceeded", "1", ""},
+		{mailbox.Block, 0, 2, "1: <nil>, 2: send: no room in the mailbox: context deadline exceeded", "1", ""},
 		{mailbox.Reject, 0, 2, "1: <nil>, 2: mailbox full", "1", ""},
 		{mailbox.Reject, 1, 1, "1: <nil>, 2: mailbox full", "1", ""},
 		{mailbox.DropNewest, 0, 2, "1: <nil>, 2: <nil>", "1", "2 overflow"},

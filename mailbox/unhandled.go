@@ -79,16 +79,24 @@ func (in *Receiver[M]) Lose(retries int, lost *Lost[M]) (inHand bool) {
 // Bury makes dead letters of what Lose has given. The one that was in hand is only
 // counted unless it is to be told to the owner.
 func (in *Receiver[M]) Bury(lost *Lost[M], tell bool) {
-	switch {
-	case !lost.spoilt:
-	case tell:
-		in.spoil(lost.hand, Crashed)
-	default:
-		in.mailbox.books().unhandled.Add(1)
-		in.mailbox.books().buried.Add(1)
+	if lost.spoilt {
+		if tell {
+			in.spoil(lost.hand, Crashed)
+		} else {
+			a := in.mailbox.books()
+			a.unhandled.Add(1)
+			a.buried.Add(1)
+		}
 	}
-	in.mailbox.buryAll(lost.left, Discarded)
+	if lost.left != nil {
+		in.buryLeft(lost)
+	}
 }
+
+// buryLeft is apart to leave the stack of Bury small.
+//
+//go:noinline
+func (in *Receiver[M]) buryLeft(lost *Lost[M]) { in.mailbox.buryAll(lost.left, Discarded) }
 
 // again is the note of a message that may be tried again, nil if it may not, or
 // there can be no next incarnation.

@@ -9,7 +9,8 @@ import (
 )
 
 // Dynamic is a supervisor whose children come and go while it runs: Elixir's
-// DynamicSupervisor (S122-S129). It starts without any. The children know no
+// DynamicSupervisor (S122-S129). It starts without any, also when it is restarted
+// itself: whoever has filled it must do so anew. The children know no
 // order: each is restarted by itself, and all are stopped at the same moment. A
 // child that has ended for good is forgotten.
 //

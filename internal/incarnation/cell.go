@@ -327,17 +327,17 @@ func (c *Cell) Holding() Hand {
 // Crashed is told by an incarnation what it had when it crashed, before its end
 // or while it is being abandoned. If both happen, the one that had it in hand
 // counts.
-func (c *Cell) Crashed(last Last) {
+func (c *Cell) Crashed(last *Last) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if a := c.asideLocked(); !a.crashed || last.InHand {
-		a.crashed, a.last = true, last
+		a.crashed, a.last = true, *last
 	}
 }
 
 // Failed is Crashed for an incarnation that cleans up before it ends, which may
 // take for ever: whoever abandons it meanwhile knows what has happened.
-func (c *Cell) Failed(reason exit.Reason, last Last) {
+func (c *Cell) Failed(reason exit.Reason, last *Last) {
 	c.Crashed(last)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -337,8 +337,8 @@ func TestHooksAreToldOnceWhenAllComesAtOnce(t *testing.T) {
 func TestLastIsGivenOnce(t *testing.T) {
 	c := newCell(context.Background())
 	check(t, "before", c.Last(), incarnation.Last{})
-	c.Crashed(incarnation.Last{Message: 1, InHand: true, Waiting: 2})
-	c.Crashed(incarnation.Last{Waiting: 3})
+	c.Crashed(&incarnation.Last{Message: 1, InHand: true, Waiting: 2})
+	c.Crashed(&incarnation.Last{Waiting: 3})
 	check(t, "last", c.Last(), incarnation.Last{Message: 1, InHand: true, Waiting: 2})
 	check(t, "again", c.Last(), incarnation.Last{})
 }
@@ -348,8 +348,8 @@ func TestLastIsGivenOnce(t *testing.T) {
 func TestFailureIsKnownBeforeTheEnd(t *testing.T) {
 	c := newCell(context.Background())
 	check(t, "before", c.Failure(), nil)
-	c.Failed(exit.Goexit, incarnation.Last{Message: 1, InHand: true, Waiting: 2})
-	c.Crashed(incarnation.Last{Waiting: 3})
+	c.Failed(exit.Goexit, &incarnation.Last{Message: 1, InHand: true, Waiting: 2})
+	c.Crashed(&incarnation.Last{Waiting: 3})
 	check(t, "failure", c.Failure(), exit.Goexit)
 	check(t, "last", c.Last(), incarnation.Last{Message: 1, InHand: true, Waiting: 2})
 }
