@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,6 +24,9 @@ import (
 func TestACrashFitsIntoTheStackThatAGoroutineBeginsWith(t *testing.T) {
 	if notUsedAgain != 0 || testing.CoverMode() != "" {
 		t.Skip("the race detector and the counters of coverage make larger frames")
+	}
+	if runtime.GOARCH != "amd64" || !strings.HasPrefix(runtime.Version(), "go1.26") {
+		t.Skip("frames are counted as this compiler makes them")
 	}
 	const actors = 1000
 	var handled, closed sync.WaitGroup
