@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -324,24 +323,6 @@ func (a *Actor[M]) belong(scope *incarnation.Scope) {
 	scope.SetTenant((*tenant[M])(a))
 }
 
-// tenant is an actor as the life of the child knows it.
-type tenant[M any] Actor[M]
-
-// Queue asks the mailbox.
-func (t *tenant[M]) Queue() (left uint64, waiting int) { return t.box.Queue() }
-
-// Seal seals the mailbox.
-func (t *tenant[M]) Seal() { t.box.Seal() }
-
-// Gone makes the actor free for another life.
-func (t *tenant[M]) Gone(exit.Reason) {
-	defer t.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
-	t.box.Close()
-	if t.server != nil {
-		t.server.forget()
-	}
-}
-
 // Send puts a message into the actor's mailbox. nil means that it was accepted:
 // it will be handled, or become a dead letter that can be seen and sent again.
 // It does not mean that it has been handled, or ever will be.
@@ -383,71 +364,6 @@ func (a *Actor[M]) SendAll(ctx context.Context, messages []M) error {
 // Stats is an account of the messages that the actor has accepted since it was
 // first started.
 func (a *Actor[M]) Stats() mailbox.Stats { return a.box.Stats() }
-
-// owner is an actor as its mailbox knows it.
-type owner[M any] Actor[M]
-
-// Refusal says whose mailbox refused.
-func (o *owner[M]) Refusal(err error) error {
-	if errors.Is(err, mailbox.ErrClosed) {
-		err = ErrNoProc
-	}
-	return &SendError{Path: (*Actor[M])(o).Path(), Err: err}
-}
-
-// Around makes the span of a send or a cast. That of a call lasts longer.
-func (o *owner[M]) Around() func(context.Context, M, int, func(context.Context, *mailbox.Note) error) error {
-	life := o.life.Load()
-	if !life.Traces() {
-		return nil
-	}
-	a := (*Actor[M])(o)
-	return func(ctx context.Context, first M, count int, deliver func(context.Context, *mailbox.Note) error) error {
-		ctx, sent := life.Sending(ctx, a.operation(first), a.payload(first))
-		if count > 1 {
-			sent.Batch(count)
-		}
-		err := deliver(ctx, &mailbox.Note{Trace: sent.Carrier()})
-		sent.End(err)
-		return err
-	}
-}
-
-// DeadLetter is told of every message that will not be handled.
-func (o *owner[M]) DeadLetter(message M, note *mailbox.Note, why mailbox.Why) {
-	a := (*Actor[M])(o)
-	if a.server != nil && why != mailbox.CallerGone {
-		a.failDead(message, why)
-	}
-	if a.life.Load().Hears(slog.LevelDebug) {
-		a.tellDead(message, note, why)
-	}
-}
-
-// failDead answers a request that has become a dead letter.
-func (a *Actor[M]) failDead(message M, why mailbox.Why) {
-	a.server.asked(message).fail(a.Path(), failures[why])
-}
-
-func (a *Actor[M]) tellDead(message M, note *mailbox.Note, why mailbox.Why) {
-	var head tracing.Head
-	if note != nil {
-		head.Incarnation = note.Incarnation
-	}
-	a.life.Load().Emit(tracing.DeadLetter{
-		Head:    head,
-		Message: a.payload(message),
-		Why:     why.String(),
-		Resend:  func(ctx context.Context) error { return a.resend(ctx, message) },
-	})
-}
-
-func (a *Actor[M]) resend(ctx context.Context, message M) error {
-	if a.server != nil {
-		message = a.server.again(message)
-	}
-	return a.box.Send(ctx, message, new(mailbox.Note)) // beside all traces
-}
 
 // operation is how the message was sent.
 func (a *Actor[M]) operation(message M) tracing.Operation {

@@ -32,7 +32,7 @@ var mutants = []mutant{
 	{"of a dropped batch one message is a dead letter", "mailbox/mailbox.go",
 		"	for at := range p.messages {\n",
 		"	for at := range p.messages[:1] {\n"},
-	{"callers hear nothing of a dead letter", "actor/actor.go",
+	{"callers hear nothing of a dead letter", "actor/owner.go",
 		"	if a.server != nil && why != mailbox.CallerGone {",
 		"	if false {"},
 	{"an answer that comes too late counts as taken", "actor/reply.go",
