@@ -107,6 +107,9 @@ func (c Comparison) String() string {
 		fmt.Fprintf(table, "%-7s\t%-6s\t%s\t%s\t%.2f\t%s\t\n", r.Latency, r.Figure, Short(r.Before), Short(r.After), r.Ratio(), verdict)
 	}
 	_ = table.Flush() // to memory
+	if len(c.Rows) > 0 {
+		text.WriteString("ratio above 1: slower now\n")
+	}
 	for _, w := range c.Warnings {
 		fmt.Fprintf(&text, "warning: %s\n", w)
 	}

@@ -1,5 +1,6 @@
 // Package stopwatch measures the restart and shutdown latency of a supervision
-// tree, yours for instance, without a change of its code:
+// tree, yours for instance. Servers can be victims without a change of their code, an
+// Actor only if its messages can carry a function (see [Actor]):
 //
 //	report, err := stopwatch.Measure(ctx, func(events *tracing.Tracing) stopwatch.Tree {
 //		alice, bob := actor.NewServer("alice", open), actor.NewServer("bob", open)
@@ -14,6 +15,14 @@
 // stops it, and begins again with another tree. A [Report] can be kept as JSON,
 // compared with a later one ([Compare]), and drawn (package page). The command
 // benchmarks/latency does all that for a tree of a given shape.
+//
+// Set Restarts to strategy.Unlimited, or [Options].Pause to some seconds: the default
+// budget of a supervisor (3 restarts in 5 s) is used up at the fourth crash.
+//
+// The package is in a module of its own, github.com/coppice-go/coppice/benchmarks.
+// Beside a clone of the repository yours finds it by
+//
+//	go mod edit -replace github.com/coppice-go/coppice/benchmarks=../coppice/benchmarks
 //
 // # What is measured
 //
@@ -49,5 +58,6 @@
 // victim waits in its handler, before its crash begins, until the messages that are
 // to wait have been sent: that is part of no latency but those of the load's
 // messages that come meanwhile. A load is as exact as the timers of the system: where
-// these come late by a millisecond, so do its messages.
+// these come late by a millisecond, so do its messages. Late timers, and victims that
+// wait, are the usual reasons for a large p90 of message.
 package stopwatch

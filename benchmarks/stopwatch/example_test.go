@@ -83,5 +83,48 @@ func ExampleCompare() {
 	// Output: p99 of ready: 120ms, was 100ms
 }
 
+// job is a message that can carry a function, by which the actor becomes a victim.
+type job struct {
+	crash func() error
+	done  func()
+}
+
+func work(context.Context) (actor.Behavior[job], error) {
+	return actor.Behavior[job]{Receive: func(_ context.Context, j job) error {
+		switch {
+		case j.crash != nil:
+			panic(j.crash()) // or return it
+		case j.done != nil:
+			j.done()
+		}
+		return nil
+	}}, nil
+}
+
+func ExampleActor() {
+	workshop := func(events *tracing.Tracing) stopwatch.Tree {
+		worker := actor.New("worker", work)
+		victim := stopwatch.Actor(worker,
+			func(now func() error) job { return job{crash: now} },
+			func(handled func()) job { return job{done: handled} })
+		return stopwatch.Tree{
+			Root:    supervisor.New("workshop", policy(events, 100*time.Millisecond), worker),
+			Victims: []stopwatch.Victim{victim},
+		}
+	}
+	inBubble(func() {
+		report, err := stopwatch.Measure(context.Background(), workshop, stopwatch.Options{Crashes: 100})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(report.Counts)
+		fmt.Println("handled again after", report.Handled.At(.5))
+	})
+	// Output:
+	// 100 crashes, 10 stops
+	// handled again after 100ms
+}
+
 // inBubble runs f where time is virtual.
 func inBubble(f func()) { synctest.Test(new(testing.T), func(*testing.T) { f() }) }

@@ -76,7 +76,6 @@ func (m *measuring) run(ctx context.Context) error {
 		if err := m.measure(ctx, share); err != nil {
 			return err
 		}
-		m.counts.Trees++
 		m.tellProgress()
 	}
 	if ctx.Err() != nil {

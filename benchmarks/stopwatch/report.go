@@ -42,7 +42,7 @@ type Report struct {
 
 // Counts are what happened beside.
 type Counts struct {
-	Trees     int   `json:"trees"`     // started and stopped
+	Trees     int   `json:"trees"`     // stopped in order, also after something else went wrong
 	Crashes   int   `json:"crashes"`   // asked for, and over
 	Unasked   int   `json:"unasked"`   // crashes that nobody has asked for
 	Full      int   `json:"full"`      // crashes with fewer messages waiting than wanted, because the mailbox was full

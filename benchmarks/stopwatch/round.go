@@ -118,7 +118,7 @@ func (r *round) fill() error {
 // meet looks who is where in the tree.
 func (r *round) meet() error {
 	if !r.watch.seen.Load() {
-		return errors.New("no event of the tree was seen: the Policy.Tracing of its root must be the one that make was given")
+		return errors.New("no event of the tree was seen: the Policy.Tracing of its root must be the one that make was given for this tree")
 	}
 	all := make(map[string]*victim, len(r.tree.Victims))
 	for _, v := range r.tree.Victims {
@@ -150,7 +150,10 @@ func (r *round) endedEarly(err error) error {
 func (r *round) stop(ctx context.Context) error {
 	r.watch.stopping.Store(true)
 	asked := r.clock.now()
-	err := r.stopTree(ctx, func(gone time.Duration) { r.stopped.Add(asked, gone-asked) })
+	err := r.stopTree(ctx, func(gone time.Duration) {
+		r.stopped.Add(asked, gone-asked)
+		r.counts.Trees++
+	})
 	r.slowStopped.merge(r.watch.stops.close())
 	r.cancel()
 	return errors.Join(err, r.leave())

@@ -27,8 +27,9 @@ type Tree struct {
 	Victims []Victim
 
 	// Fill is called when the tree is up, such as to start the children of a
-	// Dynamic. Its ctx ends when that takes too long. nil means that there is
-	// nothing to add.
+	// Dynamic. Its ctx ends when that takes too long. It is called once for each
+	// tree: a Dynamic that is restarted begins empty, and is not filled again. nil
+	// means that there is nothing to add.
 	Fill func(ctx context.Context) error
 
 	// Release is called when the tree has been stopped. It lets go whatever is
@@ -122,7 +123,7 @@ func (t Tree) check(burst int) error {
 		}
 	}
 	if n := len(t.Victims); n > 0 && burst > n {
-		faults = append(faults, fmt.Errorf("Options.Burst: there are only %d victims, not %d", n, burst))
+		faults = append(faults, fmt.Errorf("Options.Burst: %d is more than the victims that there are (%d)", burst, n))
 	}
 	return errors.Join(faults...)
 }

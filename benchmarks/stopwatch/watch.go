@@ -58,7 +58,7 @@ func (w *watch) see(e tracing.Event) {
 
 // gaveUpError says what to do about a tree that crashes more often than it may.
 func gaveUpError(err error) error {
-	return fmt.Errorf("the tree was made to crash more often than its policy allows (%w); measure with a longer Pause, or with more Restarts", err)
+	return fmt.Errorf("the tree was made to crash more often than its policy allows (%w); measure with a longer Pause, or with more Restarts (of the command: -pause, -restarts 0)", err)
 }
 
 // victim is the victim of that path, nil if there is none.

@@ -41,6 +41,7 @@ func percentiles(l, earlier *stopwatch.Latency) (template.HTML, error) {
 	logarithmic(&p.Y, least, greatest)
 	p.X.Scale, p.X.Min, p.X.Max = plot.LogScale{}, 1, max(10, float64(most))
 	p.X.Tick.Marker = plot.ConstantTicks(percentileTicks(most))
+	p.X.Label.Text, p.Y.Label.Text = "share", "latency"
 	return svg(p)
 }
 
@@ -107,6 +108,7 @@ func histogram(l *stopwatch.Latency) (template.HTML, error) {
 	p.Add(&plotter.Histogram{Bins: bins, FillColor: pale})
 	logarithmic(&p.X, l.Min, l.Max)
 	p.Y.Min, p.Y.Max = 0, highest*1.05
+	p.X.Label.Text, p.Y.Label.Text = "latency", "how many"
 	return svg(p)
 }
 
@@ -134,7 +136,7 @@ func timeline(l *stopwatch.Latency) (template.HTML, error) {
 	p.Add(dots, line)
 	logarithmic(&p.Y, l.Min, l.Max)
 	p.X.Min, p.X.Max = 0, max(float64(len(l.Line.Slots))*l.Line.Width.Seconds(), 1e-3)
-	p.X.Label.Text = "seconds"
+	p.X.Label.Text, p.Y.Label.Text = "seconds of the run", "latency"
 	return svg(p)
 }
 

@@ -43,7 +43,7 @@ func TestATable(t *testing.T) {
 	}
 	expect(t, got, cli.OK,
 		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload \| coppice \| raw \| suture \|[^\n]*\n[^\n]*\n`+
-			row("restart-p99")+row("stop-1000"),
+			row("restart-p99")+row("stop-1000")+`\nAbove 1x is better for msg/s, below 1x for times and bytes; missed: not even within "not worse than"\.\n`,
 		`repetition 1 of 2: 6 processes\nrepetition 2 of 2: 6 processes\n`)
 }
 

@@ -55,7 +55,13 @@ func (o options) print(r report.Report, streams Streams) error {
 		}
 	}
 	fmt.Fprintln(streams.Out)
-	return r.Table(streams.Out)
+	if err := r.Table(streams.Out); err != nil {
+		return err
+	}
+	if legend := r.Legend(); legend != "" {
+		fmt.Fprintf(streams.Out, "\n%s.\n", legend)
+	}
+	return nil
 }
 
 // makeDirectories makes those that are to be written to, before minutes are

@@ -19,7 +19,7 @@ func (r Report) Table(w io.Writer) error {
 	}
 	judged := r.judges()
 	if judged {
-		head = append(head, "not worse than", "goal", Subject+" has it")
+		head = append(head, "not worse than", "goal", Subject)
 	}
 	rows := [][]string{head, rule(len(head))}
 	for _, workload := range r.workloads() {
@@ -43,6 +43,21 @@ func (r Report) Table(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// Legend says in a line how to read the ratios of the table; it is empty if there
+// are none.
+func (r Report) Legend() string {
+	legend := ""
+	for _, f := range r.Figures {
+		if f.RatioToRaw != nil && f.Contender != figures.Baseline {
+			legend = "Above 1x is better for msg/s, below 1x for times and bytes"
+		}
+	}
+	if r.judges() {
+		legend += "; missed: not even within \"not worse than\""
+	}
+	return legend
 }
 
 // rule is what stands between the head of a table and its rows: all but the

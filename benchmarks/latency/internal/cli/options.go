@@ -30,7 +30,8 @@ Measured are, each with a histogram from p50 to p99.99:
 	message  with -load, from when a message was due until it was handled
 
 The report also names the children that were slowest to be ready, and to stop: three
-of each in the text, ten in the files of -json and -html.
+of each in the text, ten in the files of -json and -html. A + after the commit says
+that tracked files were changed.
 
 A file for -tree is a JSON object with the names of flags, those of the tree and
 of the measuring: {"depth": 3, "backoff": "10ms"}. A flag that is given counts more
@@ -80,12 +81,12 @@ func (o *options) define(flags *flag.FlagSet) {
 	})
 	flags.DurationVar(&s.Backoff, "backoff", 0, "tree: `delay` before each restart")
 	flags.DurationVar(&s.BackoffMax, "backoff-max", 0, "tree: makes the delay random, and has it double from -backoff up to this `limit`")
-	flags.IntVar(&s.Restarts, "restarts", 0, "tree: `number` of restarts that a supervisor allows, 0 for any")
+	flags.IntVar(&s.Restarts, "restarts", 0, "tree: `number` of restarts that a supervisor allows, 0 for no limit")
 	flags.DurationVar(&s.Within, "within", strategy.DefaultWithin, "tree: the `period` of -restarts")
 	flags.IntVar(&s.Capacity, "capacity", 16, "tree: `messages` that a mailbox holds")
 	flags.DurationVar(&s.Shutdown, "shutdown", 5*time.Second, "tree: `time` that the stop of a server may take")
 	flags.Float64Var(&s.Stubborn, "stubborn", 0, "tree: `share` of the servers, from 0 to 1, that ignore their stop")
-	flags.DurationVar(&s.StubbornFor, "stubborn-for", time.Second, "tree: for how `long` they do")
+	flags.DurationVar(&s.StubbornFor, "stubborn-for", time.Second, "tree: the `time` for which they do")
 
 	flags.IntVar(&m.Crashes, "crashes", 200_000, "measuring: `number` of crashes, over all trees")
 	flags.IntVar(&m.Trees, "trees", 1000, "measuring: `number` of trees, each of which is stopped once")
@@ -93,16 +94,16 @@ func (o *options) define(flags *flag.FlagSet) {
 	flags.IntVar(&m.Waiting, "waiting", 1, "measuring: `messages` that wait in the mailbox at a crash")
 	flags.Float64Var(&m.Load, "load", 0, "measuring: `messages` per second, over all servers")
 	flags.DurationVar(&m.Pause, "pause", 0, "measuring: `time` between two crashes")
-	flags.DurationVar(&m.For, "for", time.Minute, "measuring: `time` after which no crash and no tree is begun, 0 for any")
+	flags.DurationVar(&m.For, "for", time.Minute, "measuring: `time` after which no crash and no tree is begun, 0 for no limit")
 	flags.Uint64Var(&m.Seed, "seed", 0, "measuring: `number` that decides who crashes")
-	flags.BoolVar(&o.short, "short", false, "measuring: the same within some ten seconds, with fewer crashes and stops")
+	flags.BoolVar(&o.short, "short", false, "measuring: a quarter of the crashes, a tenth of the stops, and -for 8s")
 
 	flags.StringVar(&o.file, "tree", "", "read what is not given as a flag from a JSON `file`")
 	flags.StringVar(&o.json, "json", "", "write the report to a `file`, or - for the standard output")
 	flags.StringVar(&o.html, "html", "", "write the report with plots to a `file`")
 	flags.StringVar(&o.compare, "compare", "", "compare with the report in a `file` that -json has written")
 	flags.BoolVar(&o.anyway, "anyway", false, "compare reports of different trees too")
-	flags.Func("limit", "with -compare: by how much a `figure=percent` may grow", func(text string) error {
+	flags.Func("limit", "with -compare: how much a figure may grow, such as ready.p99=10%; a `figure=percent`", func(text string) error {
 		l, err := stopwatch.ParseLimit(text)
 		o.limits = append(o.limits, l)
 		return err
@@ -176,10 +177,10 @@ func (o *options) check(arguments []string) error {
 		faults = append(faults, fmt.Errorf("-waiting: %d messages do not fit into a mailbox of %d (-capacity)", m.Waiting, o.shape.Capacity))
 	}
 	if _, servers := o.shape.Size(); o.shape.Depth > 0 && o.shape.FanOut > 0 && m.Burst > servers {
-		faults = append(faults, fmt.Errorf("-burst: there are only %d servers, not %d", servers, m.Burst))
+		faults = append(faults, fmt.Errorf("-burst: %d is more than the servers that there are (%d)", m.Burst, servers))
 	}
 	if o.compare == "" && (len(o.limits) > 0 || o.anyway) {
-		faults = append(faults, errors.New("-limit and -anyway: they are about -compare"))
+		faults = append(faults, errors.New("-limit and -anyway need -compare file"))
 	}
 	return errors.Join(faults...)
 }
