@@ -57,7 +57,7 @@ func written(t *testing.T, write func(io.Writer) error) string {
 
 func TestTable(t *testing.T) {
 	got := written(t, example().Table)
-	want := `| workload | coppice | raw | suture | not worse than | goal | coppice |
+	want := `| workload | coppice | raw | suture | not worse than | goal | verdict |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 | send-1-1 | 24.3 (22.0–25.0) Mmsg/s, **1.50x** | 16.2 (14.2–17.8) Mmsg/s | – | 1.30x | 1.50x | reached |
 | call | 419 (400–450) ns, **0.80x** | 523 (499–609) ns | – | 0.85x | 0.70x | held |

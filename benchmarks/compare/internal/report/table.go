@@ -19,7 +19,7 @@ func (r Report) Table(w io.Writer) error {
 	}
 	judged := r.judges()
 	if judged {
-		head = append(head, "not worse than", "goal", Subject)
+		head = append(head, "not worse than", "goal", "verdict")
 	}
 	rows := [][]string{head, rule(len(head))}
 	for _, workload := range r.workloads() {
