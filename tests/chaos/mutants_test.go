@@ -25,7 +25,7 @@ var mutants = []mutant{
 		"	if false {\n		b.mailbox.unpark(b)"},
 	{"a message is tried again for ever", "mailbox/unhandled.go",
 		"crashes >= retries ||",
-		"retries == 0 ||"},
+		"crashes < 0 || retries == 0 ||"},
 	{"what a crash leaves of a batch is lost", "mailbox/unhandled.go",
 		"		left = m.wrap(p.messages[next:], note)\n",
 		"		left = m.wrap(p.messages[next:next+1], note)\n"},
