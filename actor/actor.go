@@ -152,9 +152,9 @@ func (b Behavior[M]) check(o Options) error {
 }
 
 // Actor handles typed messages, one at a time, on a goroutine that it has from its
-// first message on. It is a child for a supervisor,
-// and its own address: messages can be sent to it from anywhere, for as long as
-// it lives, whichever incarnation is running.
+// first message on. It is a child for a supervisor, and its own address: messages
+// can be sent to it from anywhere, for as long as it lives, whichever incarnation is
+// running.
 //
 // All methods may be called concurrently.
 type Actor[M any] struct {
@@ -287,7 +287,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	case !cell.Attach(r.attach): // too late: a successor may have the mailbox by now
 		return r.closeOnly, nil
 	}
-	return r.serve, nil
+	return r.Run, nil
 }
 
 // admit lets the actor begin an incarnation in the life of a child, one life at a
@@ -320,7 +320,7 @@ func (a *Actor[M]) belong(scope *incarnation.Scope) {
 	if a.server != nil {
 		scope.Callable()
 	}
-	scope.SetTenant((*tenant[M])(a))
+	scope.SetTenant((*owner[M])(a))
 }
 
 // Send puts a message into the actor's mailbox. nil means that it was accepted:
@@ -344,16 +344,17 @@ func (a *Actor[M]) Send(ctx context.Context, message M) error {
 // there, so the capacity counts batches, and the overflow policy treats it as one: it
 // is refused as a whole, or each of its messages becomes a dead letter.
 //
-// For the receiver nothing is different (for a Loop see [mailbox.Inbox]): the messages are handled one by one, in
-// order and with no other between them. One at a time is in hand, to be tried again or
-// to become a dead letter after a crash; those behind it wait for the next
-// incarnation, before all others. [Actor.Stats] counts messages.
+// For the receiver nothing is different (for a Loop see [mailbox.Inbox]): the
+// messages are handled one by one, in order and with no other between them. One at a
+// time is in hand, to be tried again or to become a dead letter after a crash; those
+// behind it wait for the next incarnation, before all others. [Actor.Stats] counts
+// messages.
 //
 // nil means, as with [Actor.Send], that each message was accepted; then the slice
 // belongs to the receiver, and must not be written to again. After an error it is the
-// sender's own, and can be sent again. SendAll allocates nothing, and there is no limit to the
-// size of a batch but memory. An empty batch is nothing
-// to send: the error is nil.
+// sender's own, and can be sent again. SendAll allocates nothing, and there is no
+// limit to the size of a batch but memory. An empty batch is nothing to send: the
+// error is nil.
 //
 // To handle many messages at once, in one transaction for example, make an actor of
 // slices, Actor[[]M]: then the slice is the message, which is in hand as a whole.

@@ -99,7 +99,7 @@ func onOwnGoroutine() bool {
 		n := runtime.Callers(skip, some[:])
 		for frames := runtime.CallersFrames(some[:n]); n > 0; {
 			frame, more := frames.Next()
-			if name, ours := strings.CutPrefix(frame.Function, ownFrames); ours && (name == openFrame || name == serveFrame) {
+			if name, ours := strings.CutPrefix(frame.Function, ownFrames); ours && (name == openFrame || name == runFrame) {
 				return true
 			}
 			if !more {
@@ -112,9 +112,9 @@ func onOwnGoroutine() bool {
 	}
 }
 
-// The names of Actor.Start, for what open calls, and of running.serve.
+// The names of Actor.Start, for what open calls, and of running.Run.
 const (
-	ownFrames  = "github.com/coppice-go/coppice/actor."
-	openFrame  = "(*Actor[...]).Start"
-	serveFrame = "(*running[...]).serve"
+	ownFrames = "github.com/coppice-go/coppice/actor."
+	openFrame = "(*Actor[...]).Start"
+	runFrame  = "(*running[...]).Run"
 )

@@ -10,28 +10,23 @@ import (
 	"github.com/coppice-go/coppice/tracing"
 )
 
-// How an actor looks from its mailbox, and from the life of the child that it is.
-
-// tenant is an actor as the life of the child knows it.
-type tenant[M any] Actor[M]
+// owner is an actor as its mailbox knows it, and the life of the child that it is.
+type owner[M any] Actor[M]
 
 // Queue asks the mailbox.
-func (t *tenant[M]) Queue() (left uint64, waiting int) { return t.box.Queue() }
+func (o *owner[M]) Queue() (left uint64, waiting int) { return o.box.Queue() }
 
 // Seal seals the mailbox.
-func (t *tenant[M]) Seal() { t.box.Seal() }
+func (o *owner[M]) Seal() { o.box.Seal() }
 
 // Gone makes the actor free for another life.
-func (t *tenant[M]) Gone(exit.Reason) {
-	defer t.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
-	t.box.Close()
-	if t.server != nil {
-		t.server.forget()
+func (o *owner[M]) Gone(exit.Reason) {
+	defer o.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
+	o.box.Close()
+	if o.server != nil {
+		o.server.forget()
 	}
 }
-
-// owner is an actor as its mailbox knows it.
-type owner[M any] Actor[M]
 
 // Refusal says whose mailbox refused.
 func (o *owner[M]) Refusal(err error) error {

@@ -286,6 +286,32 @@ func (a *after) Start(ctx context.Context) (func() error, error) {
 	}, err
 }
 
+// wrapping is a child of the user's that does not hand on what the one inside returns
+// as it is.
+type wrapping struct{ supervisor.Child }
+
+func (w wrapping) Start(ctx context.Context) (func() error, error) {
+	run, err := w.Child.Start(ctx)
+	return func() error { return fmt.Errorf("wrapped: %w", run()) }, err
+}
+
+// Whoever wraps what an actor returns that parks is told what is wrong.
+func TestParkingThatIsWrapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := actor.New("a", func(context.Context) (actor.Behavior[int], error) {
+			return actor.Behavior[int]{Receive: func(context.Context, int) error { return nil }}, nil
+		}, actor.Options{ParkAfter: time.Second})
+		tree, _ := plantWith(t, supervisor.Policy{}, wrapping{a})
+		time.Sleep(time.Minute)
+		crashes := tree.Crashes()
+		if len(crashes) == 0 {
+			t.Fatal("no crash")
+		}
+		want := "wrapped: parked: what stands around an actor must return what its run function has returned as it is (see Options.ParkAfter)"
+		check(t, "reason", fmt.Sprint(crashes[0].Reason), want)
+	})
+}
+
 // What stands around a parked actor is the user's as well: the supervisor does not
 // run it in the actor's place.
 func TestWhatStandsAroundAParkedActor(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // running is one incarnation of an actor. Its fields belong to the goroutine of
-// the incarnation, but for what mu guards.
+// the incarnation, but for hand.
 type running[M any] struct {
 	actor   *Actor[M]
 	cell    *incarnation.Cell
@@ -24,7 +24,7 @@ type running[M any] struct {
 
 	unsettled bool // what is in hand was not handled: a handler is running or did not return, or a loop did not end in order
 	begun     bool // it has run before
-	working   bool // serve has not come back from work
+	working   bool // Run has not come back from work
 	parked    bool // the work has paused, to give the goroutine back
 	alone     bool // nothing stands around the actor that would run with it
 }
@@ -112,14 +112,11 @@ func (r *running[M]) stop(drain bool) {
 	}
 }
 
-// Run is serve, for a supervisor that looks after the actor itself.
-func (r *running[M]) Run() error { return r.serve() }
-
-// serve is the run function of the incarnation. It parks at once if it can: until
+// Run is the run function of the incarnation. It parks at once if it can: until
 // the first message comes there is nothing to do, and most of a million actors wait
 // for that most of the time. Its frame and those of Live, work and Serve are below
 // each handler: what they need for a moment only is in functions of their own.
-func (r *running[M]) serve() error {
+func (r *running[M]) Run() error {
 	if !r.begun {
 		if r.begun = true; r.mayPark() {
 			return parking[M]{r}
@@ -155,7 +152,7 @@ func (r *running[M]) left(reason *exit.Reason) {
 }
 
 // work runs the behavior until it ends or parks. A panic is caught here and not in
-// serve, so that it is gone from the stack when the end is seen to: a goroutine has
+// Run, so that it is gone from the stack when the end is seen to: a goroutine has
 // two kilobytes, and to copy them into more takes longer than all else in a crash.
 func (r *running[M]) work(reason *exit.Reason) {
 	defer r.cell.Catch(reason)

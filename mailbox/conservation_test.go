@@ -83,18 +83,7 @@ func TestConservation(t *testing.T) {
 			<-l.done
 			tr.box.Close()
 		}},
-		{"restarted by hand", true, func(tr *trial) {
-			for drain := range 2 {
-				l := tr.nexts()
-				tr.pause()
-				tr.box.Seal()
-				l.in.StopAndWake(drain == 1)
-				<-l.done
-				tr.box.Close()
-				tr.box.Open()
-			}
-			tr.end(tr.nexts())
-		}},
+		{"restarted by hand", true, func(tr *trial) { tr.restartByHand(tr.nexts) }},
 		{"restarted by hand, with a fresh queue", false, func(tr *trial) {
 			for range 2 {
 				l := tr.nexts()
@@ -125,18 +114,7 @@ func TestConservation(t *testing.T) {
 			}
 			tr.end(tr.parks())
 		}},
-		{"parked, and restarted by hand", true, func(tr *trial) {
-			for drain := range 2 {
-				l := tr.parks()
-				tr.pause()
-				tr.box.Seal()
-				l.in.StopAndWake(drain == 1)
-				<-l.done
-				tr.box.Close()
-				tr.box.Open()
-			}
-			tr.end(tr.parks())
-		}},
+		{"parked, and restarted by hand", true, func(tr *trial) { tr.restartByHand(tr.parks) }},
 		{"parked, and abandoned", false, func(tr *trial) {
 			for drain := range 3 {
 				l := tr.parks()
@@ -149,30 +127,9 @@ func TestConservation(t *testing.T) {
 			tr.end(tr.parks())
 		}},
 		{"crashes, with 0 to 2 retries", false, (*trial).crashLoop},
-		{"abandoned", false, func(tr *trial) {
-			for range 2 {
-				l := tr.nexts()
-				tr.pause()
-				tr.abandon(l)
-			}
-			tr.end(tr.nexts())
-		}},
-		{"abandoned while it is handed its messages", false, func(tr *trial) {
-			for range 2 {
-				l := tr.serves()
-				tr.pause()
-				tr.abandon(l)
-			}
-			tr.end(tr.serves())
-		}},
-		{"abandoned while it selects on", false, func(tr *trial) {
-			for range 2 {
-				l := tr.selects()
-				tr.pause()
-				tr.abandon(l)
-			}
-			tr.end(tr.nexts())
-		}},
+		{"abandoned", false, func(tr *trial) { tr.abandonTwice(tr.nexts, tr.nexts) }},
+		{"abandoned while it is handed its messages", false, func(tr *trial) { tr.abandonTwice(tr.serves, tr.serves) }},
+		{"abandoned while it selects on", false, func(tr *trial) { tr.abandonTwice(tr.selects, tr.nexts) }},
 		{"abandoned while it drains", true, func(tr *trial) {
 			l := tr.nexts()
 			tr.pause()

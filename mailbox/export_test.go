@@ -48,3 +48,11 @@ type Woken func(here bool)
 
 // Wake calls the function.
 func (f Woken) Wake(here bool) { f(here) }
+
+// Crash is Lose, and Bury with what that gives.
+func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
+	var lost Lost[M]
+	inHand = in.Lose(retries, &lost)
+	in.Bury(&lost, true)
+	return lost.Message(), inHand
+}

@@ -365,7 +365,9 @@ func (in *Receiver[M]) Done() {
 func (in *Receiver[M]) End() {
 	in.Done()
 	if in.last&partial != 0 {
-		in.Crash(0) // with nothing in hand
+		var rest Lost[M] // nothing was in hand
+		in.Lose(0, &rest)
+		in.Bury(&rest, true)
 	}
 }
 

@@ -219,6 +219,31 @@ func (tr *trial) abandon(l *life) {
 	}
 }
 
+// restartByHand closes and opens the mailbox between lives that begin so, without a
+// drain and with one.
+func (tr *trial) restartByHand(begin func() *life) {
+	for drain := range 2 {
+		l := begin()
+		tr.pause()
+		tr.box.Seal()
+		l.in.StopAndWake(drain == 1)
+		<-l.done
+		tr.box.Close()
+		tr.box.Open()
+	}
+	tr.end(begin())
+}
+
+// abandonTwice abandons two lives that begin so, and ends with another.
+func (tr *trial) abandonTwice(begin, last func() *life) {
+	for range 2 {
+		l := begin()
+		tr.pause()
+		tr.abandon(l)
+	}
+	tr.end(last())
+}
+
 // end waits for the senders, drains and closes.
 func (tr *trial) end(l *life) {
 	tr.sending.Wait()

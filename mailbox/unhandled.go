@@ -29,17 +29,6 @@ func (in *Receiver[M]) Freeze() (message M, inHand bool) {
 	return message, inHand
 }
 
-// Crash settles the message in hand after a crash of its handler: with retries
-// left it waits for the next incarnation, as its first message; otherwise it
-// becomes a dead letter. What is left of its batch waits in either case. It is false
-// if nothing was in hand.
-func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
-	var lost Lost[M]
-	inHand = in.Lose(retries, &lost)
-	in.Bury(&lost, true)
-	return lost.hand.message, inHand
-}
-
 // Lost is what a crash has made dead letters of; see [Receiver.Lose].
 type Lost[M any] struct {
 	hand   Envelope[M]
@@ -50,8 +39,11 @@ type Lost[M any] struct {
 // Message is that which was in hand.
 func (l *Lost[M]) Message() M { return l.hand.message }
 
-// Lose is Crash without the dead letters: it puts into lost, which is to be new, what
-// the owner is told of when that is given to Bury.
+// Lose settles the message in hand after a crash of its handler: with retries left it
+// waits for the next incarnation, as its first message; otherwise it is to become a
+// dead letter. What is left of its batch waits in either case. It is false if nothing
+// was in hand. It puts into lost, which is to be new, what the owner is told of when
+// that is given to Bury.
 func (in *Receiver[M]) Lose(retries int, lost *Lost[M]) (inHand bool) {
 	m := in.mailbox
 	m.mu.Lock() // who abandons or closes comes before or after all of this

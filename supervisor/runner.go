@@ -167,19 +167,11 @@ func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
 
 // Wake goes on with an incarnation that has parked.
 func (r *runner) Wake(here bool) {
-	if here { // it ends, which takes no time: the labels are those of who calls
-		r.cell.Protect(r.work, r.Ended)
+	if here { // it ends, by itself, which takes no time: the labels are those of who calls
+		r.cell.Protect(r.cell.Run, r.Ended)
 		return
 	}
 	go r.resume()
-}
-
-// work is what the incarnation runs.
-func (r *runner) work() error {
-	if r.itself {
-		return r.cell.Run()
-	}
-	return r.run()
 }
 
 func (r *runner) resume() {

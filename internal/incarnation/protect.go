@@ -24,8 +24,8 @@ type Parker interface {
 	Park(w Waker) bool
 }
 
-// Waker starts run again. Who wakes says whether run may go on right there, because no
-// code of the user's will run any more.
+// Waker starts run again. Who wakes says whether that may be right there, because no
+// code of the user's will run any more: only for an incarnation for which [Cell.Runs].
 type Waker = interface{ Wake(here bool) }
 
 // Living is what lives, as Live knows it: the context that the cell descends from.
