@@ -22,6 +22,7 @@
 // The package is in a module of its own, github.com/coppice-go/coppice/benchmarks.
 // Beside a clone of the repository yours finds it by
 //
+//	go mod edit -replace github.com/coppice-go/coppice=../coppice
 //	go mod edit -replace github.com/coppice-go/coppice/benchmarks=../coppice/benchmarks
 //
 // # What is measured
