@@ -336,7 +336,7 @@ func (a *Actor[M]) belong(scope *incarnation.Scope) {
 // Pass a handler its own ctx: so a trace follows the message, and an
 // incarnation that was abandoned can send nothing more.
 func (a *Actor[M]) Send(ctx context.Context, message M) error {
-	return a.box.Send(ctx, message, nil)
+	return a.box.Send(ctx, message)
 }
 
 // SendAll puts a batch of messages into the actor's mailbox, all of them or none. It

@@ -48,7 +48,7 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	if in != nil || s.actor.life.Load().Traces() {
 		return c.askSlowly(ctx, s, in)
 	}
-	if err := s.actor.box.Send(ctx, c, nil); err != nil {
+	if err := s.actor.box.Send(ctx, c); err != nil {
 		return c.value, err
 	}
 	if done == nil {
@@ -72,7 +72,7 @@ func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 	if err != nil {
 		return err
 	}
-	return s.actor.box.Send(ctx, cast[S, R, M]{message}, nil)
+	return s.actor.box.Send(ctx, cast[S, R, M]{message})
 }
 
 // find gives the server behind a target, which may be nil.

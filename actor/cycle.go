@@ -62,7 +62,7 @@ func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailb
 			return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
 		}
 	}
-	if err := s.actor.box.Send(sender, c, note); err != nil {
+	if err := s.actor.box.SendNoted(sender, c, note); err != nil {
 		return c.value, err
 	}
 	for {

@@ -87,5 +87,5 @@ func (a *Actor[M]) resend(ctx context.Context, message M) error {
 	if a.server != nil {
 		message = a.server.again(message)
 	}
-	return a.box.Send(ctx, message, new(mailbox.Note)) // beside all traces
+	return a.box.SendNoted(ctx, message, new(mailbox.Note)) // beside all traces
 }

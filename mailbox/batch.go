@@ -35,7 +35,7 @@ func (m *Mailbox[M]) SendAll(ctx context.Context, messages []M, note *Note) erro
 	case 0:
 		return nil
 	case 1:
-		return m.Send(ctx, messages[0], note)
+		return m.SendNoted(ctx, messages[0], note)
 	}
 	if around := m.around(note); around != nil {
 		return around(ctx, messages[0], len(messages), func(ctx context.Context, note *Note) error {

@@ -164,7 +164,7 @@ func TestASealMissesNobodyWhoIsAboutToWait(t *testing.T) {
 		var sending sync.WaitGroup
 		for range senders {
 			sending.Go(func() {
-				if err := box.Send(t.Context(), 1, nil); err != mailbox.ErrClosed {
+				if err := box.Send(t.Context(), 1); err != mailbox.ErrClosed {
 					t.Errorf("got %v, want %v", err, mailbox.ErrClosed)
 				}
 			})
@@ -200,7 +200,7 @@ func TestOrderIsKeptFromMoveToMove(t *testing.T) {
 		for sender := range senders {
 			sending.Go(func() {
 				for n := range each {
-					if err := box.Send(t.Context(), sender*each+n, nil); err != nil {
+					if err := box.Send(t.Context(), sender*each+n); err != nil {
 						t.Errorf("sender %d: got %v", sender, err)
 					}
 				}

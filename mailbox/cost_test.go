@@ -34,7 +34,7 @@ func exchange[M any](ctx context.Context, message M) func() {
 	in := box.Incarnate(true)
 	return func() {
 		for range 3 {
-			box.Send(ctx, message, nil)
+			box.Send(ctx, message)
 		}
 		for range 3 {
 			in.Next(0)
@@ -47,7 +47,7 @@ func exchangeByOpen[M any](ctx context.Context, message M) func() {
 	box.Open()
 	in := box.Incarnate(false)
 	return func() {
-		box.Send(ctx, message, nil)
+		box.Send(ctx, message)
 		in.Open(<-in.C())
 		in.Done()
 	}
@@ -114,7 +114,7 @@ func boxed(ctx context.Context) (send, receive func(n int)) {
 	message := new(command)
 	send = func(n int) {
 		for range n {
-			if box.Send(ctx, message, nil) != nil {
+			if box.Send(ctx, message) != nil {
 				return
 			}
 		}

@@ -15,10 +15,10 @@ func ExampleNew() {
 	}))
 
 	ctx := context.Background()
-	fmt.Println(box.Send(ctx, "hello?", nil))
+	fmt.Println(box.Send(ctx, "hello?"))
 	box.Open()
 	for _, message := range []string{"one", "two", "three"} {
-		if err := box.Send(ctx, message, nil); err != nil {
+		if err := box.Send(ctx, message); err != nil {
 			fmt.Println(err)
 		}
 	}

@@ -15,7 +15,7 @@ func TestDeadLetterNotesTheIncarnation(t *testing.T) {
 	in := m.Incarnate(false)
 	in.Incarnation = 7
 	for n := range 2 {
-		if err := m.Send(t.Context(), n, &mailbox.Note{Trace: n}); err != nil {
+		if err := m.SendNoted(t.Context(), n, &mailbox.Note{Trace: n}); err != nil {
 			t.Fatal(err)
 		}
 	}

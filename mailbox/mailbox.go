@@ -110,25 +110,32 @@ func refused(ctx context.Context, doing string) error {
 // [Block] Send waits for room until ctx ends; the other policies never wait.
 // Messages of one sender keep their order.
 //
-// A note makes the owner's Around superfluous; it may be nil.
-func (m *Mailbox[M]) Send(ctx context.Context, message M, note *Note) error {
-	// What follows is the hot path of a sender. To try without waiting costs a third
-	// of a select that can wait, and one word tells of all that is out of the ordinary.
-	if b := m.current.Load(); b != nil && b.state.Load() == 0 && ctx.Err() == nil {
-		select {
-		case b.channel <- Envelope[M]{message, note}:
-			if b.state.Load() != 0 {
-				b.delivered(0)
-			}
-			return nil
-		default:
-		}
+// This is the hot path of a sender. To try without waiting costs a third of a select
+// that can wait, and one word tells of all that is out of the ordinary. Each way out is
+// a call of its own, and there is no note among the arguments: what is kept on the stack
+// for later is stored before the channel is locked, and the lock waits for that.
+func (m *Mailbox[M]) Send(ctx context.Context, message M) error {
+	if ctx.Err() != nil {
+		return m.SendNoted(ctx, message, nil)
 	}
-	return m.send(ctx, message, note)
+	b := m.current.Load()
+	if b == nil || b.state.Load() != 0 {
+		return m.SendNoted(ctx, message, nil)
+	}
+	select {
+	case b.channel <- Envelope[M]{message: message}:
+		if b.state.Load() != 0 {
+			b.delivered(0)
+		}
+		return nil
+	default:
+		return m.SendNoted(ctx, message, nil)
+	}
 }
 
-// send is Send, whatever state the mailbox is in.
-func (m *Mailbox[M]) send(ctx context.Context, message M, note *Note) error {
+// SendNoted is Send with a note, which makes the owner's Around superfluous; it may be
+// nil.
+func (m *Mailbox[M]) SendNoted(ctx context.Context, message M, note *Note) error {
 	if around := m.around(note); around != nil {
 		return around(ctx, message, 1, func(ctx context.Context, note *Note) error {
 			return m.accept(ctx, Envelope[M]{message, note})

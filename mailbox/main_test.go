@@ -53,7 +53,7 @@ func capacity(n int) mailbox.Options { return mailbox.Options{Capacity: n} }
 func send(t *testing.T, box *mailbox.Mailbox[int], messages ...int) {
 	t.Helper()
 	for _, message := range messages {
-		if err := box.Send(context.Background(), message, nil); err != nil {
+		if err := box.Send(context.Background(), message); err != nil {
 			t.Fatalf("send %d: got %v, want nil", message, err)
 		}
 	}

@@ -19,11 +19,11 @@ func TestPark(t *testing.T) {
 		wakes  int
 	}{
 		{"a message wakes", nil, true,
-			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1, nil) }, 1},
+			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1) }, 1},
 		{"only the first of several", nil, true,
 			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) {
-				b.Send(t.Context(), 1, nil)
-				b.Send(t.Context(), 2, nil)
+				b.Send(t.Context(), 1)
+				b.Send(t.Context(), 2)
 			}, 1},
 		{"a stop wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.StopAndWake(true) }, 1},
 		{"only the first of two stops", nil, true,
@@ -32,8 +32,8 @@ func TestPark(t *testing.T) {
 			func(b *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { b.Seal(); in.StopAndWake(true) }, 1},
 		{"being abandoned wakes", nil, true, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, 1},
 		{"a refused message does not wake", nil, true,
-			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal(); b.Send(t.Context(), 1, nil) }, 0},
-		{"a message is there", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1, nil) }, false, nil, 0},
+			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal(); b.Send(t.Context(), 1) }, 0},
+		{"a message is there", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 1) }, false, nil, 0},
 		{"a stop was there", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.StopAndWake(true) }, false, nil, 0},
 		{"sealed", func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal() }, false, nil, 0},
 		{"abandoned", func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Freeze() }, false, nil, 0},
@@ -131,7 +131,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				for range senders {
 					sending.Go(func() {
 						for range each {
-							if box.Send(t.Context(), 1, nil) == nil {
+							if box.Send(t.Context(), 1) == nil {
 								accepted.Add(1)
 							}
 						}

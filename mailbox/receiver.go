@@ -185,8 +185,11 @@ func (in *Receiver[M]) rest() bool {
 	}
 	in.last |= idle
 	if in.last&partial == 0 {
-		in.letGo(in.last)
-		in.hands.side = [2]Envelope[M]{}
+		hands := in.hands
+		if !hands.side[in.last/side&1].alone() {
+			in.letGo(in.last)
+		}
+		hands.side = [2]Envelope[M]{}
 	}
 	return true
 }

@@ -162,7 +162,7 @@ func TestACrashAfterTheEndKeepsNothing(t *testing.T) {
 func TestCrashesAreWrittenOnTheNote(t *testing.T) {
 	box, _ := opened(mailbox.Options{})
 	note := &mailbox.Note{Trace: "trace"}
-	if err := box.Send(t.Context(), 1, note); err != nil {
+	if err := box.SendNoted(t.Context(), 1, note); err != nil {
 		t.Fatal(err)
 	}
 	for crashes := range 3 {
@@ -195,7 +195,7 @@ func TestMove(t *testing.T) {
 		box, dead, in := begin(t, 3, 1)
 		box.Seal()
 		in.Freeze()
-		if err := box.Send(t.Context(), 4, nil); err != mailbox.ErrClosed {
+		if err := box.Send(t.Context(), 4); err != mailbox.ErrClosed {
 			t.Errorf("got %v, want %v", err, mailbox.ErrClosed)
 		}
 		check(t, "depth", box.Depth(), 2)
@@ -235,7 +235,7 @@ func TestMoveTakesBlockedSendersAlong(t *testing.T) {
 				}
 				errs := make(chan error, 3)
 				for sender := range 3 {
-					go func() { errs <- box.Send(t.Context(), sender+1, nil) }()
+					go func() { errs <- box.Send(t.Context(), sender+1) }()
 					synctest.Wait()
 				}
 				old.Freeze()
@@ -270,9 +270,9 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 		do       func(*mailbox.Mailbox[int], *mailbox.Receiver[int])
 		want     string
 	}{
-		{"overflow, newest", mailbox.DropNewest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5, nil) },
+		{"overflow, newest", mailbox.DropNewest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5) },
 			"5 overflow, 105 overflow"},
-		{"overflow, oldest", mailbox.DropOldest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5, nil) },
+		{"overflow, oldest", mailbox.DropOldest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5) },
 			"2 overflow, 3 overflow, 4 overflow, 102 overflow"}, // 102, 103 and 104 are faster than 5
 		{"Close", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Close() }, "2 discarded, 3 discarded, 4 discarded"},
 		{"Renew", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Renew() }, "2 discarded, 3 discarded, 4 discarded"},
@@ -300,7 +300,7 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 				if message > 100 {
 					return // it was sent again before
 				}
-				if err := box.Send(t.Context(), message+100, nil); err != nil && err != mailbox.ErrClosed {
+				if err := box.Send(t.Context(), message+100); err != nil && err != mailbox.ErrClosed {
 					t.Errorf("send %d again: got %v, want nil", message, err)
 				}
 			}))

@@ -40,7 +40,7 @@ func TestOverflow(t *testing.T) {
 					}
 					for i := range 2 {
 						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-						check(t, "error", fmt.Sprint(box.Send(ctx, room+1+i, nil)), test.want)
+						check(t, "error", fmt.Sprint(box.Send(ctx, room+1+i)), test.want)
 						cancel()
 					}
 					check(t, "depth", box.Depth(), room)
@@ -103,7 +103,7 @@ func TestPokesAreNoMessages(t *testing.T) {
 					for range n {
 						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 						message := len(errs) + 1
-						errs = append(errs, fmt.Sprintf("%d: %v", message, box.Send(ctx, message, nil)))
+						errs = append(errs, fmt.Sprintf("%d: %v", message, box.Send(ctx, message)))
 						cancel()
 					}
 				}
@@ -161,7 +161,7 @@ func TestSendWithADeadContextIsRefused(t *testing.T) {
 			{"foreign", ended{t.Context()}, nil, "send: gone: gone"},
 		} {
 			box, _ := opened(capacity(1)) // with room
-			err := box.Send(test.ctx, 1, nil)
+			err := box.Send(test.ctx, 1)
 			check(t, test.name, fmt.Sprint(err), test.want)
 			for _, is := range test.is {
 				if !errors.Is(err, is) {
@@ -194,7 +194,7 @@ func TestSendToAMailboxThatIsNotOpen(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			box := mailbox.New(mailbox.Options{}, mailbox.DeadLetters[int](new(letters).add))
 			test.do(box)
-			if got := box.Send(t.Context(), 1, nil); got != test.want {
+			if got := box.Send(t.Context(), 1); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 			check(t, "depth", box.Depth() == 1, test.want == nil)
@@ -225,7 +225,7 @@ func TestBlockedSendersAreWoken(t *testing.T) {
 					defer cancel()
 					errs := make(chan error, 3)
 					for sender := range 3 {
-						go func() { errs <- box.Send(ctx, sender+1, nil) }()
+						go func() { errs <- box.Send(ctx, sender+1) }()
 					}
 					synctest.Wait()
 					check(t, "senders that returned too early", len(errs), 0)
@@ -259,7 +259,7 @@ func TestMessagesOfOneSenderKeepTheirOrder(t *testing.T) {
 			for sender := range senders {
 				wg.Go(func() {
 					for i := range each {
-						if err := box.Send(t.Context(), sender*each+i, nil); err != nil {
+						if err := box.Send(t.Context(), sender*each+i); err != nil {
 							t.Error(err)
 						}
 					}

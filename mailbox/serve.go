@@ -10,56 +10,15 @@ import (
 // After an error the message is in hand. What is drained once ctx has ended is
 // not handed over any more, and becomes a dead letter.
 //
-// This is the hot path of an actor. As long as messages wait, each costs one
+// The inner loop is the hot path of an actor. As long as messages wait, each costs one
 // receive that cannot block, a third of the price of a select that can, and one
-// atomic operation, which takes it in hand. Everything else is left to Next.
+// atomic operation, which takes it in hand. Everything else is left to Next: the first
+// message, a stop, the rest of a batch, a wait that is for more than messages.
 func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle func(context.Context, M) error) (got Got, err error) {
-	var hands *hands[M]
-	if in.stop.Load() == 0 { // else there may be none, and none is needed
-		in.ready()
-		hands = in.hands
-	}
-	if err := in.serveRest(ctx, handle); err != nil {
-		return Message, err
-	}
 	forMessages := patience <= 0 && in.stopped() == nil // is all it may wait for
 	for {
-		var e Envelope[M]
-		ok := in.stop.Load() == 0 && in.last != idle
-		if ok {
-			select {
-			case e = <-hands.channel:
-			default:
-				if ok = forMessages && in.restsToWait(); ok {
-					e = <-hands.channel
-				}
-			}
-		}
-		if ok {
-			if e.alone() {
-				next := (in.last&^idle + one) ^ side
-				hands.side[next/side&1] = e
-				if in.word.CompareAndSwap(in.last, next) {
-					in.last = next
-					if err := handle(ctx, e.message); err != nil {
-						return Message, err
-					}
-					continue
-				}
-			}
-			if !in.box.poked(e) {
-				message, got := in.begin(e) // a batch, or an abandoned incarnation
-				if got != Message {
-					return Stopped, nil
-				}
-				if err := handle(ctx, message); err != nil {
-					return Message, err
-				}
-				if err := in.serveRest(ctx, handle); err != nil {
-					return Message, err
-				}
-				continue
-			}
+		if err := in.serveRest(ctx, handle); err != nil {
+			return Message, err
 		}
 		message, got := in.Next(patience)
 		if got != Message {
@@ -72,8 +31,39 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if err := handle(ctx, message); err != nil {
 			return Message, err
 		}
-		if err := in.serveRest(ctx, handle); err != nil {
-			return Message, err
+		hands := in.hands
+	messages:
+		for in.stop.Load() == 0 && in.last&partial == 0 {
+			var e Envelope[M]
+			select {
+			case e = <-hands.channel:
+			default:
+				if !forMessages || !in.restsToWait() {
+					break messages
+				}
+				e = <-hands.channel
+			}
+			if e.alone() {
+				next := (in.last&^idle + one) ^ side
+				hands.side[next/side&1] = e
+				if in.word.CompareAndSwap(in.last, next) {
+					in.last = next
+					if err := handle(ctx, e.message); err != nil {
+						return Message, err
+					}
+					continue
+				}
+			}
+			if in.box.poked(e) {
+				continue
+			}
+			message, got := in.begin(e) // a batch, or an abandoned incarnation
+			if got != Message {
+				return Stopped, nil
+			}
+			if err := handle(ctx, message); err != nil {
+				return Message, err
+			}
 		}
 	}
 }

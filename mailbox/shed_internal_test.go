@@ -16,7 +16,7 @@ func idler(t *testing.T) (m *Mailbox[int], in *Receiver[int], used *box[int], wo
 	m.Init(Options{Capacity: 2}, DeadLetters[int](func(int, *Note, Why) {}))
 	m.Open()
 	m.Receive(in)
-	if err := m.Send(t.Context(), 1, nil); err != nil {
+	if err := m.Send(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
 	in.Next(0)
@@ -55,7 +55,7 @@ func TestAParkedReceiverKeepsNoChannel(t *testing.T) {
 		runtime.GC()
 	}
 	wants(t, "the channel is collected", m.peekLocked() == nil && in.box == nil && in.hands == nil)
-	if err := m.Send(t.Context(), 2, nil); err != nil || *woken != 1 {
+	if err := m.Send(t.Context(), 2); err != nil || *woken != 1 {
 		t.Errorf("got %v, woken %d times, want nil, once", err, *woken)
 	}
 	if got := found(in); !slices.Equal(got, []int{2}) {
@@ -76,7 +76,7 @@ func TestABoxThatSomebodyHasIsTheBoxAgain(t *testing.T) {
 	}{
 		{"the late sender is first", func(*testing.T, *Mailbox[int]) {}, []int{2}},
 		{"another one is first", func(t *testing.T, m *Mailbox[int]) {
-			if err := m.Send(t.Context(), 3, nil); err != nil {
+			if err := m.Send(t.Context(), 3); err != nil {
 				t.Error(err)
 			}
 		}, []int{3, 2}},
@@ -157,7 +157,7 @@ func TestNothingIsLostInABoxThatIsLetGo(t *testing.T) {
 		for s := range c.last {
 			sending.Go(func() {
 				for n := 1; n <= each; n++ {
-					if err := m.Send(t.Context(), [2]int{s, n}, nil); err != nil {
+					if err := m.Send(t.Context(), [2]int{s, n}); err != nil {
 						t.Error(err)
 					}
 					if n%7 == s%7 {

@@ -73,7 +73,7 @@ func (tr *trial) send(ctx context.Context, sender int) {
 		message += len(batch)
 		var err error
 		if len(batch) == 1 {
-			err = tr.box.Send(ctx, batch[0], nil)
+			err = tr.box.Send(ctx, batch[0])
 		} else {
 			err = tr.box.SendAll(ctx, batch, nil)
 		}
