@@ -18,14 +18,15 @@ func (n *node) ask(ctx context.Context, op, name string, child Child, do func(*l
 	if ctx.Err() != nil {
 		return "", n.refuse(op, name, incarnation.Ended(ctx))
 	}
-	if from := incarnation.From(ctx); from != nil && from.Abandoned() { // it must change nothing, whatever it made of its ctx (S194)
+	from := incarnation.From(ctx)
+	if from != nil && from.Abandoned() { // it must change nothing, whatever it made of its ctx (S194)
 		return "", n.refuse(op, name, incarnation.Ended(from))
 	}
 	l := n.loop.Load()
 	if l == nil {
 		return "", n.refuse(op, name, ErrNotRunning)
 	}
-	asker := l.below(ctx)
+	asker := l.below(from)
 	if asker.awaited() {
 		return "", n.refuse(op, name, ErrReentrant)
 	}

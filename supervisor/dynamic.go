@@ -55,7 +55,7 @@ func (l *loop) startNumbered(r *request) error {
 		l.remove(m, exit.Shutdown)
 		return l.childError(m, "start", err)
 	}
-	r.given = m.name()
+	r.given = m.path[len(l.path)+1:]
 	return nil
 }
 
