@@ -35,6 +35,7 @@ type loop struct {
 	usual  *Spec         // of the last child that has no backoff of its own
 
 	requests requests
+	prompt   prompt
 
 	lookout lookout // for children that are stuck
 
@@ -302,6 +303,7 @@ func (l *loop) notify(r *runner) {
 	case r.ending():
 		l.queue.push(winding{r})
 		l.queue.nudge() // its Start may be awaited
+	case r.phase.Load() == up && l.reply(r):
 	default:
 		l.queue.nudge() // the end of a Start is awaited in launch
 	}

@@ -75,8 +75,10 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		r.cell.Kill(exit.Killed)
 	}
 	l.lookout.opens(m)
+	l.prompt.arm(r)
 	r.launch()
 	phase, reason := l.awaitStart(m)
+	l.prompt.settle()
 	if phase != starting {
 		l.opened(m, r)
 	}
