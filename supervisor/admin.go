@@ -26,7 +26,7 @@ func (n *node) ask(ctx context.Context, op, name string, child Child, do func(*l
 	if l == nil {
 		return "", n.refuse(op, name, ErrNotRunning)
 	}
-	asker := l.below(from)
+	asker := l.askerOf(from)
 	if asker.awaited() {
 		return "", n.refuse(op, name, ErrReentrant)
 	}

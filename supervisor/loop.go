@@ -31,8 +31,8 @@ type loop struct {
 	why    exit.Reason // that no request is answered any more; set before they are refused
 	delays delays
 	alarm  alarm
-	heard  func(*runner) // notify
-	usual  *Spec         // of the last child that has no backoff of its own
+	below  *above // what the children know
+	usual  *Spec  // of the last child that has no backoff of its own
 
 	requests requests
 	prompt   prompt
@@ -76,11 +76,11 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		unhooked: make(chan struct{}),
 		roster:   newRoster(n.dynamic),
 	}
-	l.heard = l.notify
 	if l.events == nil {
 		l.events = tracing.From(cell).Tracing()
 	}
 	l.kill, l.killNow = context.WithCancelCause(cell.Work())
+	l.below = &above{l.kill, l.tree, l.notify}
 	l.unhook = context.AfterFunc(l.kill, func() {
 		l.killAll()
 		close(l.unhooked)

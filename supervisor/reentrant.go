@@ -12,9 +12,9 @@ import (
 // elsewhere.
 type asker []*incarnation.Cell
 
-// below finds the asker of a request whose ctx comes from this incarnation, nil if it
+// askerOf finds the asker of a request whose ctx comes from this incarnation, nil if it
 // comes from none.
-func (l *loop) below(from *incarnation.Cell) asker {
+func (l *loop) askerOf(from *incarnation.Cell) asker {
 	var up asker
 	for cell := from; cell != nil; cell = cell.Parent() {
 		up = append(up, cell)
