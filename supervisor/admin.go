@@ -65,9 +65,9 @@ func (l *loop) idle(op, name string) (*member, error) {
 	case m == nil:
 		return nil, l.unknown(op, name)
 	case m.current != nil:
-		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRunning}
+		return nil, &ChildError{Path: m.path(), Op: op, Err: ErrRunning}
 	case m.state == isRestarting:
-		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRestarting}
+		return nil, &ChildError{Path: m.path(), Op: op, Err: ErrRestarting}
 	}
 	return m, nil
 }
@@ -79,7 +79,7 @@ func (l *loop) unknown(op, name string) error {
 // childError gives the error of a launch to whoever asked for it.
 func (l *loop) childError(m *member, op string, err error) error {
 	if err == errStopping {
-		return &ChildError{Path: m.path, Op: op, Err: ErrNotRunning, Reason: l.ordered()}
+		return &ChildError{Path: m.path(), Op: op, Err: ErrNotRunning, Reason: l.ordered()}
 	}
 	return err
 }

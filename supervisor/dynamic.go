@@ -50,7 +50,7 @@ func (l *loop) startNumbered(r *request) error {
 	n.started++
 	m := l.newMember(r.child, pathOf(l.path, kind, n.started), false)
 	l.add(m)
-	r.given = m.path[len(l.path)+1:]
+	r.given = m.path()[len(l.path)+1:]
 	l.offer(r)
 	declines, err := l.launch(m, nil)
 	replied := l.prompt.withdraw()

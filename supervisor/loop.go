@@ -386,5 +386,5 @@ func (l *loop) lost(m *member, reason exit.Reason) {
 func (m *member) head() tracing.Head { return m.headAt(time.Now()) }
 
 func (m *member) headAt(now time.Time) tracing.Head {
-	return tracing.Head{Time: now, Path: m.path, Incarnation: int(m.number)}
+	return tracing.Head{Time: now, Path: m.path(), Incarnation: int(m.number)}
 }

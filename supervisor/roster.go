@@ -39,7 +39,7 @@ func (r *roster) add(m *member) {
 		r.names[m.name()] = m
 		return
 	}
-	at, place := placeOf(m.path)
+	at, place := placeOf(m.path())
 	if r.latest == nil || r.number != at {
 		if r.latest, r.number = r.pages[at], at; r.latest == nil {
 			r.latest = new(page)
@@ -55,7 +55,7 @@ func (r *roster) remove(m *member) {
 		delete(r.names, m.name())
 		return
 	}
-	at, place := placeOf(m.path)
+	at, place := placeOf(m.path())
 	p := r.pages[at]
 	if p[place] = nil; *p == (page{}) {
 		delete(r.pages, at)
