@@ -285,6 +285,8 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 		return nil, err
 	case !cell.Attach(r.attach): // too late: a successor may have the mailbox by now
 		return r.closeOnly, nil
+	case r.alone:
+		return incarnation.ByHooks, nil
 	}
 	return r.Run, nil
 }

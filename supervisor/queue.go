@@ -64,9 +64,9 @@ func (q *queue) take(spent []any) []any {
 		spent = nil
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	items := q.items
 	q.items = spent[:0]
+	q.mu.Unlock()
 	return items
 }
 

@@ -7,6 +7,7 @@ package incarnation
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,6 +185,12 @@ func (c *Cell) Runs() bool {
 	_, alone := c.Is(self)
 	return alone
 }
+
+// ByHooks is what the Start of a child may return if [Cell.Runs]: its run function is
+// the Run of the hooks, and nobody calls what Start has returned.
+func ByHooks() error { return errByHooks }
+
+var errByHooks = errors.New("the run function of an incarnation that runs by its hooks was called")
 
 // Run is that of the hooks.
 func (c *Cell) Run() error { return c.attachments().Run() }
