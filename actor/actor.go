@@ -266,7 +266,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	}
 	switch {
 	case first:
-		a.life.Store(tracing.From(ctx))
+		a.life.Store(tracing.From(cell.Above()))
 		a.box.Open()
 		a.belong(cell.Scope())
 	case a.options.Mailbox.Fresh && cell.Number() > 1:

@@ -135,6 +135,10 @@ func (c *Cell) Number() int { return int(c.number) }
 // supervisor. A root has none, unless it runs inside of a child of another tree.
 func (c *Cell) Parent() *Cell { return From(c.parent) }
 
+// Above is the context that c was made below. It has the values of c, and is asked for
+// them faster.
+func (c *Cell) Above() context.Context { return c.parent }
+
 // Terms are those that c was made with.
 func (c *Cell) Terms() Terms { return c.terms }
 
