@@ -28,7 +28,6 @@ var errReplied = errors.New("the child has replied")
 // to come back to.
 func (l *loop) offer(r *request) {
 	p := &l.prompt
-	p.armed, p.replied = false, false
 	if p.offered = len(l.held) == 0 && len(l.delays) == 0; p.offered {
 		p.request.Store(r)
 	}
@@ -47,9 +46,10 @@ func (p *prompt) arm(r *runner) {
 func (p *prompt) settle() { p.replied = p.armed && p.runner.Swap(nil) == nil }
 
 // withdraw ends the offer, and says whether the child has replied, or does this moment.
-func (p *prompt) withdraw() bool {
-	p.offered, p.armed = false, false
-	return p.replied
+func (p *prompt) withdraw() (replied bool) {
+	replied = p.replied
+	p.offered, p.armed, p.replied = false, false, false
+	return replied
 }
 
 // reply is called by an incarnation that is up. It is true if the loop need not wake

@@ -104,6 +104,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	}
 	l.set(m, isRunning, r)
 	switch {
+	case l.prompt.replied: // when nobody heard
 	case !m.life.Hears(slog.LevelDebug):
 		act.End(nil)
 	case origin != nil:
