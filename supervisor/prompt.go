@@ -53,17 +53,12 @@ func (p *prompt) withdraw() (replied bool) {
 }
 
 // reply is called by an incarnation that is up. It is true if the loop need not wake
-// for that.
+// for that: its members are its own, and a snapshot sees by itself who is up.
 func (l *loop) reply(r *runner) bool {
 	request := l.prompt.request.Load()
 	if l.prompt.runner.Load() != r || r.member.life.Hears(slog.LevelDebug) || !l.prompt.runner.CompareAndSwap(r, nil) {
 		return false
 	}
-	l.mu.Lock()
-	if m := r.member; m.current == r && m.state == isStarting { // else the loop was faster
-		m.state = isRunning
-	}
-	l.mu.Unlock()
 	l.queue.resume()
 	request.reply <- nil
 	return true

@@ -120,6 +120,16 @@ func TestAChildThatHasRepliedIsUpForEverybody(t *testing.T) {
 	})
 }
 
+func TestAChildThatIsWatchedDoesNotReplyByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startUnheard(t, supervisor.Policy{Watch: supervisor.Watch{Start: time.Second}, Tracing: quiet()})
+		slow := named("slow")
+		slow.onStart = func(context.Context, int) error { time.Sleep(2 * time.Second); return nil }
+		added(t, pool, slow)
+		check(t, "stuck", pool.Snapshot().Children[0].Stuck, 0)
+	})
+}
+
 // Children come, go, crash, decline, fail and hang while others ask and the supervisor
 // is stopped: each request gets one reply, its own, and no child that was promised to be
 // up has not been.
