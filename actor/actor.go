@@ -193,9 +193,9 @@ func settingsOf(options []Options) *settings {
 	if last := usual.Load(); last != nil && last.Options == options[0] && len(options) == 1 {
 		return last
 	}
-	s := &settings{Options: options[0]}
+	s := &settings{Options: options[0], faults: options[0].check()}
 	if len(options) > 1 {
-		s.faults = fmt.Errorf("options: %d values, at most one is taken", len(options))
+		s.faults = errors.Join(fmt.Errorf("options: %d values, at most one is taken", len(options)), s.faults)
 		return s
 	}
 	usual.Store(s)
@@ -250,11 +250,10 @@ func (a *Actor[M]) String() string { return a.Path() }
 // Check says what is wrong with the actor's construction, all of it. It is nil
 // if the actor can be started. Supervisors call it.
 func (a *Actor[M]) Check() error {
-	faults := []error{a.options.faults, a.options.check()}
 	if a.open == nil {
-		faults = append(faults, errors.New("open: nil"))
+		return errors.Join(a.options.faults, errors.New("open: nil"))
 	}
-	return errors.Join(faults...)
+	return a.options.faults
 }
 
 // Start begins an incarnation. It is called by supervisors; with a context that
@@ -267,7 +266,7 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	}
 	switch {
 	case first:
-		a.life.Store(tracing.From(ctx))
+		a.life.Store(tracing.From(cell.Above()))
 		a.box.Open()
 		a.belong(cell.Scope())
 	case a.options.Mailbox.Fresh && cell.Number() > 1:
@@ -286,6 +285,8 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 		return nil, err
 	case !cell.Attach(r.attach): // too late: a successor may have the mailbox by now
 		return r.closeOnly, nil
+	case r.alone:
+		return incarnation.ByHooks, nil
 	}
 	return r.Run, nil
 }

@@ -246,8 +246,8 @@ func (m *Mailbox[M]) Close() {
 func (m *Mailbox[M]) renew(door door) {
 	m.door = door
 	old, held := m.presentLocked(), m.takeHeldLocked()
-	m.current.Store(nil)
 	if old != nil {
+		m.current.Store(nil)
 		old.seal(closed)
 	}
 	m.mu.Unlock()

@@ -18,14 +18,15 @@ func (n *node) ask(ctx context.Context, op, name string, child Child, do func(*l
 	if ctx.Err() != nil {
 		return "", n.refuse(op, name, incarnation.Ended(ctx))
 	}
-	if from := incarnation.From(ctx); from != nil && from.Abandoned() { // it must change nothing, whatever it made of its ctx (S194)
+	from := incarnation.From(ctx)
+	if from != nil && from.Abandoned() { // it must change nothing, whatever it made of its ctx (S194)
 		return "", n.refuse(op, name, incarnation.Ended(from))
 	}
 	l := n.loop.Load()
 	if l == nil {
 		return "", n.refuse(op, name, ErrNotRunning)
 	}
-	asker := l.below(ctx)
+	asker := l.askerOf(from)
 	if asker.awaited() {
 		return "", n.refuse(op, name, ErrReentrant)
 	}
@@ -64,9 +65,9 @@ func (l *loop) idle(op, name string) (*member, error) {
 	case m == nil:
 		return nil, l.unknown(op, name)
 	case m.current != nil:
-		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRunning}
+		return nil, &ChildError{Path: m.path(), Op: op, Err: ErrRunning}
 	case m.state == isRestarting:
-		return nil, &ChildError{Path: m.path, Op: op, Err: ErrRestarting}
+		return nil, &ChildError{Path: m.path(), Op: op, Err: ErrRestarting}
 	}
 	return m, nil
 }
@@ -78,7 +79,7 @@ func (l *loop) unknown(op, name string) error {
 // childError gives the error of a launch to whoever asked for it.
 func (l *loop) childError(m *member, op string, err error) error {
 	if err == errStopping {
-		return &ChildError{Path: m.path, Op: op, Err: ErrNotRunning, Reason: l.ordered()}
+		return &ChildError{Path: m.path(), Op: op, Err: ErrNotRunning, Reason: l.ordered()}
 	}
 	return err
 }

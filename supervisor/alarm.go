@@ -16,7 +16,7 @@ type alarm struct {
 
 // set nudges the loop at a time, or before; zero means never.
 func (a *alarm) set(at time.Time, loop *queue) {
-	if a.rang.Swap(false) {
+	if a.rang.Load() && a.rang.Swap(false) {
 		a.at = time.Time{}
 	}
 	if at.IsZero() || !a.at.IsZero() && !at.Before(a.at) {

@@ -125,11 +125,17 @@ func (in *inspection) child(place *CheckError, child Child, spec *Spec, auto str
 	if isNil(spec.Child) {
 		return name
 	}
-	if below := nodeOf(spec.Child); below != nil {
-		in.inside(below, place.Supervisor+"/"+name)
-	} else if around := nodeWithin(spec.Child); around != nil && leadsBack(around, in.above) {
-		in.found(*place, errors.New("the same child stands above itself")) // its Check would not come to an end
-	} else if c, ok := spec.Child.(interface{ Check() error }); ok {
+	if around := nodeWithin(spec.Child); around != nil {
+		if below := nodeOf(spec.Child); below != nil {
+			in.inside(below, place.Supervisor+"/"+name)
+			return name
+		}
+		if leadsBack(around, in.above) {
+			in.found(*place, errors.New("the same child stands above itself")) // its Check would not come to an end
+			return name
+		}
+	}
+	if c, ok := spec.Child.(interface{ Check() error }); ok {
 		var fault error
 		panicked := guarded("Check", func() { fault = c.Check() })
 		in.foundIf(place, panicked)
@@ -141,15 +147,24 @@ func (in *inspection) child(place *CheckError, child Child, spec *Spec, auto str
 // checkChild says what is wrong with a child that is to be added, all of it.
 func (n *node) checkChild(child Child) (name string, err error) {
 	var in inspection
-	spec, place := given(child), CheckError{Supervisor: n.path()}
+	var place CheckError
+	spec := given(child)
 	above := nodeWithin(spec.Child) != nil
 	if above { // else it has no use for that
-		in.above = []*node{n}
+		in.above, place.Supervisor = []*node{n}, n.path()
 	}
 	name = in.child(&place, child, &spec, n.policy.AutoShutdown)
 	if above {
 		if below := nodeOf(spec.Child); below != nil {
 			in.places(below, place.Supervisor+"/"+name)
+		}
+	}
+	if in.faults == nil {
+		return name, nil
+	}
+	for _, fault := range in.faults {
+		if fault := fault.(*CheckError); fault.Supervisor == "" {
+			fault.Supervisor = n.path()
 		}
 	}
 	return name, in.err()

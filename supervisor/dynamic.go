@@ -50,12 +50,20 @@ func (l *loop) startNumbered(r *request) error {
 	n.started++
 	m := l.newMember(r.child, pathOf(l.path, kind, n.started), false)
 	l.add(m)
+	r.given = m.path()[len(l.path)+1:]
+	l.offer(r)
 	declines, err := l.launch(m, nil)
+	replied := l.prompt.withdraw()
 	if err != nil || declines {
 		l.remove(m, exit.Shutdown)
+	}
+	switch {
+	case replied:
+		return errReplied
+	case err != nil || declines:
+		r.given = ""
 		return l.childError(m, "start", err)
 	}
-	r.given = m.name()
 	return nil
 }
 

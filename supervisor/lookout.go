@@ -328,7 +328,7 @@ func (l *loop) opened(m *member, r *runner) {
 // tell tells the news, with the stacks of one profile for all of it.
 func (l *loop) tell(all []news) {
 	slices.SortFunc(all, func(a, b news) int {
-		return cmp.Or(cmp.Compare(a.member.path, b.member.path), cmp.Compare(a.doing, b.doing))
+		return cmp.Or(cmp.Compare(a.member.path(), b.member.path()), cmp.Compare(a.doing, b.doing))
 	})
 	var found map[stacks.Incarnation]string
 	if slices.ContainsFunc(all, news.hasStack) && runtime.NumGoroutine() <= mostStacks {
@@ -345,7 +345,7 @@ func (l *loop) tell(all []news) {
 			_, e.Waiting = scope.Queue()
 		}
 		if n.hasStack() {
-			e.Stack = found[stacks.Incarnation{Path: m.path, Number: int(m.number)}]
+			e.Stack = found[stacks.Incarnation{Path: m.path(), Number: int(m.number)}]
 		}
 		m.life.Emit(e)
 	}

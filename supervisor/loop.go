@@ -31,10 +31,11 @@ type loop struct {
 	why    exit.Reason // that no request is answered any more; set before they are refused
 	delays delays
 	alarm  alarm
-	heard  func(*runner) // notify
-	usual  *Spec         // of the last child that has no backoff of its own
+	below  *above // what the children know
+	usual  *Spec  // of the last child that has no backoff of its own
 
 	requests requests
+	prompt   prompt
 
 	lookout lookout // for children that are stuck
 
@@ -75,11 +76,11 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		unhooked: make(chan struct{}),
 		roster:   newRoster(n.dynamic),
 	}
-	l.heard = l.notify
 	if l.events == nil {
 		l.events = tracing.From(cell).Tracing()
 	}
 	l.kill, l.killNow = context.WithCancelCause(cell.Work())
+	l.below = &above{l.kill, l.tree, l.notify}
 	l.unhook = context.AfterFunc(l.kill, func() {
 		l.killAll()
 		close(l.unhooked)
@@ -302,6 +303,7 @@ func (l *loop) notify(r *runner) {
 	case r.ending():
 		l.queue.push(winding{r})
 		l.queue.nudge() // its Start may be awaited
+	case r.phase.Load() == up && l.reply(r):
 	default:
 		l.queue.nudge() // the end of a Start is awaited in launch
 	}
@@ -384,5 +386,5 @@ func (l *loop) lost(m *member, reason exit.Reason) {
 func (m *member) head() tracing.Head { return m.headAt(time.Now()) }
 
 func (m *member) headAt(now time.Time) tracing.Head {
-	return tracing.Head{Time: now, Path: m.path, Incarnation: int(m.number)}
+	return tracing.Head{Time: now, Path: m.path(), Incarnation: int(m.number)}
 }

@@ -43,7 +43,6 @@ const historyLength = 8
 type member struct {
 	child Child // not a Spec
 	spec  *Spec // without the child; may be shared by many
-	path  string
 
 	life    tracing.Life
 	watched *watched                          // nil if it has no limits
@@ -57,12 +56,18 @@ type member struct {
 	pending int32 // counts the plans that were made or called off; one with an older number is void
 	state   state
 	fixed   bool // named by the supervisor's constructor, not added while it runs
+	lived   bool // first has been used
 
-	first incarnation.Scope // the first that scope points to: most have no other
+	first incarnation.Scope // the first that scope points to, as most have no other; it knows the path
 }
 
+func (m *member) path() string { return m.first.Path() }
+
 // name is the last part of the path.
-func (m *member) name() string { return m.path[strings.LastIndexByte(m.path, '/')+1:] }
+func (m *member) name() string {
+	path := m.path()
+	return path[strings.LastIndexByte(path, '/')+1:]
+}
 
 // past is what a supervisor remembers of a child that had to be restarted.
 type past struct {
@@ -114,11 +119,10 @@ func (m *member) lives() *incarnation.Scope {
 		return scope
 	}
 	scope := &m.first
-	if scope.Path() == "" {
-		scope.Init(m.path)
-	} else {
-		scope = incarnation.NewScope(m.path)
+	if m.lived {
+		scope = incarnation.NewScope(m.path())
 	}
+	m.lived = true
 	m.scope.Store(scope)
 	return scope
 }

@@ -37,6 +37,17 @@ func (q *queue) postpone(later bool) {
 	q.later = later
 }
 
+// resume is postpone(false) for others than the loop.
+func (q *queue) resume() {
+	q.mu.Lock()
+	q.later = false
+	waiting := len(q.items) > 0
+	q.mu.Unlock()
+	if waiting {
+		q.nudge()
+	}
+}
+
 // nudge makes the loop look again, at the queue and at what it is waiting for.
 func (q *queue) nudge() {
 	select {
@@ -53,9 +64,9 @@ func (q *queue) take(spent []any) []any {
 		spent = nil
 	}
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	items := q.items
 	q.items = spent[:0]
+	q.mu.Unlock()
 	return items
 }
 

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/coppice-go/coppice/internal/incarnation"
@@ -13,10 +12,11 @@ import (
 // elsewhere.
 type asker []*incarnation.Cell
 
-// below finds the asker of a request with this ctx.
-func (l *loop) below(ctx context.Context) asker {
+// askerOf finds the asker of a request whose ctx comes from this incarnation, nil if it
+// comes from none.
+func (l *loop) askerOf(from *incarnation.Cell) asker {
 	var up asker
-	for cell := incarnation.From(ctx); cell != nil; cell = cell.Parent() {
+	for cell := from; cell != nil; cell = cell.Parent() {
 		up = append(up, cell)
 		if cell == l.cell || cell.Parent() == l.cell {
 			return up

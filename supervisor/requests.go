@@ -81,7 +81,11 @@ func (all *requests) refuse() {
 
 // serve does what was asked for and replies. If a sink leaves by Goexit meanwhile,
 // the supervisor is no more, which ask hears.
-func (r *request) serve() { r.reply <- r.do(r.loop, r) }
+func (r *request) serve() {
+	if err := r.do(r.loop, r); err != errReplied { // else it may be used again by now
+		r.reply <- err
+	}
+}
 
 // heard is what comes of a reply.
 func (r *request) heard(reply error) (given string, err error) {

@@ -1,10 +1,5 @@
 package supervisor
 
-import (
-	"strconv"
-	"strings"
-)
-
 // roster finds the members of a supervisor by name. The names of a Dynamic's
 // children end in numbers that it gives out one after the other, so for them it has
 // pages, of sixteen numbers each: a map of a million names would be three times as
@@ -13,6 +8,9 @@ import (
 type roster struct {
 	names map[string]*member
 	pages map[uint64]*page // nil for other supervisors
+
+	latest *page // to which one was added last; nil if that is gone
+	number uint64
 }
 
 type page [16]*member
@@ -41,13 +39,14 @@ func (r *roster) add(m *member) {
 		r.names[m.name()] = m
 		return
 	}
-	at, place := placeOf(m.name())
-	p := r.pages[at]
-	if p == nil {
-		p = new(page)
-		r.pages[at] = p
+	at, place := placeOf(m.path())
+	if r.latest == nil || r.number != at {
+		if r.latest, r.number = r.pages[at], at; r.latest == nil {
+			r.latest = new(page)
+			r.pages[at] = r.latest
+		}
 	}
-	p[place] = m
+	r.latest[place] = m
 }
 
 // remove takes out a member that is there.
@@ -56,16 +55,23 @@ func (r *roster) remove(m *member) {
 		delete(r.names, m.name())
 		return
 	}
-	at, place := placeOf(m.name())
+	at, place := placeOf(m.path())
 	p := r.pages[at]
 	if p[place] = nil; *p == (page{}) {
 		delete(r.pages, at)
+		if r.latest == p {
+			r.latest = nil
+		}
 	}
 }
 
 // placeOf is the page and the place there of the number that a name ends in. What
 // has none is nobody's name, wherever that leads.
 func placeOf(name string) (at uint64, place int) {
-	number, _ := strconv.ParseUint(name[strings.LastIndexByte(name, '#')+1:], 10, 64)
+	number, digit := uint64(0), uint64(1)
+	for i := len(name) - 1; i >= 0 && name[i] != '#'; i-- {
+		number += uint64(name[i]-'0') * digit
+		digit *= 10
+	}
 	return number / uint64(len(page{})), int(number % uint64(len(page{})))
 }

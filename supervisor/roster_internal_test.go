@@ -10,7 +10,7 @@ import (
 func TestRosterFindsNamesOnly(t *testing.T) {
 	for _, dynamic := range []bool{false, true} {
 		r := newRoster(dynamic)
-		m := &member{path: "pool/a#b#17"}
+		m := memberAt("pool/a#b#17")
 		r.add(m)
 		for name, want := range map[string]*member{
 			"a#b#17": m,
@@ -29,7 +29,7 @@ func TestRosterOfChildrenThatComeAndGo(t *testing.T) {
 	r := newRoster(true)
 	var there []*member
 	for number := range 2000 {
-		m := &member{path: fmt.Sprint("pool/c#", number+1)}
+		m := memberAt(fmt.Sprint("pool/c#", number+1))
 		r.add(m)
 		there = append(there, m)
 		for len(there) > rand.IntN(100) {
@@ -54,4 +54,10 @@ func TestRosterOfChildrenThatComeAndGo(t *testing.T) {
 	if len(r.pages) != 0 {
 		t.Errorf("pages: got %d, want none", len(r.pages))
 	}
+}
+
+func memberAt(path string) *member {
+	m := new(member)
+	m.first.Init(path)
+	return m
 }

@@ -18,12 +18,10 @@ import (
 //
 // It is also the context that its cell descends from, so that [Go] finds it.
 type runner struct {
-	context.Context // of the supervisor's work: the end of that is a kill
+	*above
 
 	member *member // that it is an incarnation of
 	cell   incarnation.Cell
-	tree   *tree
-	notify func(*runner) // started, ending, or ended; on a goroutine of the incarnation
 	began  moment
 	upAt   moment // set before the phase is up
 
@@ -45,6 +43,15 @@ type runner struct {
 	abandonment *abandonment         // guarded by the tree
 }
 
+// above is what an incarnation knows of its supervisor. All of one supervisor share it,
+// unless they are traced.
+type above struct {
+	context.Context // of the supervisor's work: the end of that is a kill
+
+	tree   *tree
+	notify func(*runner) // started, ending, or ended; on a goroutine of the incarnation
+}
+
 // The phases of a runner, in their order.
 const (
 	starting uint32 = iota // Start has not returned
@@ -54,12 +61,12 @@ const (
 	over                   // run has ended
 )
 
-// newRunner makes the next incarnation of a member, below the given context.
-func newRunner(below context.Context, m *member, scope *incarnation.Scope, number int, terms incarnation.Terms, t *tree, notify func(*runner)) *runner {
-	r := &runner{Context: below, member: m, tree: t, notify: notify, began: now()}
+// newRunner makes the next incarnation of a member.
+func newRunner(a *above, m *member, scope *incarnation.Scope, number int, terms incarnation.Terms) *runner {
 	if m.life.Traces() {
-		r.Context = m.life.Context(below)
+		a = &above{m.life.Context(a.Context), a.tree, a.notify}
 	}
+	r := &runner{above: a, member: m, began: now()}
 	r.cell.Init(r, scope, number, terms)
 	return r
 }

@@ -103,7 +103,7 @@ func (l *loop) snapshots() []Snapshot {
 	for i, m := range members {
 		children[i] = Snapshot{
 			Name:        m.name(),
-			Path:        m.path,
+			Path:        m.path(),
 			State:       states[m.state],
 			Incarnation: int(m.number),
 			Reason:      m.reason,
@@ -125,7 +125,7 @@ func (s *Snapshot) look(m *member, r *runner) {
 	s.Supervisor = below != nil
 	switch {
 	case r == nil && below != nil:
-		s.Children = below.resting(m.path)
+		s.Children = below.resting(m.path())
 	case r == nil:
 	default:
 		if s.State == Starting && r.phase.Load() == up {

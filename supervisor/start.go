@@ -51,7 +51,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		m.life.Emit(tracing.StartFailed{Head: m.head(), Reason: m.reason})
 		l.crashed(m, m.reason, nil, time.Now())
 		l.decided(m, tracing.Crash{Decision: tracing.Refuse})
-		return false, &ChildError{Path: m.path, Op: "start", Err: ErrAbandoned}
+		return false, &ChildError{Path: m.path(), Op: "start", Err: ErrAbandoned}
 	}
 	scope := m.lives()
 	kind := tracing.ActStart
@@ -60,8 +60,8 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	}
 	act := m.life.Begin(l.kill, kind)
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
-	number := 1 + max(int(m.number), l.tree.latest(m.path))
-	r := newRunner(l.kill, m, scope, number, terms, l.tree, l.heard)
+	number := 1 + max(int(m.number), l.tree.latest(m.path()))
+	r := newRunner(l.below, m, scope, number, terms)
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
 	if l.fenced {
@@ -75,8 +75,10 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		r.cell.Kill(exit.Killed)
 	}
 	l.lookout.opens(m)
+	l.prompt.arm(r)
 	r.launch()
 	phase, reason := l.awaitStart(m)
+	l.prompt.settle()
 	if phase != starting {
 		l.opened(m, r)
 	}
@@ -94,7 +96,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 		if origin == nil {
 			l.decided(m, tracing.Crash{Decision: tracing.Refuse})
 		} // else its next try is decided when its turn comes: see retry
-		return false, &ChildError{Path: m.path, Op: "start", Err: reason}
+		return false, &ChildError{Path: m.path(), Op: "start", Err: reason}
 	case declined:
 		l.set(m, isStopped, nil)
 		act.End(nil)
@@ -102,6 +104,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	}
 	l.set(m, isRunning, r)
 	switch {
+	case l.prompt.replied: // when nobody heard
 	case !m.life.Hears(slog.LevelDebug):
 		act.End(nil)
 	case origin != nil:
@@ -140,7 +143,7 @@ func (l *loop) awaitStart(m *member) (phase uint32, reason exit.Reason) {
 // occupied says whether an abandoned incarnation of a member keeps the next one
 // from being started (S196).
 func (l *loop) occupied(m *member) bool {
-	return l.node.policy.Exclusive && l.tree.occupied(m.path)
+	return l.node.policy.Exclusive && l.tree.occupied(m.path())
 }
 
 // reasonFor is why another member, or m itself, is restarted after the end of m.
@@ -154,12 +157,13 @@ func (m *member) reasonFor(other *member) exit.Reason {
 // newMember makes the record of a child of this supervisor, whose path ends in the
 // child's name.
 func (l *loop) newMember(child Child, path string, fixed bool) *member {
-	m := &member{path: path, fixed: fixed}
+	m := &member{fixed: fixed}
+	m.first.Init(path)
 	m.child, m.spec = l.resolve(child)
 	if l.events.Remembers() {
-		m.life.Init(l.events, m.path, destination(m.path), tracing.From(l.cell))
+		m.life.Init(l.events, path, destination(path), tracing.From(l.cell))
 	} else {
-		m.life.Init(l.events, m.path, "", nil)
+		m.life.Init(l.events, path, "", nil)
 	}
 	limits := l.node.policy.Watch
 	if m.spec.Watch != nil {

@@ -55,7 +55,7 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 			if m.current != nil {
 				err = ErrAlreadyStarted
 			}
-			return &ChildError{Path: m.path, Op: "start", Err: err}
+			return &ChildError{Path: m.path(), Op: "start", Err: err}
 		}
 		m := l.newMember(r.child, l.path+"/"+r.name, false)
 		l.add(m)

@@ -91,6 +91,9 @@ func (t *tree) abandonments() (count map[string]int) {
 func (t *tree) latest(path string) (number int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if len(t.listed) == 0 { // as for each of a million children
+		return 0
+	}
 	for r := range t.listed {
 		if r.cell.Scope().Path() == path {
 			number = max(number, r.cell.Number())

@@ -54,7 +54,7 @@ func (l *Life) Begin(ctx context.Context, kind ActKind) Act {
 // act without a word, such as for a child that chose not to start (S14). Call End
 // once, on any goroutine: the span of an act that never ends is never exported.
 func (a Act) End(e Event) {
-	if a.life == nil {
+	if a.life == nil || a.span == nil && e == nil {
 		return
 	}
 	if a.span == nil {

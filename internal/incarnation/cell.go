@@ -7,6 +7,7 @@ package incarnation
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,15 @@ type Cell struct {
 	killed bool    // both are guarded by mu; here there is room for them
 
 	fate  atomic.Uint32 // live, ended or abandoned; leaves live once
-	phase atomic.Uint32 // a Phase
+	phase atomic.Uint32 // a Phase, and whether there are hooks
 
-	mu    sync.Mutex // guards what follows; never held while a hook runs
-	hooks Hooks      // nil until attached
-	aside *aside     // nil until needed
+	mu    sync.Mutex            // guards what follows against writers; never held while a hook runs
+	hooks Hooks                 // nil until attached, and not changed any more
+	aside atomic.Pointer[aside] // nil until needed; what is there is guarded
 }
+
+// attached is set in a cell's phase once its hooks can be read.
+const attached uint32 = 1 << 8
 
 // aside is what most incarnations never have.
 type aside struct {
@@ -131,21 +135,27 @@ func (c *Cell) Number() int { return int(c.number) }
 // supervisor. A root has none, unless it runs inside of a child of another tree.
 func (c *Cell) Parent() *Cell { return From(c.parent) }
 
+// Above is the context that c was made below. It has the values of c, and is asked for
+// them faster.
+func (c *Cell) Above() context.Context { return c.parent }
+
 // Terms are those that c was made with.
 func (c *Cell) Terms() Terms { return c.terms }
 
 // Attach hangs the hooks that prepare gives into the cell, once, during Start.
 // What has happened before is made up for at once. It is false, and prepare is
 // not called, if the incarnation was abandoned before: then it must touch
-// nothing that a successor may be using.
+// nothing that a successor may be using. So it is if somebody else was faster, in a
+// Start that starts two children with its ctx.
 func (c *Cell) Attach(prepare func() Hooks) bool {
 	c.mu.Lock()
-	if c.Abandoned() {
+	if c.Abandoned() || c.Attached() {
 		c.mu.Unlock()
 		return false
 	}
 	hooks := prepare()
 	c.hooks = hooks
+	c.phase.Or(attached)
 	asked, killed := c.asked, c.killed
 	c.mu.Unlock()
 	if asked != notAsked {
@@ -158,21 +168,12 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 }
 
 // Attached says whether hooks have been attached.
-func (c *Cell) Attached() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.hooks != nil
-}
+func (c *Cell) Attached() bool { return c.phase.Load()&attached != 0 }
 
-// attachments are the hooks, such that do nothing if there are none.
+// attachments are the hooks, such that do nothing if there are none. Under the lock
+// they are those that Attach has not made up for.
 func (c *Cell) attachments() Hooks {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.attachmentsLocked()
-}
-
-func (c *Cell) attachmentsLocked() Hooks {
-	if c.hooks == nil {
+	if !c.Attached() {
 		return NoHooks{}
 	}
 	return c.hooks
@@ -188,6 +189,12 @@ func (c *Cell) Runs() bool {
 	_, alone := c.Is(self)
 	return alone
 }
+
+// ByHooks is what the Start of a child may return if [Cell.Runs]: its run function is
+// the Run of the hooks, and nobody calls what Start has returned.
+func ByHooks() error { return errByHooks }
+
+var errByHooks = errors.New("the run function of an incarnation that runs by its hooks was called")
 
 // Run is that of the hooks.
 func (c *Cell) Run() error { return c.attachments().Run() }
@@ -216,7 +223,7 @@ func (c *Cell) Stop(cause exit.Reason, final bool) {
 	if first {
 		c.asked = how
 	}
-	hooks := c.attachmentsLocked()
+	hooks := c.attachments()
 	c.mu.Unlock()
 	if first {
 		hooks.Stop(final)
@@ -230,7 +237,7 @@ func (c *Cell) Kill(cause exit.Reason) {
 	c.mu.Lock()
 	first := !c.killed
 	c.killed = true
-	hooks := c.attachmentsLocked()
+	hooks := c.attachments()
 	c.mu.Unlock()
 	if first {
 		hooks.Kill()
@@ -257,18 +264,21 @@ func (c *Cell) Stopping() bool {
 
 // Enter tells the phase that begins.
 func (c *Cell) Enter(p Phase) {
-	if p == Running { // the one that every incarnation enters
-		c.phase.Store(uint32(p))
-		return
+	if p != Running { // the one that every incarnation enters
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.asideLocked().since = time.Now()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asideLocked().since = time.Now()
-	c.phase.Store(uint32(p))
+	for {
+		before := c.phase.Load()
+		if c.phase.CompareAndSwap(before, before&attached|uint32(p)) {
+			return
+		}
+	}
 }
 
 // Phase is the one that the incarnation has entered last.
-func (c *Cell) Phase() Phase { return Phase(c.phase.Load()) }
+func (c *Cell) Phase() Phase { return Phase(c.phase.Load() &^ attached) }
 
 // Starting says whether Start has not returned yet.
 func (c *Cell) Starting() bool { return c.Phase() == Starting }
@@ -298,7 +308,7 @@ func (c *Cell) Abandon() bool {
 	c.Kill(exit.Killed)
 	c.mu.Lock()
 	given := c.fate.CompareAndSwap(live, abandoned)
-	hooks := c.attachmentsLocked()
+	hooks := c.attachments()
 	c.mu.Unlock()
 	if given {
 		hooks.Abandon()
@@ -312,11 +322,11 @@ func (c *Cell) Abandoned() bool { return c.fate.Load() == abandoned }
 // Holding says what the incarnation has in hand, as far as it tells.
 func (c *Cell) Holding() Hand {
 	c.mu.Lock()
-	hooks := c.attachmentsLocked()
+	hooks := c.attachments()
 	phase := c.Phase()
 	var since time.Time
 	if phase == Continuing || phase == Closing {
-		since = c.aside.since
+		since = c.aside.Load().since
 	}
 	c.mu.Unlock()
 	hand := hooks.Holding()
@@ -341,34 +351,37 @@ func (c *Cell) Failed(reason exit.Reason, last *Last) {
 	c.Crashed(last)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.aside.failure = reason
+	c.aside.Load().failure = reason
 }
 
 // Failure is what Failed was told, nil if nothing.
 func (c *Cell) Failure() exit.Reason {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aside == nil {
+	a := c.aside.Load()
+	if a == nil {
 		return nil
 	}
-	return c.aside.failure
+	return a.failure
 }
 
 // Last gives what Crashed was told, once: the cell does not keep the message.
 func (c *Cell) Last() (last Last) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.aside != nil {
-		last, c.aside.last, c.aside.crashed = c.aside.last, Last{}, false
+	if a := c.aside.Load(); a != nil {
+		last, a.last, a.crashed = a.last, Last{}, false
 	}
 	return last
 }
 
 func (c *Cell) asideLocked() *aside {
-	if c.aside == nil {
-		c.aside = new(aside)
+	a := c.aside.Load()
+	if a == nil {
+		a = new(aside)
+		c.aside.Store(a)
 	}
-	return c.aside
+	return a
 }
 
 // Reason is the reason that belongs to what the incarnation returned, given

@@ -8,22 +8,24 @@ type Interceptor func(c *Cell, message any) error
 // Intercept sets the interceptor of an incarnation and of all that are below it.
 // It is called before the child's own Start, on the goroutine of the incarnation.
 func (c *Cell) Intercept(f Interceptor) {
+	if f == nil && c.aside.Load() == nil { // as ever but in tests
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if f != nil || c.aside != nil {
-		c.asideLocked().interceptor = f
-	}
+	c.asideLocked().interceptor = f
 }
 
 // Interceptor is what Intercept has set, nil if nothing. An actor looks when it
 // starts, a supervisor whenever it begins an incarnation.
 func (c *Cell) Interceptor() Interceptor {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.aside == nil {
+	a := c.aside.Load()
+	if a == nil {
 		return nil
 	}
-	return c.aside.interceptor
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return a.interceptor
 }
 
 // Wrapper is for a child to embed that stands around another one and changes

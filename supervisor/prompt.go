@@ -1,0 +1,65 @@
+package supervisor
+
+import (
+	"errors"
+	"log/slog"
+	"sync/atomic"
+)
+
+// prompt lets a child that is up reply by itself to who has asked for it. Its
+// supervisor, which waits for the end of the Start, sleeps on then, until there is
+// something to do: that is a switch of goroutines less for each of a million children.
+//
+// It is for a start after which the loop has nothing to do but to wait for what comes.
+// Loop and child both claim it when the Start is over, so one of them replies.
+type prompt struct {
+	runner  atomic.Pointer[runner]  // whose Start is awaited; nil if that was claimed, or if there is none
+	request atomic.Pointer[request] // to reply to; another one only after the claim
+
+	// These belong to the loop.
+	offered, armed bool
+	replied        bool // the child has claimed it
+}
+
+// errReplied is no error: the reply is not the loop's to send.
+var errReplied = errors.New("the child has replied")
+
+// offer is told the request that the next launch is for, if the loop has nothing else
+// to come back to.
+func (l *loop) offer(r *request) {
+	p := &l.prompt
+	if p.offered = len(l.held) == 0 && len(l.delays) == 0; p.offered {
+		p.request.Store(r)
+	}
+}
+
+// arm is told whose Start is awaited. One that is watched is to be noticed when it is
+// up, and the end of one with a span told.
+func (p *prompt) arm(r *runner) {
+	if p.offered && r.member.watched == nil && !r.member.life.Traces() {
+		p.armed = true
+		p.runner.Store(r)
+	}
+}
+
+// settle is told that its Start is awaited no more.
+func (p *prompt) settle() { p.replied = p.armed && p.runner.Swap(nil) == nil }
+
+// withdraw ends the offer, and says whether the child has replied, or does this moment.
+func (p *prompt) withdraw() (replied bool) {
+	replied = p.replied
+	p.offered, p.armed, p.replied = false, false, false
+	return replied
+}
+
+// reply is called by an incarnation that is up. It is true if the loop need not wake
+// for that: its members are its own, and a snapshot sees by itself who is up.
+func (l *loop) reply(r *runner) bool {
+	request := l.prompt.request.Load()
+	if l.prompt.runner.Load() != r || r.member.life.Hears(slog.LevelDebug) || !l.prompt.runner.CompareAndSwap(r, nil) {
+		return false
+	}
+	l.queue.resume()
+	request.reply <- nil
+	return true
+}
