@@ -78,6 +78,7 @@ func (r *running[M]) handling() any {
 
 func (r *running[M]) attach() incarnation.Hooks {
 	r.in.Incarnation = int32(r.cell.Number())
+	r.in.Keeps = r.actor.options.ParkAfter == 0
 	if r.loops() {
 		r.actor.box.Loop(&r.in)
 	} else {

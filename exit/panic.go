@@ -5,15 +5,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 )
 
-// maxFrames bounds how much of a panicking stack is kept. A stack overflow
-// cannot be recovered anyway, so deeper stacks are rare and their top matters.
-const (
-	maxFrames   = 64
-	usualFrames = 13 // of an actor with two or three calls of its own
-)
+// usualFrames are those of an actor with a few calls of its own, and of the recovery.
+const usualFrames = 8
 
 // Panic is the end of a child that panicked, whatever value it panicked with
 // (S3). It is abnormal.
@@ -29,20 +24,19 @@ type Panic struct {
 // Call it in the deferred function that recovers, while the stack of the panic
 // is still there.
 func Recovered(value any) *Panic {
-	all := room.Get().(*[maxFrames]uintptr)
-	n := runtime.Callers(2, all[:])
-	var p *Panic
-	if n <= usualFrames {
-		usual := new(usualPanic)
-		usual.pcs = usual.room[:n]
-		p = &usual.Panic
-	} else {
-		p = deepPanic(n)
+	c := captures.Get().(*capture)
+	n := runtime.Callers(2, c.first())
+	if c.misses(n) {
+		n = runtime.Callers(2, c.room[:])
 	}
+	if n = c.learn(n); n > usualFrames {
+		return deepPanic(value, c, n)
+	}
+	p := new(usualPanic)
 	p.Value = value
-	copy(p.pcs, all[:n])
-	room.Put(all)
-	return p
+	p.pcs = p.room[:n]
+	c.give(p.pcs)
+	return &p.Panic
 }
 
 // usualPanic is a panic in one piece with its frames, which are few.
@@ -54,11 +48,11 @@ type usualPanic struct {
 // deepPanic is apart because it is rare: Recovered has little stack left.
 //
 //go:noinline
-func deepPanic(n int) *Panic { return &Panic{pcs: make([]uintptr, n)} }
-
-// room is where stacks are taken down: on the stack itself it would make the
-// goroutines of most crashes grow theirs, which takes longer than all else here.
-var room = sync.Pool{New: func() any { return new([maxFrames]uintptr) }}
+func deepPanic(value any, c *capture, n int) *Panic {
+	p := &Panic{Value: value, pcs: make([]uintptr, n)}
+	c.give(p.pcs)
+	return p
+}
 
 // Error is "panic: " and the value.
 func (p *Panic) Error() string { return "panic: " + text(p.Value) }
@@ -80,8 +74,9 @@ func (p *Panic) Unwrap() error {
 // the layout of a Go traceback: a function's name, then its file and line. It
 // begins with the function that panicked: the frames of the recovery, and those
 // of the runtime that found a nil pointer or an index out of range, are left
-// out. At most 64 frames are kept. It is empty for a Panic that does not come
-// from [Recovered].
+// out. At most 64 frames are kept. That of an actor's handler ends with the function
+// of the mailbox that has called it: what is below is the same for every message. It
+// is empty for a Panic that does not come from [Recovered].
 func (p *Panic) Stack() string {
 	var text strings.Builder
 	for _, frame := range p.frames() {

@@ -121,8 +121,9 @@ func TestS3_PanicShowsAnErrorButNoReason(t *testing.T) {
 	}
 }
 
+const here = "github.com/coppice-go/coppice/exit_test."
+
 func TestStackBeginsWithTheFunctionThatPanicked(t *testing.T) {
-	const here = "github.com/coppice-go/coppice/exit_test."
 	for _, test := range []struct {
 		f    func()
 		want string
@@ -188,6 +189,28 @@ func TestStackIsBounded(t *testing.T) {
 	}
 	if !strings.HasPrefix(stack, "github.com/coppice-go/coppice/exit_test.panicWith\n") {
 		t.Errorf("got a stack without its top:\n%s", stack)
+	}
+}
+
+// How many frames are asked for at first depends on the panics before: none of that
+// shows.
+func TestStackIsWholeWhateverWasThereBefore(t *testing.T) {
+	var deep func(n int)
+	deep = func(n int) {
+		if n == 0 {
+			panicWith("deep")
+		}
+		deep(n - 1)
+	}
+	for i := range 3 * 64 {
+		n := i * 29 % 50
+		stack := recovered(func() { deep(n) }).Stack()
+		if got := strings.Count(stack, here+"TestStackIsWholeWhateverWasThereBefore.func1\n"); got != n+1 {
+			t.Errorf("got %d of %d calls:\n%s", got, n+1, stack)
+		}
+		if !strings.Contains(stack, "\ntesting.tRunner\n") {
+			t.Errorf("after %d calls: got a stack without its bottom:\n%s", n, stack)
+		}
 	}
 }
 

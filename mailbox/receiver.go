@@ -29,9 +29,14 @@ type Receiver[M any] struct {
 	// before the first message.
 	Incarnation int32
 
-	stop   atomic.Uint32
+	// Keeps says that the channel stays, if there is one, while the receiver is parked:
+	// after a crash it parks until a message comes, as new ones do. Set it before Park.
+	Keeps bool
+
 	pokes  bool // the receiver waits in Next, where a poke wakes it
 	parked bool // it has no goroutine, and who brings work is to wake it; guarded by the mailbox
+
+	stop atomic.Uint32
 }
 
 // hands are what a receiver has its messages in.
@@ -351,7 +356,9 @@ func (in *Receiver[M]) Park(w waker) bool {
 			return false
 		}
 		b.hands = in.hands
-		m.shedLocked(b)
+		if !in.Keeps {
+			m.shedLocked(b)
+		}
 	}
 	in.box, in.hands, in.waker, in.parked = nil, nil, w, true
 	return true

@@ -68,14 +68,19 @@ var slow = bench.Contender{
 				return nil
 			}, nil
 	},
-	Crashes: func(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+	Crashes: func(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 		for i := range supervisors * children {
 			lives.Began(i)
 		}
 		var all sync.WaitGroup
 		crashed := 0
-		return func(child int) error {
+		return func(child int, m *bench.Message) error {
 				all.Go(func() {
+					if m != bench.Poison {
+						time.Sleep(time.Hour) // is not part of the storm
+						lives.Handled(child)
+						return
+					}
 					lives.Ends(child)
 					crashed++
 					if crashed%50 == 0 { // 2%
@@ -141,6 +146,34 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// A storm is of children at work: each has handled a message before any crashes.
+func TestAStormIsOfChildrenAtWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, handled, idle := slow, 0, 0
+		c.Crashes = func(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
+			send, stop, err := slow.Crashes(supervisors, children, lives)
+			return func(child int, m *bench.Message) error {
+				if m != bench.Poison {
+					handled++
+				} else if handled < supervisors*children {
+					idle++
+				}
+				return send(child, m)
+			}, stop, err
+		}
+		m, err := bench.FindMeasurement("storm-100")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Run(c, bench.Size{Actors: 100}); err != nil {
+			t.Fatal(err)
+		}
+		if handled != 100 || idle != 0 {
+			t.Errorf("got %d messages before and %d crashes too early, want 100 and 0", handled, idle)
+		}
+	})
+}
+
 // The load of the steady state is what it says: so many messages in a
 // millisecond, and no more, after one for each actor.
 func TestTheSteadyLoad(t *testing.T) {
@@ -186,8 +219,10 @@ func TestFailures(t *testing.T) {
 		},
 		Idle:       func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
 		Hibernated: func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
-		Crashes:    func(int, int, bench.Lives) (func(int) error, bench.Stop, error) { return nil, nil, wrong },
-		Tree:       func(int, int) (bench.Stop, error) { return nil, wrong },
+		Crashes: func(int, int, bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
+			return nil, nil, wrong
+		},
+		Tree: func(int, int) (bench.Stop, error) { return nil, wrong },
 	}
 	acts := bench.Contender{
 		Name: "broken",
@@ -205,11 +240,11 @@ func TestFailures(t *testing.T) {
 		},
 		Idle:       func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
 		Hibernated: func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
-		Crashes: func(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+		Crashes: func(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 			for i := range supervisors * children {
 				lives.Began(i)
 			}
-			return failing, nothing, nil
+			return func(int, *bench.Message) error { return wrong }, nothing, nil
 		},
 		Tree: func(int, int) (bench.Stop, error) { return stop, nil },
 	}

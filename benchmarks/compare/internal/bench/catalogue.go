@@ -58,7 +58,7 @@ var Workloads = []Workload{
 	{Name: "restart-p99", Unit: Seconds, Limit: 2.5, Goal: 2,
 		About: "the same, 99th percentile"},
 	{Name: "storm-1", Unit: Seconds, Limit: 2.2, Goal: 1.5,
-		About: "10,000 children of one supervisor crash, until all are up again"},
+		About: "10,000 children of one supervisor, which have handled a message each, crash, until all are up again"},
 	{Name: "storm-100", Unit: Seconds, Limit: 2.2, Goal: 1.5,
 		About: "the same with 100 supervisors of 100 children"},
 	{Name: "stop-tree-111k", Unit: Seconds, Limit: 1.25, Goal: 1,

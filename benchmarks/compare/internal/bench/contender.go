@@ -47,9 +47,10 @@ type Contender struct {
 	// nothing to do.
 	Hibernated func() (spawn func(actors int) error, stop Stop, err error)
 
-	// Crashes makes supervisors with so many children each, numbered through.
-	// Crash lets one panic; its supervisor starts it again. Each tells lives.
-	Crashes func(supervisors, children int, lives Lives) (crash func(child int) error, stop Stop, err error)
+	// Crashes makes supervisors with so many children each, numbered through, and
+	// gives what sends one of them a message. Poison lets it panic; its supervisor
+	// starts it again. Each tells lives.
+	Crashes func(supervisors, children int, lives Lives) (send func(child int, m *Message) error, stop Stop, err error)
 
 	// Tree makes a tree of supervisors, so many levels below its root, with
 	// actors as its leaves; stop stops it in order.

@@ -14,7 +14,7 @@ import (
 // of a child until its next incarnation begins.
 func restarting(c Contender, size Size) (_ []float64, err error) {
 	one := &oneLife{up: make(chan struct{}, 1), took: make([]float64, 0, size.Times+1)}
-	crash, stop, err := c.Crashes(1, 1, one)
+	send, stop, err := c.Crashes(1, 1, one)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func restarting(c Contender, size Size) (_ []float64, err error) {
 	<-one.up
 	runtime.GC()
 	for range size.Times {
-		if err := crash(0); err != nil {
+		if err := send(0, Poison); err != nil {
 			return nil, err
 		}
 		<-one.up
@@ -44,47 +44,62 @@ func (l *oneLife) Began(int) {
 	l.up <- struct{}{}
 }
 
+func (l *oneLife) Handled(int) {}
+
 func (l *oneLife) Ends(int) { l.crashed = time.Now() }
 
 // storming is how many seconds it takes to crash all children of the
-// supervisors, until all are up again.
+// supervisors, until all are up again. They are at work: each has handled a message
+// before, so whoever makes something only for the first has made it.
 func storming(supervisors int) measuring {
 	return func(c Contender, size Size) (_ []float64, err error) {
-		many := &manyLives{awaited: int64(size.Actors), up: make(chan struct{}, 1)}
-		many.down.Store(many.awaited)
-		crash, stop, err := c.Crashes(supervisors, size.Actors/supervisors, many)
+		many := &manyLives{all: make(chan struct{}, 1)}
+		many.expect(size.Actors)
+		send, stop, err := c.Crashes(supervisors, size.Actors/supervisors, many)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		<-many.up
-		many.down.Store(many.awaited)
+		<-many.all
+		toAll := func(m *Message) error {
+			many.expect(size.Actors)
+			for child := range size.Actors {
+				if err := send(child, m); err != nil {
+					return err
+				}
+			}
+			<-many.all
+			return nil
+		}
+		if err := toAll(new(Message)); err != nil {
+			return nil, err
+		}
 		settle()
 		begun := time.Now()
-		for child := range size.Actors {
-			if err := crash(child); err != nil {
-				return nil, err
-			}
+		if err := toAll(Poison); err != nil {
+			return nil, err
 		}
-		<-many.up
 		return []float64{time.Since(begun).Seconds()}, nil
 	}
 }
 
-// manyLives waits until all children have begun a life.
+// manyLives waits until all children have begun a life, or handled a message.
 type manyLives struct {
-	awaited int64
-	down    atomic.Int64
-	up      chan struct{}
+	left atomic.Int64
+	all  chan struct{}
 }
 
-func (l *manyLives) Began(int) {
-	if l.down.Add(-1) == 0 {
-		l.up <- struct{}{}
+func (l *manyLives) expect(n int) { l.left.Store(int64(n)) }
+
+func (l *manyLives) one() {
+	if l.left.Add(-1) == 0 {
+		l.all <- struct{}{}
 	}
 }
 
-func (l *manyLives) Ends(int) {}
+func (l *manyLives) Began(int)   { l.one() }
+func (l *manyLives) Handled(int) { l.one() }
+func (l *manyLives) Ends(int)    {}
 
 func stoppingTree(c Contender, size Size) ([]float64, error) { return stopping(c, size.Actors, 10) }
 

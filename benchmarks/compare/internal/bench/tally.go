@@ -8,6 +8,9 @@ type Message struct {
 	Took time.Duration // until it was handled
 }
 
+// Poison is the message that makes a child panic.
+var Poison = new(Message)
+
 // Token goes round in a ring.
 type Token struct{ Hops int }
 
@@ -42,6 +45,8 @@ func (t *Tally) Clock(m *Message) {
 type Lives interface {
 	// Began is the first that the incarnation of a child does.
 	Began(child int)
+	// Handled is all that it does with a message that is not Poison.
+	Handled(child int)
 	// Ends is the last that it does before it panics.
 	Ends(child int)
 }

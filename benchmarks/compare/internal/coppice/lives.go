@@ -52,7 +52,7 @@ func idle(context.Context) (actor.Behavior[*bench.Message], error) {
 
 func nothing(context.Context, *bench.Message) error { return nil }
 
-func crashes(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+func crashes(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 	workers, groups := make([]*actor.Actor[*bench.Message], supervisors*children), make([]supervisor.Child, supervisors)
 	for i := range groups {
 		below := make([]supervisor.Child, children)
@@ -68,15 +68,18 @@ func crashes(supervisors, children int, lives bench.Lives) (func(int) error, ben
 		}
 	}
 	stop, err := plant(supervisor.New("bench", rootPolicy(), groups...))
-	poison := new(bench.Message)
-	return func(child int) error { return workers[child].Send(context.Background(), poison) }, stop, err
+	return func(child int, m *bench.Message) error { return workers[child].Send(context.Background(), m) }, stop, err
 }
 
 // worker is an actor that a message crashes.
 func worker(number int, lives bench.Lives) *actor.Actor[*bench.Message] {
 	return actor.New(strconv.Itoa(number), func(context.Context) (actor.Behavior[*bench.Message], error) {
 		lives.Began(number)
-		return actor.Behavior[*bench.Message]{Receive: func(context.Context, *bench.Message) error {
+		return actor.Behavior[*bench.Message]{Receive: func(_ context.Context, m *bench.Message) error {
+			if m != bench.Poison {
+				lives.Handled(number)
+				return nil
+			}
 			lives.Ends(number)
 			panic("poison")
 		}}, nil

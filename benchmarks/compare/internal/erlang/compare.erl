@@ -145,6 +145,8 @@ storm(Supervisors, Children) ->
     Each = Children div Supervisors,
     {ok, _} = start_supervisor({level, [[{worker, I * Each + J, self()} || J <- lists:seq(1, Each)] || I <- lists:seq(0, Supervisors - 1)]}),
     Workers = ups(Children, []),
+    [gen_server:cast(P, work) || P <- Workers],
+    await(handled, Children),
     Begun = now_ns(),
     [gen_server:cast(P, crash) || P <- Workers],
     ups(Children, []),
@@ -219,4 +221,5 @@ handle_call({m, N}, _, State) -> {reply, N, State}.
 
 handle_cast({m, _}, {count, 1, Parent}) -> Parent ! counted, {noreply, idle};
 handle_cast({m, _}, {count, N, Parent}) -> {noreply, {count, N - 1, Parent}};
+handle_cast(work, {worker, _, Parent} = State) -> Parent ! handled, {noreply, State};
 handle_cast(crash, {worker, I, Parent}) -> Parent ! {down, I, now_ns()}, error(poison).

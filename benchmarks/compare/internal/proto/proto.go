@@ -178,7 +178,7 @@ func supervisor(children []*actor.Props, born func(child int, pid *actor.PID)) *
 	}, actor.WithSupervisor(actor.NewRestartingStrategy()))
 }
 
-func crashes(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+func crashes(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 	system := newSystem()
 	workers, roots := make([]*actor.PID, supervisors*children), make([]*actor.PID, supervisors)
 	var up sync.WaitGroup
@@ -188,10 +188,14 @@ func crashes(supervisors, children int, lives bench.Lives) (func(int) error, ben
 		for j := range below {
 			number := i*children + j
 			below[j] = actor.PropsFromFunc(func(c actor.Context) {
-				switch c.Message().(type) {
+				switch m := c.Message().(type) {
 				case *actor.Started:
 					lives.Began(number)
 				case *bench.Message:
+					if m != bench.Poison {
+						lives.Handled(number)
+						return
+					}
 					lives.Ends(number)
 					panic("poison")
 				}
@@ -203,9 +207,8 @@ func crashes(supervisors, children int, lives bench.Lives) (func(int) error, ben
 		}))
 	}
 	up.Wait()
-	poison := new(bench.Message)
-	return func(child int) error {
-		system.Root.Send(workers[child], poison)
+	return func(child int, m *bench.Message) error {
+		system.Root.Send(workers[child], m)
 		return nil
 	}, stopping(system, roots...), nil
 }

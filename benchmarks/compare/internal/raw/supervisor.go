@@ -59,7 +59,7 @@ func plant(root func(ctx context.Context)) bench.Stop {
 	return g.stop
 }
 
-func crashes(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+func crashes(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 	mailboxes := make([]chan *bench.Message, supervisors*children)
 	groups := make([]func(context.Context), supervisors)
 	for i := range groups {
@@ -75,9 +75,8 @@ func crashes(supervisors, children int, lives bench.Lives) (func(int) error, ben
 	if supervisors > 1 {
 		root = supervise(groups...)
 	}
-	poison := new(bench.Message)
-	return func(number int) error {
-		mailboxes[number] <- poison
+	return func(number int, m *bench.Message) error {
+		mailboxes[number] <- m
 		return nil
 	}, plant(root), nil
 }
@@ -89,7 +88,11 @@ func worker(number int, mailbox <-chan *bench.Message, lives bench.Lives) func(c
 		done := ctx.Done()
 		for {
 			select {
-			case <-mailbox:
+			case m := <-mailbox:
+				if m != bench.Poison {
+					lives.Handled(number)
+					continue
+				}
 				lives.Ends(number)
 				panic("poison")
 			case <-done:

@@ -51,10 +51,10 @@ type service struct {
 	number  int
 	mailbox chan *bench.Message
 	begun   func(number int)
-	handle  func(number int)
+	handle  func(number int, m *bench.Message)
 }
 
-func newService(number int, begun, handle func(int)) *service {
+func newService(number int, begun func(int), handle func(int, *bench.Message)) *service {
 	return &service{number, make(chan *bench.Message, bench.Capacity), begun, handle}
 }
 
@@ -66,15 +66,17 @@ func (s *service) Serve(ctx context.Context) error {
 	done := ctx.Done()
 	for {
 		select {
-		case <-s.mailbox:
-			s.handle(s.number)
+		case m := <-s.mailbox:
+			s.handle(s.number, m)
 		case <-done:
 			return nil
 		}
 	}
 }
 
-func nothing(int) {}
+func unheard(int) {}
+
+func nothing(int, *bench.Message) {}
 
 func idle() (func(int) error, bench.Stop, error) {
 	root := suture.New("bench", spec)
@@ -83,7 +85,7 @@ func idle() (func(int) error, bench.Stop, error) {
 	return func(n int) error {
 		services = make([]*service, 0, n)
 		for i := range n {
-			s := newService(i, nothing, nothing)
+			s := newService(i, unheard, nothing)
 			services = append(services, s)
 			root.Add(s)
 		}
@@ -91,7 +93,7 @@ func idle() (func(int) error, bench.Stop, error) {
 	}, stop, nil
 }
 
-func crashes(supervisors, children int, lives bench.Lives) (func(int) error, bench.Stop, error) {
+func crashes(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 	services := make([]*service, supervisors*children)
 	root := suture.New("bench", spec)
 	for i := range supervisors {
@@ -102,16 +104,19 @@ func crashes(supervisors, children int, lives bench.Lives) (func(int) error, ben
 		}
 		for j := range children {
 			number := i*children + j
-			services[number] = newService(number, lives.Began, func(number int) {
+			services[number] = newService(number, lives.Began, func(number int, m *bench.Message) {
+				if m != bench.Poison {
+					lives.Handled(number)
+					return
+				}
 				lives.Ends(number)
 				panic("poison")
 			})
 			group.Add(services[number])
 		}
 	}
-	poison := new(bench.Message)
-	return func(child int) error {
-		services[child].mailbox <- poison
+	return func(child int, m *bench.Message) error {
+		services[child].mailbox <- m
 		return nil
 	}, plant(root), nil
 }

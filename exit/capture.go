@@ -1,0 +1,112 @@
+package exit
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// How the stack of a panic is taken down. Go walks it frame by frame, a tenth of a
+// microsecond each, to the end of the goroutine, unless it is asked for fewer. Half of
+// the frames of an actor are those below its handler, always the same. So as many are
+// asked for as were enough last time. Whether they are is seen by the floor: with it
+// the stack ends. If there are more frames, and no floor among those, all are taken.
+
+// maxFrames bounds how much of a panicking stack is kept. A stack overflow
+// cannot be recovered anyway, so deeper stacks are rare and their top matters.
+const maxFrames = 64
+
+// floor is the function that hands an actor its messages: below it is nothing that
+// one message does and another does not.
+const floor = "github.com/coppice-go/coppice/mailbox.(*Receiver[...]).Serve"
+
+// usual is how many frames are asked for first, 0 for all. It grows at once and
+// shrinks by one.
+var usual atomic.Int32
+
+// capture is where a stack is taken down: on the stack itself it would make the
+// goroutines of most crashes grow theirs, which takes longer than all else here. For
+// the same reason its methods are not part of Recovered.
+type capture struct {
+	room  [maxFrames]uintptr
+	asked int
+}
+
+var captures = sync.Pool{New: func() any { return new(capture) }}
+
+// first is the room for as many frames as are asked for first.
+//
+//go:noinline
+func (c *capture) first() []uintptr {
+	if c.asked = int(usual.Load()); c.asked == 0 {
+		c.asked = maxFrames
+	}
+	return c.room[:c.asked]
+}
+
+// misses says whether there are more frames than the n which were asked for, and the
+// floor is not among these.
+//
+//go:noinline
+func (c *capture) misses(n int) bool {
+	return n == c.asked && n < maxFrames && upToFloor(c.room[:n]) == 0
+}
+
+// learn is how many of n frames are kept. What would have been enough to see this is
+// asked for the next time.
+//
+//go:noinline
+func (c *capture) learn(n int) (kept int) {
+	would := min(n+1, maxFrames)
+	if found := upToFloor(c.room[:n]); found > 0 {
+		n, would = found, found
+	}
+	if would != c.asked {
+		usual.Store(int32(max(would, c.asked-1)))
+	}
+	return n
+}
+
+// give copies the first frames, and gives the room back.
+//
+//go:noinline
+func (c *capture) give(pcs []uintptr) {
+	copy(pcs, c.room[:])
+	captures.Put(c)
+}
+
+// upToFloor is how many of the frames there are up to the innermost floor, 0 if there
+// is none.
+func upToFloor(pcs []uintptr) int {
+	for i, pc := range pcs {
+		if isFloor(pc) {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// seen are addresses that were asked for, each where its hash says, with a lowest bit
+// that says whether it is in the floor: to look up a name takes longer than a frame.
+var seen [256]atomic.Uint64
+
+func isFloor(pc uintptr) bool {
+	at := &seen[uint64(pc)*0x9e3779b97f4a7c15>>56]
+	known := at.Load()
+	if known>>1 != uint64(pc) {
+		known = uint64(pc) << 1
+		if isNamedFloor(pc) {
+			known |= 1
+		}
+		at.Store(known)
+	}
+	return known&1 != 0
+}
+
+// isNamedFloor is apart because it is rare: Recovered has little stack left.
+//
+//go:noinline
+func isNamedFloor(pc uintptr) bool {
+	return strings.HasPrefix(runtime.FuncForPC(pc-1).Name(), floor)
+}
