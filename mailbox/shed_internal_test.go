@@ -50,7 +50,7 @@ func found(in *Receiver[int]) (all []int) {
 // Who parks only until its first message, as after a crash, has its channel again.
 func TestAParkedReceiverThatKeepsItsChannel(t *testing.T) {
 	m, in, used, woken := idler(t)
-	if err := m.Send(t.Context(), 2, nil); err != nil || *woken != 1 {
+	if err := m.Send(t.Context(), 2); err != nil || *woken != 1 {
 		t.Fatalf("got %v, woken %d times, want nil, once", err, *woken)
 	}
 	in.Next(0)
@@ -58,7 +58,7 @@ func TestAParkedReceiverThatKeepsItsChannel(t *testing.T) {
 	in.Keeps = true
 	wants(t, "parks", in.Park(Woken(func(bool) { *woken++ })))
 	wants(t, "the channel stays", m.current.Load() == used && m.shed == shed[int]{} && in.box == nil)
-	if err := m.Send(t.Context(), 3, nil); err != nil || *woken != 2 {
+	if err := m.Send(t.Context(), 3); err != nil || *woken != 2 {
 		t.Errorf("got %v, woken %d times, want nil, twice", err, *woken)
 	}
 	wants(t, "it is used", m.current.Load() == used)
