@@ -303,7 +303,8 @@ func (l *loop) notify(r *runner) {
 	case r.ending():
 		l.queue.push(winding{r})
 		l.queue.nudge() // its Start may be awaited
-	case r.phase.Load() == up && l.reply(r):
+	case r.phase.Load() == up:
+		l.reply(r)
 	default:
 		l.queue.nudge() // the end of a Start is awaited in launch
 	}

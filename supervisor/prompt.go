@@ -52,14 +52,20 @@ func (p *prompt) withdraw() (replied bool) {
 	return replied
 }
 
-// reply is called by an incarnation that is up. It is true if the loop need not wake
-// for that: its members are its own, and a snapshot sees by itself who is up.
-func (l *loop) reply(r *runner) bool {
+// reply is called by an incarnation that is up, which wakes the loop unless it can reply
+// by itself: the members are the loop's own, and a snapshot sees without it who is up.
+func (l *loop) reply(r *runner) {
+	replied := false
+	defer func() { // also if a log handler leaves by Goexit when it is asked what it hears
+		if !replied {
+			l.queue.nudge()
+		}
+	}()
 	request := l.prompt.request.Load()
 	if l.prompt.runner.Load() != r || r.member.life.Hears(slog.LevelDebug) || !l.prompt.runner.CompareAndSwap(r, nil) {
-		return false
+		return
 	}
 	l.queue.resume()
+	replied = true
 	request.reply <- nil
-	return true
 }

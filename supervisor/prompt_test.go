@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -127,6 +129,31 @@ func TestAChildThatIsWatchedDoesNotReplyByItself(t *testing.T) {
 		slow.onStart = func(context.Context, int) error { time.Sleep(2 * time.Second); return nil }
 		added(t, pool, slow)
 		check(t, "stuck", pool.Snapshot().Children[0].Stuck, 0)
+	})
+}
+
+// handlerThatLeaves is a log handler whose goroutine is gone when it is asked the first
+// time once it is armed.
+type handlerThatLeaves struct {
+	slog.Handler
+	armed *atomic.Bool
+}
+
+func (h handlerThatLeaves) Enabled(context.Context, slog.Level) bool {
+	if h.armed.CompareAndSwap(true, false) {
+		runtime.Goexit()
+	}
+	return false
+}
+
+func TestALogHandlerThatLeavesAsAChildIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := handlerThatLeaves{slog.DiscardHandler, new(atomic.Bool)}
+		pool := startUnheard(t, supervisor.Policy{Tracing: tracing.New(tracing.Options{Logger: slog.New(handler)})})
+		handler.armed.Store(true)
+		name := added(t, pool, named("c"))
+		check(t, "asked", handler.armed.Load(), false)
+		checkError(t, "terminate", pool.TerminateChild(t.Context(), name), "")
 	})
 }
 

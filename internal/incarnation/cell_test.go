@@ -218,6 +218,16 @@ func TestAttachAfterAbandonTouchesNothing(t *testing.T) {
 	check(t, "attached", attached, false)
 }
 
+// Of two children that are started at the same moment with one ctx, one is attached.
+func TestNothingIsAttachedTwice(t *testing.T) {
+	c, first, second := newCell(t.Context()), new(trace), new(trace)
+	check(t, "attached", c.Attach(first.hooks), true)
+	check(t, "attached again", c.Attach(second.hooks), false)
+	c.Stop(exit.Shutdown, false)
+	check(t, "hooks", first.String(), "stop false")
+	check(t, "hooks of the second", second.String(), "")
+}
+
 func TestWorkEndsWithItsParent(t *testing.T) {
 	parent, cancel := context.WithCancelCause(t.Context())
 	c := newCell(parent)
