@@ -126,7 +126,7 @@ type call[S, R any, M Message[S, R]] struct {
 	home    *pool           // where it goes when it is over; nil if nowhere
 
 	deferred atomic.Bool // the answer is given later than the handler returns
-	resident bool        // of its home
+	resident bool        // of its home; belongs to the caller
 	returned bool        // the handler has returned; belongs to the server's own goroutine
 }
 
