@@ -38,18 +38,19 @@ import (
 // for as long as the server restarts. The deadline and the end of ctx reach the
 // handler's ctx. A call is never handed to a handler twice.
 func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
-	s, err := find(to)
-	if err != nil {
+	s, _ := to.(*Server[S])
+	if s == nil {
 		var none R
-		return none, err
+		return none, nowhere()
+	}
+	caller := incarnation.Own(ctx)
+	if caller != nil && caller.Waits() || s.actor.life.Load().Traces() {
+		return askSlowly[S, R](ctx, s, message, caller)
 	}
 	done := ctx.Done()
-	c, in := newCall[S, R](ctx, done, s, message)
-	if in != nil || s.actor.life.Load().Traces() {
-		return c.askSlowly(ctx, s, in)
-	}
+	c := newCall[S, R](ctx, done, s, message)
 	if err := s.actor.box.Send(ctx, c); err != nil {
-		return c.value, err
+		return c.refused(err)
 	}
 	if done == nil {
 		<-c.told // nobody asks it anything
@@ -68,20 +69,18 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 // errors. What the handler returns is lost, but for an error, which is reported
 // as an event.
 func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) error {
-	s, err := find(to)
-	if err != nil {
-		return err
+	s, _ := to.(*Server[S])
+	if s == nil {
+		return nowhere()
 	}
 	return s.actor.box.Send(ctx, cast[S, R, M]{message})
 }
 
-// find gives the server behind a target, which may be nil.
-func find[S any](to Target[S]) (*Server[S], error) {
-	if s, _ := to.(*Server[S]); s != nil {
-		return s, nil
-	}
-	return nil, &SendError{Path: "nil", Err: ErrNoProc}
-}
+// nowhere is the error of a message to a target that is nil. It is apart, so that those
+// that have one do not make room for it.
+//
+//go:noinline
+func nowhere() error { return &SendError{Path: "nil", Err: ErrNoProc} }
 
 // answer is the place where the one outcome of a call is put: by the server, or
 // by the caller who leaves.
@@ -127,6 +126,7 @@ type call[S, R any, M Message[S, R]] struct {
 	home    *pool           // where it goes when it is over; nil if nowhere
 
 	deferred atomic.Bool // the answer is given later than the handler returns
+	resident bool        // of its home; belongs to the caller
 	returned bool        // the handler has returned; belongs to the server's own goroutine
 }
 
@@ -135,11 +135,19 @@ func (c *call[S, R, M]) outcome() (R, error) {
 	if c.settled {
 		return c.recycle()
 	}
+	c.lose()
 	return c.value, c.err
+}
+
+// refused is the outcome of a call that the mailbox has not taken.
+func (c *call[S, R, M]) refused(err error) (R, error) {
+	c.lose()
+	return c.value, err
 }
 
 // leave ends the wait for the answer, unless that is there.
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
+	c.lose()
 	if c.state.CompareAndSwap(unanswered, left) {
 		select {
 		case <-c.told: // by conclude, which does not ask for the state
@@ -175,7 +183,23 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 		own = c.own
 	}
 	value, err := c.message.Handle(own, sv.state)
-	deferred := c.handled()
+	c.returned = true
+	switch {
+	case err != nil || c.deferred.Load() || c.home == nil:
+	case c.own != nil && (c.caller.Err() != nil || !c.own.endUnasked()):
+	case !sv.in.Settle():
+		return nil
+	default: // nothing but an answer, which is given as conclude does
+		c.value, c.settled = value, true
+		c.told <- struct{}{}
+		return nil
+	}
+	return c.finish(ctx, value, err)
+}
+
+// finish is the rest of serve for what most calls are not.
+func (c *call[S, R, M]) finish(ctx context.Context, value R, err error) error {
+	deferred := c.release(c.own != nil && c.caller.Err() != nil)
 	if err == nil && !deferred {
 		c.conclude(value, nil)
 		return nil
@@ -238,16 +262,21 @@ func (c *call[S, R, M]) conclude(value R, err error) {
 	}
 }
 
-// handled is told that the handler has returned, or crashed. It ends its context
-// unless the answer was deferred.
-func (c *call[S, R, M]) handled() (deferred bool) {
-	again := c.returned // it has come here, and has not got on
+// handled is told that the handler has crashed.
+func (c *call[S, R, M]) handled() {
+	returned := c.returned // it was the caller's ctx that has crashed
 	c.returned = true
+	c.release(!returned && c.own != nil && c.caller.Err() != nil)
+}
+
+// release ends the context of a handler that is over, unless the answer was deferred.
+// late says that the caller's has ended before.
+func (c *call[S, R, M]) release(late bool) (deferred bool) {
 	if c.deferred.Load() {
 		return true
 	}
-	if c.own != nil && c.own.end(!again && c.caller.Err() != nil) && c.serving.spares {
-		c.serving.spare = c.own.request
+	if c.own != nil && !c.own.end(late) {
+		c.serving.spare = nil
 	}
 	return false
 }
@@ -290,7 +319,7 @@ func (c cast[S, R, M]) operation() tracing.Operation { return tracing.Cast }
 func (c cast[S, R, M]) payload() any                 { return c.message }
 func (c cast[S, R, M]) gone() bool                   { return false }
 func (c cast[S, R, M]) fail(string, failure)         {}
-func (c cast[S, R, M]) handled() (deferred bool)     { return false }
+func (c cast[S, R, M]) handled()                     {}
 
 func (c cast[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	_, err := c.message.Handle(ctx, sv.state)

@@ -25,13 +25,8 @@ func (in *inside) Done() <-chan struct{} {
 	return in.Context.Done()
 }
 
-// newCallInside makes a call of a server that waits meanwhile; both are nil if
-// ctx is that of nobody who can be called.
-func newCallInside[S, R any, M Message[S, R]](ctx context.Context, message M) (c *call[S, R, M], in *inside) {
-	caller := incarnation.Own(ctx)
-	if caller == nil || !caller.Waits() {
-		return nil, nil
-	}
+// newCallInside makes a call of a server that waits meanwhile.
+func newCallInside[S, R any, M Message[S, R]](ctx context.Context, message M, caller *incarnation.Cell) (*call[S, R, M], *inside) {
 	made := new(struct { // one allocation for all
 		call   call[S, R, M]
 		inside inside
@@ -41,13 +36,20 @@ func newCallInside[S, R any, M Message[S, R]](ctx context.Context, message M) (c
 	return &made.call, &made.inside
 }
 
-// askSlowly is the rest of Call where there is a tracer, or where in is not nil.
-func (c *call[S, R, M]) askSlowly(ctx context.Context, s *Server[S], in *inside) (R, error) {
+// askSlowly is the rest of Call where there is a tracer, or where the caller is a server.
+func askSlowly[S, R any, M Message[S, R]](ctx context.Context, s *Server[S], message M, caller *incarnation.Cell) (R, error) {
+	var c *call[S, R, M]
+	var in *inside
+	if caller != nil && caller.Waits() {
+		c, in = newCallInside[S, R](ctx, message, caller)
+	} else {
+		c = newCall[S, R](ctx, ctx.Done(), s, message)
+	}
 	life := s.actor.life.Load()
 	if !life.Traces() {
 		return c.askInside(ctx, s, nil, in)
 	}
-	ctx, sent := life.Sending(ctx, tracing.Call, c.message)
+	ctx, sent := life.Sending(ctx, tracing.Call, message)
 	value, err := c.askInside(ctx, s, &mailbox.Note{Trace: sent.Carrier()}, in)
 	sent.End(err)
 	return value, err
@@ -63,7 +65,7 @@ func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailb
 		}
 	}
 	if err := s.actor.box.SendNoted(sender, c, note); err != nil {
-		return c.value, err
+		return c.refused(err)
 	}
 	for {
 		select {

@@ -85,6 +85,9 @@ func (c *call[S, R, M]) later() (Reply[R], error) {
 		return Reply[R]{}, nil // abandoned: the caller has been told
 	}
 	c.deferred.Store(true)
+	if c.own != nil {
+		c.serving.spare = nil // the call keeps what is behind its context
+	}
 	if c.state.Load() == left { // and has not seen that it is deferred
 		c.serving.answered(c)
 	}

@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,8 +17,17 @@ import (
 // that it has ended, and sees nothing of a later one.
 type handlerContext struct {
 	request *requestContext
-	over    bool // guarded by request.mu
+	stage   atomic.Uint32
 }
+
+// The stages of a name. Whoever asks it anything says so first, and then looks behind
+// it under the lock of that. So a name that nobody has asked anything, as most, is over
+// with one atomic operation.
+const (
+	unasked uint32 = iota
+	asked
+	over
+)
 
 // requestContext is what is behind a handlerContext.
 //
@@ -26,9 +36,9 @@ type handlerContext struct {
 // incarnation.Lazy. Such a one, and one whose deadline was asked for, is not used again.
 type requestContext struct {
 	server context.Context   // a *limited if there is a limit
-	names  []handlerContext  // for the next calls; belongs to the server's own goroutine
+	names  []handlerContext  // for one call each; they belong to the server's own goroutine
+	next   int               // which is for the next call
 	first  [1]handlerContext // of them: many are not used again
-	more   int               // how many were made at once; twice as many the next time
 
 	mu      sync.Mutex
 	caller  context.Context // only for who has a name that is not over
@@ -51,19 +61,36 @@ type requestKey struct{}
 // handlerContext makes the context of a handler, of the server's and the caller's.
 func (sv *serving[S]) handlerContext(server, caller context.Context) *handlerContext {
 	r := sv.spare
-	if r == nil {
-		r = &requestContext{server: server, more: 1}
-		r.names = r.first[:]
+	if r == nil || r.next == len(r.names) {
+		r = sv.moreNames(server)
 	}
-	sv.spare = nil
-	if len(r.names) == 0 {
-		r.more = min(2*r.more, maxNames)
-		r.names = make([]handlerContext, r.more)
-	}
-	h := &r.names[0]
-	r.names = r.names[1:]
-	h.request, r.caller = r, caller
+	h := &r.names[r.next]
+	r.next++
+	r.caller = caller
 	return h
+}
+
+// moreNames makes names, and what is behind them if there is none yet.
+//
+//go:noinline
+func (sv *serving[S]) moreNames(server context.Context) *requestContext {
+	r := sv.spare
+	if r == nil {
+		r = &requestContext{server: server}
+		r.names = r.first[:]
+		if sv.spares {
+			sv.spare = r
+		}
+	} else {
+		r.names, r.next = make([]handlerContext, min(2*len(r.names), maxNames)), 0
+	}
+	for i := range r.names {
+		r.names[i].request = r
+		if !r.limit().IsZero() { // the end is to look at the time
+			r.names[i].stage.Store(asked)
+		}
+	}
+	return r
 }
 
 const maxNames = 32
@@ -71,11 +98,10 @@ const maxNames = 32
 // Deadline is the caller's, or the limit of the message if that is earlier.
 func (h *handlerContext) Deadline() (time.Time, bool) {
 	r := h.request
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if h.over {
+	if !h.lock() {
 		return time.Time{}, false
 	}
+	defer r.mu.Unlock()
 	r.kept = true
 	deadline, ok := r.caller.Deadline()
 	if limit := r.limit(); !limit.IsZero() && (!ok || limit.Before(deadline)) {
@@ -88,9 +114,7 @@ func (h *handlerContext) Done() <-chan struct{} { return h.materialize().Done() 
 
 func (h *handlerContext) Err() error {
 	r := h.request
-	r.mu.Lock()
-	if h.over {
-		r.mu.Unlock()
+	if !h.lock() {
 		return context.Canceled
 	}
 	real, ended, caller := r.real, r.ended, r.caller
@@ -117,12 +141,11 @@ func (h *handlerContext) Value(key any) any {
 		return h
 	}
 	r := h.request
-	r.mu.Lock()
-	real := r.real
-	if h.over {
-		real = canceled
+	real := canceled
+	if h.lock() {
+		real = r.real
+		r.mu.Unlock()
 	}
-	r.mu.Unlock()
 	if real == nil && h.Err() != nil {
 		real = h.materialize()
 	}
@@ -134,11 +157,10 @@ func (h *handlerContext) Value(key any) any {
 
 func (h *handlerContext) materialize() context.Context {
 	r := h.request
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if h.over {
+	if !h.lock() {
 		return canceled
 	}
+	defer r.mu.Unlock()
 	if r.real == nil {
 		r.materializeLocked()
 	}
@@ -231,17 +253,35 @@ func (r *requestContext) overdue() bool {
 // end ends the context, and says whether what is behind it may be used again. late
 // says that the caller's has ended. It may be called again.
 func (h *handlerContext) end(late bool) (free bool) {
+	if !late && h.endUnasked() {
+		return true
+	}
+	return h.endAsked(late)
+}
+
+// endUnasked is end for one that nobody has asked anything.
+func (h *handlerContext) endUnasked() bool {
+	r := h.request
+	if h.stage.Load() != unasked || !h.stage.CompareAndSwap(unasked, over) {
+		return false
+	}
+	r.caller = nil
+	return true
+}
+
+func (h *handlerContext) endAsked(late bool) (free bool) {
 	r := h.request
 	if late || r.overdue() {
 		h.materialize() // it has ended already, and goes on saying why
 	}
 	r.mu.Lock()
 	switch {
-	case h.over:
+	case h.stage.Load() == over:
 		r.mu.Unlock()
 		return false
 	case r.real == nil && !r.kept:
-		h.over, r.caller = true, nil
+		h.stage.Store(over)
+		r.caller = nil
 		r.mu.Unlock()
 		return true
 	}
@@ -252,4 +292,18 @@ func (h *handlerContext) end(late bool) (free bool) {
 		release()
 	}
 	return false
+}
+
+// lock is for who asks the name something: it locks what is behind it. It is false,
+// and nothing is locked, if the call is over.
+func (h *handlerContext) lock() bool {
+	if h.stage.Load() == unasked {
+		h.stage.CompareAndSwap(unasked, asked)
+	}
+	h.request.mu.Lock()
+	if h.stage.Load() == over {
+		h.request.mu.Unlock()
+		return false
+	}
+	return true
 }

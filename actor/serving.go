@@ -17,7 +17,7 @@ type request interface {
 	payload() any                // the message as the user knows it
 	gone() bool                  // the caller has left: nobody wants the answer
 	fail(path string, f failure) // answers with a failure, unless there is an answer
-	handled() (deferred bool)    // is told that the handler is over
+	handled()                    // is told that the handler has crashed
 }
 
 // job is a message to a server with state S, its types erased.
@@ -36,7 +36,7 @@ type serving[S any] struct {
 	state   *S
 	outcome error                     // what a handler has failed with, for its span
 	in      *mailbox.Receiver[job[S]] // where its messages come from
-	spare   *requestContext           // of the last call, to be used again; nil if there is none
+	spare   *requestContext           // what is behind the contexts of one call after the other; nil if none may be used again
 	spares  bool                      // the handlers' contexts are all made of the same one
 
 	mu      sync.Mutex
