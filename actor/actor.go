@@ -283,8 +283,8 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case !cell.Attach(r.attach): // too late: a successor may have the mailbox by now
-		return r.closeOnly, nil
+	case !cell.Attach(r.attach):
+		return r.late()
 	case r.alone:
 		return incarnation.ByHooks, nil
 	}

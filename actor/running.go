@@ -279,6 +279,18 @@ func (r *running[M]) lose(reason exit.Reason, lost *mailbox.Lost[M]) (inHand boo
 	return r.in.Lose(retries, lost)
 }
 
+// late is what Start returns when nothing can be attached any more: a successor may
+// have the mailbox by now, or open has started another actor with its ctx.
+//
+//go:noinline
+func (r *running[M]) late() (run func() error, err error) {
+	if r.cell.Abandoned() {
+		return r.closeOnly, nil
+	}
+	_ = r.closeOnly()
+	return nil, fmt.Errorf("%w: another one was started with this ctx, that of %s", ErrUnsupervised, r.cell.Scope().Path())
+}
+
 // closeOnly is the run function of an incarnation that was abandoned while it
 // was opening: what it has opened after all is closed again.
 func (r *running[M]) closeOnly() (err error) {

@@ -257,6 +257,34 @@ func TestStartInAHandlerIsRefused(t *testing.T) {
 	})
 }
 
+// The ctx of open is that of its own actor, whose start is refused if open gives it to
+// another one. What open has made is closed again.
+func TestOpenThatStartsAnotherActorWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var j journal
+		other := numbers(new(journal), actor.Options{}, nil)
+		a := actor.New("a", func(ctx context.Context) (actor.Behavior[int], error) {
+			if _, err := other.Start(ctx); err != nil {
+				t.Errorf("start of the other: got %v, want nil", err)
+			}
+			return actor.Behavior[int]{
+				Receive: func(context.Context, int) error { return nil },
+				Close:   func(context.Context, exit.Reason) error { j.add("closed"); return nil },
+			}, nil
+		})
+		_, err := supervisor.New("tree", supervisor.Policy{Tracing: quiet()}, a).Start(t.Context())
+		if !errors.Is(err, actor.ErrUnsupervised) || !strings.HasSuffix(err.Error(), "an actor is started by a supervisor: another one was started with this ctx, that of tree/a") {
+			t.Errorf("got %v, want that another one was started with this ctx", err)
+		}
+		check(t, "journal", j.take(), "closed")
+		for _, a := range []*actor.Actor[int]{a, other} {
+			if err := a.Send(t.Context(), 1); !errors.Is(err, actor.ErrNoProc) {
+				t.Errorf("send to %s: got %v, want %v", a, err, actor.ErrNoProc)
+			}
+		}
+	})
+}
+
 // What makes no sense is a failed start, at a restart as well.
 func TestS157_OpenThatGivesNonsense(t *testing.T) {
 	receive := func(context.Context, int) error { return nil }

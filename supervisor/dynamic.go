@@ -47,8 +47,7 @@ func (l *loop) startNumbered(r *request) error {
 	if most := n.policy.MaxChildren; most > 0 && len(l.members) >= most {
 		return &ChildError{Path: l.path + "/" + kind, Op: "start", Err: ErrMaxChildren}
 	}
-	n.started++
-	m := l.newMember(r.child, pathOf(l.path, kind, n.started), false)
+	m := l.newMember(r.child, pathOf(l.path, kind, n.started.Add(1)), false)
 	l.add(m)
 	r.given = m.path()[len(l.path)+1:]
 	l.offer(r)

@@ -16,8 +16,8 @@ type node struct {
 	name     string
 	policy   Policy
 	dynamic  bool
-	children []Child // of a static supervisor, as constructed
-	started  uint64  // children of a Dynamic, for their numbers; belongs to the loop
+	children []Child       // of a static supervisor, as constructed
+	started  atomic.Uint64 // children of a Dynamic, for their numbers; a loop that was abandoned may count beside its successor's
 
 	loop atomic.Pointer[loop] // the running incarnation
 	root atomic.Pointer[root] // the tree of which this was or is the root

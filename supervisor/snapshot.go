@@ -128,7 +128,7 @@ func (s *Snapshot) look(m *member, r *runner) {
 		s.Children = below.resting(m.path())
 	case r == nil:
 	default:
-		if s.State == Starting && r.phase.Load() == up {
+		if phase := r.phase.Load(); s.State == Starting && (phase == up || phase == over) {
 			s.State = Running // the supervisor has not looked yet
 		}
 		hand := r.cell.Holding()

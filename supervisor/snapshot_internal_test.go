@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -41,5 +42,19 @@ func TestSnapshotThroughAnIncarnationThatHasEnded(t *testing.T) {
 	<-restarted
 	if err := root.Stop(context.Background()); err != nil {
 		t.Error(err)
+	}
+}
+
+// A child that has replied to who started it is not starting any more, also if it ended
+// before its supervisor has looked.
+func TestSnapshotOfAChildBeforeItsSupervisorHasLooked(t *testing.T) {
+	for phase, want := range map[uint32]State{starting: Starting, up: Running, over: Running, failed: Starting} {
+		m := &member{child: Func("c", nil)}
+		r := newRunner(&above{t.Context(), newTree(t.Context(), nil), nil}, m, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
+		r.phase.Store(phase)
+		s := Snapshot{State: Starting}
+		if s.look(m, r); s.State != want {
+			t.Errorf("phase %d: got %v, want %v", phase, s.State, want)
+		}
 	}
 }
