@@ -74,9 +74,9 @@ func (p *Panic) Unwrap() error {
 // the layout of a Go traceback: a function's name, then its file and line. It
 // begins with the function that panicked: the frames of the recovery, and those
 // of the runtime that found a nil pointer or an index out of range, are left
-// out. At most 64 frames are kept. That of an actor's handler ends with the function
-// of the mailbox that has called it: what is below is the same for every message. It
-// is empty for a Panic that does not come from [Recovered].
+// out. At most 64 frames are kept. That of a handler ends with the function of
+// the innermost mailbox that has called it: for an actor what is below is the same for
+// every message. It is empty for a Panic that does not come from [Recovered].
 func (p *Panic) Stack() string {
 	var text strings.Builder
 	for _, frame := range p.frames() {
