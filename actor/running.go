@@ -27,7 +27,7 @@ type running[M any] struct {
 	working   bool // Run has not come back from work
 	parked    bool // the work has paused, to give the goroutine back
 	alone     bool // nothing stands around the actor that would run with it
-	may       bool // park before the first message
+	mayPark   bool // before the first message
 }
 
 // more is what only some have.
@@ -87,8 +87,8 @@ func (r *running[M]) attach() incarnation.Hooks {
 	if r.more != nil && r.more.serving != nil {
 		r.more.serving.receives(&r.in)
 	}
-	r.may, r.alone = r.cell.Is(r.actor.self())
-	r.may = r.may && !r.loops() && (r.more == nil || r.more.Continue == nil)
+	r.mayPark, r.alone = r.cell.Is(r.actor.self())
+	r.mayPark = r.mayPark && !r.loops() && (r.more == nil || r.more.Continue == nil)
 	return r
 }
 
@@ -122,7 +122,7 @@ func (r *running[M]) stop(drain bool) {
 // each handler: what they need for a moment only is in functions of their own.
 func (r *running[M]) Run() error {
 	if !r.begun {
-		if r.begun = true; r.may {
+		if r.begun = true; r.mayPark {
 			return parking[M]{r}
 		}
 	} else if !r.closes() && r.in.Over() { // nothing of the user's is left to do

@@ -31,7 +31,7 @@ type loop struct {
 	why    exit.Reason // that no request is answered any more; set before they are refused
 	delays delays
 	alarm  alarm
-	below  *above // what the children know
+	above  *above // what the children know
 	usual  *Spec  // of the last child that has no backoff of its own
 
 	requests requests
@@ -80,7 +80,7 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		l.events = tracing.From(cell).Tracing()
 	}
 	l.kill, l.killNow = context.WithCancelCause(cell.Work())
-	l.below = &above{l.kill, l.tree, l.notify}
+	l.above = &above{l.kill, l.tree, l.notify}
 	l.unhook = context.AfterFunc(l.kill, func() {
 		l.killAll()
 		close(l.unhooked)

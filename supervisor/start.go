@@ -61,7 +61,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	act := m.life.Begin(l.kill, kind)
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
 	number := 1 + max(int(m.number), l.tree.latest(m.path()))
-	r := newRunner(l.below, m, scope, number, terms)
+	r := newRunner(l.above, m, scope, number, terms)
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
 	if l.fenced {
