@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -92,14 +93,23 @@ func (n *node) path() string {
 // errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end
 // of ctx or by Stop. run may be called more than once.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
-	cell := incarnation.From(ctx)
-	if cell == nil || cell.Attached() { // or ctx is a handler's, and the incarnation is somebody else's
-		r, err := n.startRoot(ctx)
-		if err != nil {
-			return nil, err
+	if cell := incarnation.From(ctx); cell != nil && !cell.Attached() {
+		if run, err := n.begin(cell); err != errSecond {
+			return run, err
 		}
-		return r.started()
 	}
+	r, err := n.startRoot(ctx) // ctx is any other, such as that of a handler, or of a child that has started something else with it
+	if err != nil {
+		return nil, err
+	}
+	return r.started()
+}
+
+// errSecond is no error: the incarnation has become somebody else's meanwhile.
+var errSecond = errors.New("another child was started with this ctx")
+
+// begin begins an incarnation of the supervisor as part of a tree.
+func (n *node) begin(cell *incarnation.Cell) (run func() error, err error) {
 	var in inspection
 	if in.supervisor(n, cell.Scope().Path()); in.faults != nil {
 		return nil, in.err()
@@ -110,8 +120,11 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 			l.leave()
 		}
 	}()
-	if !cell.Attach(func() incarnation.Hooks { return (*hooks)(l) }) { // abandoned before it began: the children may be a successor's
-		return nil, exit.Killed
+	if !cell.Attach(func() incarnation.Hooks { return (*hooks)(l) }) {
+		if cell.Abandoned() { // before it began: the children may be a successor's
+			return nil, exit.Killed
+		}
+		return nil, errSecond
 	}
 	if err := n.enter(cell.Scope()); err != nil {
 		return nil, err

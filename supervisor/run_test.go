@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -226,6 +227,65 @@ func TestSupervisorInAChildOfTheUser(t *testing.T) {
 		b.stopInOrder()
 		b.want(t, "stop sub/a", "stop sub", "stop root")
 	})
+}
+
+// both is a child that starts two supervisors with its ctx: the second when it is its
+// turn, or while the first is looked at by its own Start.
+type both struct {
+	first, second *supervisor.Supervisor
+	looked        *looked
+	meanwhile     bool
+}
+
+func (b both) Name() string { return "both" }
+
+func (b both) Start(ctx context.Context) (run func() error, err error) {
+	start := func() { run, err = b.first.Start(ctx) }
+	if b.meanwhile {
+		b.looked.at = start
+	} else {
+		start()
+	}
+	if _, err := b.second.Start(ctx); err != nil {
+		return nil, fmt.Errorf("second: %w", err)
+	}
+	return run, err
+}
+
+// looked is a child that does something when it is looked at, once.
+type looked struct {
+	*child
+	at func()
+}
+
+func (l *looked) Check() error {
+	if at := l.at; at != nil {
+		l.at = nil
+		at()
+	}
+	return nil
+}
+
+// Of two supervisors that are started with the same ctx one takes the place of the
+// child. For the other it is any other ctx: it makes a tree of its own, also if it has
+// begun before.
+func TestTwoSupervisorsAreStartedWithOneContext(t *testing.T) {
+	for _, meanwhile := range []bool{false, true} {
+		t.Run(fmt.Sprint("meanwhile ", meanwhile), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, l := named("a"), &looked{child: named("l")}
+				first := supervisor.New("first", supervisor.Policy{}, a)
+				second := newBed(t, supervisor.Policy{}, l)
+				b := start(t, supervisor.Policy{}, both{first, second.root, l, meanwhile})
+				check(t, "first", first.String(), "root/both")
+				check(t, "second", second.root.String(), "root")
+				second.want(t, "start l", "start root")
+				b.stopInOrder()
+				synctest.Wait() // nobody waits for the other tree
+				second.want(t, "stop l", "stop root")
+			})
+		})
+	}
 }
 
 func TestAbnormalEndsAreLoggedToTheDefault(t *testing.T) {
