@@ -297,9 +297,9 @@ func (c *Cell) End(reason exit.Reason) bool {
 // Finish ends the contexts of an incarnation whose run has ended while other
 // goroutines of it are still there. End follows when they are not.
 func (c *Cell) Finish(reason exit.Reason) {
-	cause := shared(reason)
-	c.share(c.parent, cause)
-	c.work.share(c.parent, cause)
+	by := endOf(reason)
+	c.share(c.parent, by)
+	c.work.share(c.parent, by)
 }
 
 // Abandon kills the incarnation and cuts its effects off. It is false if the

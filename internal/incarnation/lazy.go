@@ -10,7 +10,7 @@ import (
 	"github.com/coppice-go/coppice/exit"
 )
 
-// Lazy is a context that costs 32 bytes until somebody needs more of it.
+// Lazy is a context that costs 24 bytes until somebody needs more of it.
 //
 // Most incarnations never look at their context's channel: an actor is told to
 // stop by a flag. A Lazy therefore makes a real cancel context inside only when
@@ -25,13 +25,20 @@ type Lazy struct {
 	ending
 }
 
-// ending is what a Lazy is besides its parent, which is asked for by each method.
-type ending struct {
-	cause atomic.Pointer[error]
-	real  atomic.Pointer[realContext]
+// ending is what a Lazy is besides its parent, which is asked for by each method: nil
+// as long as nothing was decided, then an end, then one with a real context. Each step
+// is taken at once, so that whoever has heard of an end hears of the same for ever.
+type ending struct{ decided atomic.Pointer[end] }
+
+// end is what decides how a context ends: its real one if there is one, or else it has
+// ended.
+type end struct {
+	cause error
+	real  *realContext
 }
 
 type realContext struct {
+	end // itself
 	context.Context
 	cancel context.CancelCauseFunc
 }
@@ -44,39 +51,45 @@ func (l *Lazy) Init(parent context.Context) { l.parent = parent }
 func (l *Lazy) Cancel(cause error) { l.cancel(l.parent, cause) }
 
 func (e *ending) cancel(parent context.Context, cause error) {
-	if e.cause.Load() == nil {
-		e.share(parent, shared(cause))
+	switch d := e.decided.Load(); {
+	case d == nil:
+		e.share(parent, endOf(cause))
+	case d.real != nil:
+		d.real.cancel(cause)
 	}
 }
 
-// share is cancel with a cause that may be that of others too.
-func (e *ending) share(parent context.Context, cause *error) {
-	if e.cause.Load() != nil || e.real.Load() == nil && parent.Err() != nil || !e.cause.CompareAndSwap(nil, cause) {
-		return
+// share is cancel with an end that may be that of others too.
+func (e *ending) share(parent context.Context, by *end) {
+	d := e.decided.Load()
+	if d == nil {
+		if parent.Err() != nil || e.decided.CompareAndSwap(nil, by) {
+			return
+		}
+		d = e.decided.Load()
 	}
-	if real := e.real.Load(); real != nil {
-		real.cancel(*cause)
+	if d.real != nil {
+		d.real.cancel(by.cause)
 	}
 }
 
-// shared is where a cause can be found: the common ones stand there once, for a
-// million contexts that end at the same time.
-func shared(cause error) *error {
+// endOf is an end with the cause. The common ones stand in one place, for a million
+// contexts that end at the same time.
+func endOf(cause error) *end {
 	for i := range common {
-		if common[i] == cause {
+		if common[i].cause == cause {
 			return &common[i]
 		}
 	}
-	own := cause // or every cause would be moved there
-	return &own
+	return &end{cause: cause}
 }
 
-var common = [...]error{exit.Shutdown, exit.Normal, exit.Killed}
+var common = [...]end{{cause: exit.Shutdown}, {cause: exit.Normal}, {cause: exit.Killed}}
 
 // Cause is [context.Cause] of l. It makes no real context.
 func (l *Lazy) Cause() error {
-	if cause := l.cause.Load(); cause != nil && l.real.Load() == nil {
-		return *cause
+	if d := l.decided.Load(); d != nil && d.real == nil {
+		return d.cause
 	}
 	return context.Cause(l)
 }
@@ -92,56 +105,52 @@ func (l *Lazy) Done() <-chan struct{} { return l.materialize(l.parent).Done() }
 func (l *Lazy) Err() error { return l.err(l.parent) }
 
 func (e *ending) err(parent context.Context) error {
-	real := e.real.Load()
-	if real != nil {
-		if err := real.Err(); err != nil {
-			return err
-		}
-	}
-	if e.cause.Load() != nil {
+	switch d := e.decided.Load(); {
+	case d != nil && d.real != nil:
+		return d.real.Err()
+	case d != nil:
 		return context.Canceled
+	case parent.Err() == nil:
+		return nil
 	}
-	if real == nil && parent.Err() != nil {
-		return e.materialize(parent).Err() // from now on the parent was first
-	}
-	return nil
+	return e.materialize(parent).Err() // from now on the parent was first
 }
 
 // Value is how context.Cause and derived contexts find the real context.
 func (l *Lazy) Value(key any) any { return l.value(l.parent, key) }
 
 func (e *ending) value(parent context.Context, key any) any {
-	real := e.real.Load()
-	if real == nil && e.err(parent) == nil {
+	if e.decided.Load() == nil && parent.Err() == nil {
 		return parent.Value(key)
 	}
-	if real == nil || e.cause.Load() != nil {
-		real = e.materialize(parent)
-	}
-	return real.Value(key)
+	return e.materialize(parent).Value(key)
 }
 
 func (e *ending) materialize(parent context.Context) *realContext {
-	real := e.real.Load()
-	if real == nil {
-		made := new(realContext)
-		if e.cause.Load() != nil {
-			parent = context.WithoutCancel(parent) // it may have ended since, but this was first
+	for {
+		d := e.decided.Load()
+		if d != nil && d.real != nil {
+			return d.real
 		}
+		made := newReal(parent, d)
+		if e.decided.CompareAndSwap(d, &made.end) {
+			return made
+		}
+		made.cancel(nil)
+	}
+}
+
+// newReal makes a real context, which has ended if there is an end.
+func newReal(parent context.Context, ended *end) *realContext {
+	made := new(realContext)
+	made.real = made
+	if ended == nil {
 		made.Context, made.cancel = context.WithCancelCause(parent)
-		if e.real.CompareAndSwap(nil, made) {
-			real = made
-		} else {
-			made.cancel(nil)
-			real = e.real.Load()
-		}
+		return made
 	}
-	// Cancel may have come between its two steps and ours: whoever sees the
-	// real context also sees it ended.
-	if cause := e.cause.Load(); cause != nil {
-		real.cancel(*cause)
-	}
-	return real
+	made.Context, made.cancel = context.WithCancelCause(context.WithoutCancel(parent)) // it may have ended since, but this was first
+	made.cancel(ended.cause)
+	return made
 }
 
 // Ended is the error of somebody whose ctx has ended: what ctx says, and its

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
 
@@ -244,8 +245,117 @@ func TestLazyEndsAtOnceForEverybody(t *testing.T) {
 	}
 }
 
+// interrupted is a context at which something happens when somebody is about to hang
+// something on it.
+type interrupted struct {
+	context.Context
+	at func()
+}
+
+func (i *interrupted) Done() <-chan struct{} {
+	if at := i.at; at != nil {
+		i.at = nil
+		at()
+	}
+	return i.Context.Done()
+}
+
+// Who asks for Done may come between the end, of which somebody has heard, and that of
+// the parent. Everybody hears of the first.
+func TestLazyEndsWhileItIsAskedForDone(t *testing.T) {
+	for _, heard := range []func(subject) string{
+		func(s subject) string { return fmt.Sprint(s.Err(), ", ", context.Cause(s)) },
+		func(s subject) string { return fmt.Sprint(s.Err(), ", ", s.Context.(*incarnation.Lazy).Cause()) },
+	} {
+		parent, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+		defer cancel()
+		above := &interrupted{Context: context.Background()}
+		s := lazy(above)
+		first := ""
+		above.at = func() {
+			s.cancel(errOwn)
+			first = heard(s)
+			above.Context = parent
+		}
+		check(t, "done", closed(s.Done()), true)
+		check(t, "heard first", first, "context canceled, own")
+		check(t, "heard then", heard(s), first)
+		check(t, "cause in the end", context.Cause(s), errOwn)
+	}
+}
+
+// Err and cause never change once there are any, and then Done is closed: for those who
+// ask at any moment, whatever comes first, and whoever looks.
+func TestEndOfALazyDoesNotChange(t *testing.T) {
+	for round := range 3000 {
+		above, cancelAbove := context.WithCancelCause(t.Context())
+		if round%3 == 0 {
+			above, cancelAbove = cancelLater(t.Context(), time.Duration(round%50)*time.Microsecond)
+		}
+		c := newCell(above)
+		contexts := []context.Context{lazy(above), c, c.Work()}
+		var everybody sync.WaitGroup
+		for i, ctx := range contexts {
+			for n := range 4 {
+				everybody.Go(func() { endsOnce(t, ctx, n) })
+			}
+			if i == 0 {
+				everybody.Go(func() { ctx.(subject).cancel(errOwn) })
+			}
+		}
+		everybody.Go(func() {
+			if round%2 == 0 {
+				c.Kill(exit.Killed)
+			} else {
+				c.Stop(exit.Shutdown, true)
+				c.End(exit.Normal)
+			}
+		})
+		everybody.Go(func() { cancelAbove(errAbove) })
+		everybody.Wait()
+		cancelAbove(nil)
+	}
+}
+
+// cancelLater is a context with a deadline.
+func cancelLater(ctx context.Context, after time.Duration) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithTimeoutCause(ctx, after, errSecond)
+	return ctx, func(error) { cancel() }
+}
+
+// endsOnce waits for the end of ctx, in one of four ways, and asks again and again how
+// it has ended.
+func endsOnce(t *testing.T, ctx context.Context, way int) {
+	var done <-chan struct{}
+	switch way {
+	case 0:
+		<-ctx.Done()
+	case 1:
+		done = ctx.Done()
+		fallthrough
+	case 2:
+		for ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		if done != nil && !closed(done) {
+			t.Error("Err is there and Done is not closed")
+		}
+	case 3:
+		for context.Cause(ctx) == nil {
+			runtime.Gosched()
+		}
+	}
+	err, cause := ctx.Err(), context.Cause(ctx)
+	for range 10 {
+		if gotErr, got := ctx.Err(), context.Cause(ctx); err == nil || gotErr != err || got != cause {
+			t.Errorf("got %v, %v, want %v, %v as before", gotErr, got, err, cause)
+		}
+		runtime.Gosched()
+	}
+}
+
 func TestLazyIsSmall(t *testing.T) {
-	check(t, "size", unsafe.Sizeof(incarnation.Lazy{}), 32)
+	check(t, "size", unsafe.Sizeof(incarnation.Lazy{}), 24)
 
 	parent, cancel := context.WithCancel(t.Context())
 	defer cancel()

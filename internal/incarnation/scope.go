@@ -158,7 +158,7 @@ func (s *Scope) End(cause exit.Reason) {
 		s.mu.Unlock()
 		return
 	}
-	s.cause = shared(cause)
+	s.cause = &endOf(cause).cause
 	t := s.tenant
 	s.mu.Unlock()
 	if t != nil {
