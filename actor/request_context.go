@@ -119,19 +119,15 @@ func (h *handlerContext) Err() error {
 	}
 	real, ended, caller := r.real, r.ended, r.caller
 	r.mu.Unlock()
-	if real == nil && !ended && !r.limit().IsZero() {
-		real = h.materialize() // only that knows the time
-	}
 	switch {
 	case real != nil:
 		return real.Err()
 	case ended:
 		return context.Canceled
+	case caller.Err() == nil && r.server.Err() == nil && r.limit().IsZero(): // only a real one knows the time
+		return nil
 	}
-	if err := caller.Err(); err != nil {
-		return err
-	}
-	return r.server.Err()
+	return h.materialize().Err() // which says the same for ever, whatever ends next
 }
 
 // Value gives what the server has. The real context is found with a key that
