@@ -244,6 +244,17 @@ func (a *Actor[M]) Path() string {
 	return a.name
 }
 
+// lastPath is the path, or what it was when the actor was last part of a tree: errors
+// name it when it is gone.
+func (a *Actor[M]) lastPath() string {
+	if a.scope.Load() == nil {
+		if last := a.life.Load(); last != nil {
+			return last.Path()
+		}
+	}
+	return a.Path()
+}
+
 // String is the path.
 func (a *Actor[M]) String() string { return a.Path() }
 

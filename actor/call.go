@@ -156,7 +156,7 @@ func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 		}
 		c.forgo()
 		var none R // the value is the server's, who may be about to write it
-		return none, &SendError{Path: s.Path(), Err: incarnation.Ended(ctx)}
+		return none, &SendError{Path: s.actor.lastPath(), Err: incarnation.Ended(ctx)}
 	}
 	for c.state.Load() != answered { // it is this moment
 		<-c.told

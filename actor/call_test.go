@@ -90,25 +90,27 @@ func TestS146_CallWithoutAProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := actor.NewServer("s", openState)
 		start := time.Now()
-		expect := func(when string) {
+		expect := func(when, path string) {
 			t.Helper()
+			want := path + ": no such process: not started, or gone for good"
 			n, err := actor.Call(t.Context(), s, next)
-			check(t, when, answer(n, err), "0, s: no such process: not started, or gone for good")
-			check(t, when+", cast", fmt.Sprint(actor.Cast(t.Context(), s, next)), "s: no such process: not started, or gone for good")
+			check(t, when, answer(n, err), "0, "+want)
+			check(t, when+", cast", fmt.Sprint(actor.Cast(t.Context(), s, next)), want)
 			if !errors.Is(err, actor.ErrNoProc) {
 				t.Errorf("%s: got %v, want %v", when, err, actor.ErrNoProc)
 			}
 		}
-		expect("before the start")
+		expect("before the start", "s")
 		tree, _ := plant(t, s)
 		if err := tree.TerminateChild(t.Context(), "s"); err != nil {
 			t.Error(err)
 		}
-		expect("terminated")
+		expect("terminated", "tree/s")
 		if err := tree.DeleteChild(t.Context(), "s"); err != nil {
 			t.Error(err)
 		}
-		expect("deleted")
+		expect("deleted", "tree/s")
+		check(t, "path", s.Path(), "s") // where it is, not where it was
 		check(t, "after", time.Since(start), 0)
 	})
 }

@@ -291,7 +291,7 @@ func TestS156_StopThatItsCallerWaitsFor(t *testing.T) {
 				check(t, "exits", kept.exits(), test.reason.Error())
 				want := "1, <nil>" // of a fresh state
 				if test.gone {
-					want = "0, s: no such process: not started, or gone for good"
+					want = "0, tree/s: no such process: not started, or gone for good"
 				}
 				n, err = actor.Call(t.Context(), s, next)
 				check(t, "afterwards", answer(n, err), want)
@@ -331,7 +331,7 @@ func TestS156_StopThatFails(t *testing.T) {
 				time.Sleep(time.Hour)
 				check(t, "exits", kept.exits(), test.exits)
 				n, err = actor.Call(t.Context(), s, next)
-				check(t, "afterwards", answer(n, err), "0, s: no such process: not started, or gone for good")
+				check(t, "afterwards", answer(n, err), "0, tree/s: no such process: not started, or gone for good")
 			})
 		})
 	}

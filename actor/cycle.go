@@ -61,7 +61,7 @@ func (c *call[S, R, M]) askInside(ctx context.Context, s *Server[S], note *mailb
 		in.Context, sender = ctx, in
 		defer in.wait.End() // also when a sink leaves by Goexit
 		if cycle := in.wait.Begin(ctx, &s.actor.scope, c); cycle != nil {
-			return c.value, &SendError{Path: s.Path(), Err: ErrCallCycle, Cycle: cycle}
+			return c.value, &SendError{Path: s.actor.lastPath(), Err: ErrCallCycle, Cycle: cycle}
 		}
 	}
 	if err := s.actor.box.SendNoted(sender, c, note); err != nil {

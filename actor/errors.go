@@ -49,7 +49,7 @@ func (ignore) Error() string { return "the actor declines to start" }
 // SendError is the error of a Send, Cast or Call that did not succeed. An error
 // that a handler returned to its caller is not wrapped in it.
 type SendError struct {
-	Path string // of the receiver
+	Path string // of the receiver, if it is gone the last; its name if it was never part of a tree
 
 	// Err is ErrNoProc, ErrEnded, ErrCallCycle, [mailbox.ErrFull], or wraps what
 	// the sender's own context said.

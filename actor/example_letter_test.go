@@ -42,7 +42,7 @@ func Example_deadLetters() {
 	// again: <nil>
 	// 20 <nil>
 	// <nil>
-	// too late: alice: no such process: not started, or gone for good
+	// too late: bank/alice: no such process: not started, or gone for good
 }
 
 // Transfer is a message that crashes its account as long as something is bad.

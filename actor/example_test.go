@@ -87,7 +87,7 @@ func ExampleNew() {
 	// 1 to be
 	// 2 or not to be
 	// closed: shutdown
-	// printer: no such process: not started, or gone for good
+	// bank/printer: no such process: not started, or gone for good
 }
 
 // An actor with a loop of its own, which selects on its messages beside other

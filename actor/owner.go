@@ -33,7 +33,7 @@ func (o *owner[M]) Refusal(err error) error {
 	if errors.Is(err, mailbox.ErrClosed) {
 		err = ErrNoProc
 	}
-	return &SendError{Path: (*Actor[M])(o).Path(), Err: err}
+	return &SendError{Path: (*Actor[M])(o).lastPath(), Err: err}
 }
 
 // Around makes the span of a send or a cast. That of a call lasts longer.

@@ -35,7 +35,7 @@ func TestS146_SendWithoutAProcess(t *testing.T) {
 		if err := tree.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
-		expect("after the stop", "numbers: no such process: not started, or gone for good")
+		expect("after the stop", "tree/numbers: no such process: not started, or gone for good")
 		if _, err := tree.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -256,7 +256,7 @@ func TestDeadLettersCanBeSentAgain(t *testing.T) {
 				if err := tree.Stop(context.Background()); err != nil {
 					t.Error(err)
 				}
-				check(t, "Resend to nobody", fmt.Sprint(letter.Resend(t.Context())), "s: no such process: not started, or gone for good")
+				check(t, "Resend to nobody", fmt.Sprint(letter.Resend(t.Context())), "tree/s: no such process: not started, or gone for good")
 			})
 		})
 	}

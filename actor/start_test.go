@@ -120,7 +120,7 @@ func TestS144_OpenThatFails(t *testing.T) {
 			check(t, "Start", fmt.Sprint(err), "start tree/s: "+test.want)
 			check(t, "closed", closed, false)
 			_, err = actor.Call(t.Context(), s, next)
-			check(t, "Call", fmt.Sprint(err), "s: no such process: not started, or gone for good")
+			check(t, "Call", fmt.Sprint(err), "tree/s: no such process: not started, or gone for good")
 		})
 	}
 }
@@ -165,14 +165,14 @@ func TestS14_IgnoreIsNoFailure(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		check(t, "dead letters", kept.deadLetters(), "1: in hand at a crash, 2: discarded")
-		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process: not started, or gone for good")
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "tree/a: no such process: not started, or gone for good")
 		sent.conserved(t, a.Stats())
 
 		// By hand, first still declining.
 		if err := tree.RestartChild(t.Context(), "a"); err != nil {
 			t.Errorf("RestartChild: got %v, want nil", err)
 		}
-		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "a: no such process: not started, or gone for good")
+		check(t, "Send", fmt.Sprint(a.Send(t.Context(), 3)), "tree/a: no such process: not started, or gone for good")
 		ignore = false
 		if err := tree.RestartChild(t.Context(), "a"); err != nil {
 			t.Errorf("RestartChild: got %v, want nil", err)
@@ -189,7 +189,7 @@ func TestS14_IgnoreAtTheFirstStart(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := actor.Call(ctx, s, next)
-		check(t, "Call", fmt.Sprint(err), "s: no such process: not started, or gone for good")
+		check(t, "Call", fmt.Sprint(err), "tree/s: no such process: not started, or gone for good")
 	})
 }
 

@@ -124,7 +124,7 @@ func TestTerminateClosesAndRestartByHandOpensANewMailbox(t *testing.T) {
 			t.Error(err)
 		}
 		err := a.Send(t.Context(), 3)
-		check(t, "Send", fmt.Sprint(err), "numbers: no such process: not started, or gone for good")
+		check(t, "Send", fmt.Sprint(err), "tree/numbers: no such process: not started, or gone for good")
 		check(t, "dead letters", kept.deadLetters(), "2: discarded")
 		sent.conserved(t, a.Stats())
 		if err := tree.RestartChild(t.Context(), "numbers"); err != nil {
@@ -159,7 +159,7 @@ func TestMailboxClosesWhenTheChildHasEndedForGood(t *testing.T) {
 				sent.send(t, a, 1, 0, 2, 3)
 				close(release)
 				synctest.Wait()
-				check(t, "Send", fmt.Sprint(a.Send(t.Context(), 4)), "numbers: no such process: not started, or gone for good")
+				check(t, "Send", fmt.Sprint(a.Send(t.Context(), 4)), "tree/numbers: no such process: not started, or gone for good")
 				check(t, "dead letters", kept.deadLetters(), "0: in hand at a crash, 2: discarded, 3: discarded")
 				sent.conserved(t, a.Stats())
 			})

@@ -212,7 +212,7 @@ func TestRefusedMessagesHaveAFailedSpan(t *testing.T) {
 		for _, name := range []string{"call tree/s", "send tree/s"} {
 			status := tr.span(t, name).Status
 			check(t, name, status.Code, codes.Error)
-			check(t, name, status.Description, "s: no such process: not started, or gone for good")
+			check(t, name, status.Description, "tree/s: no such process: not started, or gone for good")
 		}
 	})
 }

@@ -67,7 +67,7 @@ func TestS195_TheAddressFollowsTheChild(t *testing.T) {
 		checkError(t, "terminate", b.root.TerminateChild(t.Context(), "server"), "") // it is abandoned
 		fails(<-hanging, "root/server: callee ended before it replied: killed", exit.Killed)
 		fails(func() (int, error) { return actor.Call(t.Context(), server, count{}) },
-			"server: no such process: not started, or gone for good", nil)
+			"root/server: no such process: not started, or gone for good", nil)
 		checkError(t, "restart", b.root.RestartChild(t.Context(), "server"), "")
 		ask(1)
 		close(released)

@@ -70,6 +70,14 @@ func (l *Life) Init(t *Tracing, path, destination string, parent *Life) {
 // there is an OpenTelemetry provider.
 func (t *Tracing) Remembers() bool { return t != nil && (t.tracer != nil || t.records != nil) }
 
+// Path is that of the child; empty for a nil Life.
+func (l *Life) Path() string {
+	if l == nil {
+		return ""
+	}
+	return l.path
+}
+
 // Tracing is where the events of l go; nil for a nil Life.
 func (l *Life) Tracing() *Tracing {
 	if l == nil {
