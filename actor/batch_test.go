@@ -85,7 +85,7 @@ func TestStopInABatch(t *testing.T) {
 				sent.sendAll(t, a, 1, 2, 3)
 				sent.send(t, a, 4)
 				synctest.Wait()
-				check(t, "account", fmt.Sprintf("%+v", a.Stats()), "{Handled:0 InHand:1 Waiting:3 Dead:0}")
+				check(t, "account", a.Stats(), mailbox.Stats{InHand: 1, Waiting: 3})
 				if err := tree.Stop(context.Background()); err != nil {
 					t.Error(err)
 				}

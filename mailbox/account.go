@@ -1,6 +1,9 @@
 package mailbox
 
-import "sync/atomic"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // account is what a mailbox has once it needs more than its receiver to add up.
 type account[M any] struct {
@@ -32,6 +35,11 @@ type Stats struct {
 	InHand  uint64 // 1 while a message is being handled
 	Waiting uint64 // not begun yet
 	Dead    uint64 // dead letters
+}
+
+// String is the account in words, the same four numbers each time.
+func (s Stats) String() string {
+	return fmt.Sprintf("%d handled, %d in hand, %d waiting, %d dead", s.Handled, s.InHand, s.Waiting, s.Dead)
 }
 
 // Stats counts. Each number is right, but while messages move they may belong

@@ -29,13 +29,13 @@ func ExampleNew() {
 	fmt.Println("handled:", e)
 	in.Done()
 	box.Close()
-	fmt.Printf("%+v\n", box.Stats())
+	fmt.Println(box.Stats())
 	// Output:
 	// mailbox closed
 	// dead letter: one - overflow
 	// handled: two
 	// dead letter: three - discarded
-	// {Handled:1 InHand:0 Waiting:0 Dead:2}
+	// 1 handled, 0 in hand, 0 waiting, 2 dead
 }
 
 func ExampleOptions_Check() {
