@@ -107,7 +107,13 @@ func (s *soak) changeDynamic(ctx context.Context, b *branch, dice *rand.Rand) {
 		return
 	}
 	l := s.newExtra(b, dice)
-	_, err := b.dynamic.StartChild(ctx, randomSpec(l.child, dice))
+	name, err := b.dynamic.StartChild(ctx, randomSpec(l.child, dice))
+	if err == nil && b.tree.unheard {
+		s.figures.replies.Add(1)
+	}
+	if name != "" && err == nil && !s.lives.hasBeenUp(l.child) {
+		s.violation("%s says that %s is up, whose Start has not returned", b.name, name)
+	}
 	s.added(l, err)
 }
 

@@ -46,6 +46,7 @@ type ledger struct {
 	soak    *soak
 	name    string
 	retries int
+	unheard bool // no event tells of its messages
 
 	mu      sync.Mutex
 	base    uint64 // number of the first entry
@@ -62,7 +63,7 @@ func (l *ledger) open(w way) (id uint64, epoch int) {
 	l.soak.unsettled.add(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries = append(l.entries, entry{way: w})
+	l.entries = append(l.entries, entry{way: w, unheard: l.unheard})
 	l.waiting[l.epoch&1]++
 	return l.base + uint64(len(l.entries)) - 1, l.epoch & 1
 }

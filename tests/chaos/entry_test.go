@@ -53,14 +53,18 @@ type entry struct {
 	badFate  bool  // told already
 	expected bool  // its handler has returned an error for which nobody waits
 	reported bool  // and an event has told of that
+	unheard  bool  // no event tells anything
 }
 
 func (e *entry) fated() bool { return e.handled || e.dead != 0 }
 
-// settled says whether nothing more has to come.
+// settled says whether nothing more has to come of which anybody would hear.
 func (e *entry) settled() bool {
-	return e.verdict == refused || e.verdict == unknown || e.verdict == accepted && e.fated()
+	return e.verdict == refused || e.verdict == unknown || e.verdict == accepted && (e.fated() || e.unheard)
 }
+
+// unsure says whether nobody knows if it was accepted.
+func (e *entry) unsure() bool { return e.unheard && e.verdict == unknown && !e.handled }
 
 func (e *entry) String() string {
 	text := fmt.Sprintf("way %d, verdict %d, begun %d times, handled %t", e.way, e.verdict, e.begun, e.handled)
@@ -79,9 +83,9 @@ func (e *entry) wrong() string {
 	switch {
 	case e.verdict == pending:
 		return "its sender still waits"
-	case e.verdict == accepted && !e.fated():
+	case e.verdict == accepted && !e.fated() && !e.unheard:
 		return "accepted, and gone"
-	case e.expected && !e.reported && e.dead == 0:
+	case e.expected && !e.reported && e.dead == 0 && !e.unheard:
 		return "its error was not reported"
 	case e.reported && !e.expected:
 		return "an error of it was reported that it did not have"
@@ -91,7 +95,7 @@ func (e *entry) wrong() string {
 		return "its deferred answer was taken, but the caller has another outcome"
 	case (e.outcome == answered || e.outcome == handlerErr) && e.begun != 1:
 		return "answered, but by no handler"
-	case e.outcome == calleeEnded && e.begun == 0 && (e.dead == 0 || why != mailbox.Interrupted):
+	case e.outcome == calleeEnded && e.begun == 0 && !e.unheard && (e.dead == 0 || why != mailbox.Interrupted):
 		return "the callee ended with the call in hand, which it did not have"
 	case e.outcome == noproc && e.fated() && (e.dead == 0 || why != mailbox.Discarded):
 		return "nobody was there, but it has a fate"
@@ -108,6 +112,7 @@ const whys = int(mailbox.Interrupted) + 1
 // sums are what the books add up to.
 type sums struct {
 	accepted uint64 // the senders' nils, and the calls of which a fate shows that they were accepted
+	unsure   uint64 // calls of which nobody hears whether they were
 	handled  uint64
 	dead     [whys]uint64
 	calls    [outcomes]uint64
@@ -117,6 +122,7 @@ type sums struct {
 func (s *sums) add(t sums) {
 	s.accepted += t.accepted
 	s.handled += t.handled
+	s.unsure += t.unsure
 	s.refused += t.refused
 	for i, n := range t.dead {
 		s.dead[i] += n
@@ -138,6 +144,8 @@ func (s *sums) enter(e *entry) {
 	switch {
 	case e.verdict == accepted || e.fated():
 		s.accepted++
+	case e.unsure():
+		s.unsure++
 	default:
 		s.refused++
 	}

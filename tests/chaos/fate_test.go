@@ -287,7 +287,7 @@ func (h *host) fenced(ctx context.Context) {
 		h.soak.violation("%v is abandoned, and can start a goroutine", h.life)
 	}
 	h.soak.stopFromInside(ctx, h)
-	if h.kind == server {
+	if h.kind == server && !h.child.tree.unheard { // else the abandonment may not be complete
 		reply, err := actor.Defer[uint64](ctx)
 		if err == nil && reply.Give(0, errors.New("never")) {
 			h.soak.violation("%v is abandoned, and can answer", h.life)

@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
+	"github.com/coppice-go/coppice/tracing"
 )
 
 // branch is a supervisor of the forest.
@@ -24,6 +26,7 @@ type branch struct {
 type tree struct {
 	name     string
 	root     *supervisor.Supervisor
+	unheard  bool    // nobody listens to what it tells
 	leaves   []*leaf // those it was constructed with
 	branches []*branch
 
@@ -45,11 +48,15 @@ type forest struct {
 func (s *soak) plant(leaves int) {
 	s.forest = &forest{supervisors: make(map[string]bool)}
 	dice := s.dice("forest", 0)
+	unheard := dice.IntN(2) // one of the first two, and of each four
 	for n := 0; leaves > 0; n++ {
-		t := &tree{name: fmt.Sprintf("tree%d", n)}
+		t := &tree{name: fmt.Sprintf("tree%d", n), unheard: n%4 == unheard}
 		size := min(leaves, 60+dice.IntN(140))
 		leaves -= size
 		policy := supervisor.Policy{Restarts: strategy.Unlimited, Tracing: s.tracing}
+		if t.unheard { // then a child of a Dynamic replies by itself
+			policy.Tracing = tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)})
+		}
 		if n%2 == 1 { // gives up now and then, and has to be started again
 			policy.Restarts, policy.Within = 40, time.Second
 		}
@@ -90,7 +97,11 @@ func (s *soak) grow(t *tree, above string, position, depth int, size *int, dice 
 	}
 	b := &branch{tree: t, name: path, exclusive: policy.Exclusive}
 	t.branches = append(t.branches, b)
-	if depth > 1 && dice.IntN(5) == 0 {
+	static := 5 // among so many one is dynamic; more where those take ways of their own
+	if t.unheard {
+		static = 2
+	}
+	if (depth > 1 || t.unheard) && dice.IntN(static) == 0 {
 		policy.MaxChildren = 30
 		b.dynamic = supervisor.NewDynamic(name, policy)
 		b.exclusive = false // a child started by hand is always another

@@ -81,7 +81,7 @@ func (s *soak) newLeaf(t *tree, name string, exclusive bool, dice *rand.Rand) *l
 		child = supervisor.Func(name, l.function)
 	}
 	if l.kind != function {
-		l.ledger = &ledger{soak: s, name: t.name + "/…/" + name, retries: options.Retries}
+		l.ledger = &ledger{soak: s, name: t.name + "/…/" + name, retries: options.Retries, unheard: t.unheard}
 	}
 	l.child = &watched{Child: child, lives: s.lives, tree: t, exclusive: exclusive}
 	return l

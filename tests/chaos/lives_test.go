@@ -49,8 +49,11 @@ type life struct {
 
 // owes says whether an event has to come.
 func (l *life) owes() bool {
-	return l.present == 0 && l.up && l.told == running || l.told == abandoned && !l.returned
+	return !l.of.tree.unheard && (l.present == 0 && l.up && l.told == running || l.told == abandoned && !l.returned)
 }
+
+// lost says whether it may have been abandoned, where no event would tell.
+func (l *life) lost() bool { return l.of.tree.unheard && l.ctx.Err() != nil }
 
 func (l *life) String() string {
 	return fmt.Sprintf("%s (incarnation %d, tree %s, %d goroutines, told %d)", l.path, l.number, l.tree, l.present, l.told)
@@ -258,7 +261,7 @@ func (w *lives) settle() (alive int) {
 	for key, all := range w.all {
 		var left []*life
 		for _, l := range all {
-			if l.overlaps && l.told != abandoned && !l.unsettled {
+			if l.overlaps && l.told != abandoned && !l.unsettled && !l.of.tree.unheard {
 				w.soak.violation("%v was there when the next began, and is not abandoned", l)
 			}
 			switch {
@@ -294,7 +297,7 @@ func (w *lives) settle() (alive int) {
 func (w *lives) settleChild(of *watched) {
 	whole := 0
 	for _, l := range of.latest {
-		if l.present > 0 && l.told == running {
+		if l.present > 0 && l.told == running && !l.lost() {
 			whole++
 		}
 	}
@@ -333,6 +336,13 @@ func (w *lives) of(key incarnationKey) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return fmt.Sprint(w.all[key], "\n", w.traced(key.path))
+}
+
+// hasBeenUp says whether a child has ever been up.
+func (w *lives) hasBeenUp(of *watched) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return of.up
 }
 
 // alive says whether a child has an incarnation.

@@ -21,8 +21,10 @@ type figures struct {
 
 	batches, hangs, fenced, admin, refusals, extras atomic.Uint64
 	starts, failedStarts, stops, treesGaveUp, stuck atomic.Uint64
+	replies                                         atomic.Uint64 // to starts in unheard Dynamics
 
 	books      sums // of leaves that are gone
+	unheard    sums // of those of unheard trees
 	alive      int
 	quiets     int
 	alives     int // the fewest in a quiet moment
@@ -36,6 +38,7 @@ type report struct {
 	Seconds                                                   float64
 	Trees, Supervisors, Actors, Added                         int
 	Accepted, Refused, Handled, Batches                       uint64
+	Unheard, Replies                                          uint64
 	DeadLetters, Calls                                        map[string]uint64
 	Incarnations, Crashes, Restarts, FailedStarts             uint64
 	Hangs, Abandoned, FencedTries                             uint64
@@ -49,21 +52,30 @@ type report struct {
 	HeapsWhenQuiet                                            []uint64
 }
 
-// total is what all books add up to.
-func (s *soak) total() sums {
-	total := s.figures.books
+// of are the sums to which a leaf's book adds.
+func (f *figures) of(l *leaf) *sums {
+	if l.ledger.unheard {
+		return &f.unheard
+	}
+	return &f.books
+}
+
+// total is what all books add up to, those of unheard trees apart.
+func (s *soak) total() (books, unheard sums) {
+	f := figures{books: s.figures.books, unheard: s.figures.unheard}
 	for _, l := range s.forest.all() {
 		if l.ledger != nil {
-			total.add(l.ledger.sum())
+			f.of(l).add(l.ledger.sum())
 		}
 	}
-	return total
+	return f.books, f.unheard
 }
 
 // compare checks that the sink has seen just the dead letters of the books, and
 // that each abandonment has ended in a return.
 func (s *soak) compare() {
-	f, books := &s.figures, s.total()
+	f := &s.figures
+	books, _ := s.total()
 	for why, want := range books.dead {
 		if got := f.letters[why].Load(); got != want {
 			s.violation("%v: the sink has seen %d dead letters, the books have %d", mailbox.Why(why), got, want)
@@ -78,8 +90,10 @@ func (s *soak) compare() {
 }
 
 func (s *soak) report() report {
-	f, books := &s.figures, s.total()
+	f := &s.figures
+	books, unheard := s.total()
 	r := report{
+		Unheard: unheard.accepted, Replies: f.replies.Load(),
 		Seed: s.seed, Trees: len(s.forest.trees), Supervisors: len(s.forest.branches), Actors: s.forest.fixed, Added: int(f.extras.Load()),
 		Accepted: books.accepted, Refused: books.refused, Handled: books.handled, Batches: f.batches.Load(),
 		DeadLetters: make(map[string]uint64), Calls: make(map[string]uint64),
@@ -112,6 +126,7 @@ func (r report) String() string {
 	}
 	line("%.0f s: %d trees, %d supervisors, %d actors, %d more by hand", r.Seconds, r.Trees, r.Supervisors, r.Actors, r.Added)
 	line("messages: %d accepted = %d handled + %d dead letters, each known to its sender; %d refused", r.Accepted, r.Handled, letters, r.Refused)
+	line("in trees to which nobody listens: %d more accepted, %d children added", r.Unheard, r.Replies)
 	line("batches: %d accepted, of 2 to %d messages", r.Batches, mostInBatch)
 	line("dead letters: %s", counts(r.DeadLetters))
 	line("calls, each with one outcome: %s", counts(r.Calls))

@@ -11,7 +11,8 @@
 // lives that of incarnations (lives_test.go, watched_test.go), both written by
 // senders, handlers and children themselves, and held against what the events, the
 // mailboxes' own Stats and the reports of stops say, in the quiet moments of
-// quiet_test.go and whenever a tree has ended (keeper_test.go).
+// quiet_test.go and whenever a tree has ended (keeper_test.go). To some trees nobody
+// listens; what is checked there is in unheard_test.go.
 //
 // A seed plays the random choices again, not how goroutines interleave: what one
 // run has found another need not, with the same seed or any other.

@@ -15,6 +15,7 @@ type watched struct {
 	exclusive bool
 
 	latest []*life // that are there, or have to be told of; guarded by lives
+	up     bool    // a Start has succeeded; guarded by lives
 }
 
 // Check is that of the child around which this is.
@@ -45,7 +46,7 @@ func (w *watched) Start(ctx context.Context) (func() error, error) {
 		run = nil
 		return nil, err
 	}
-	w.lives.change(l, func() { l.up = true })
+	w.lives.change(l, func() { l.up, w.up = true, true })
 	return func() error { return l.run(run) }, nil
 }
 
@@ -80,8 +81,11 @@ func (l *life) leave() {
 // join notes that the incarnation starts a goroutine.
 func (l *life) join() { l.lives.change(l, func() { l.present++; l.crew = true }) }
 
-// isAbandoned says whether an event has told so.
+// isAbandoned says whether an event has told so, or where none does, a list.
 func (l *life) isAbandoned() bool {
+	if l.of.tree.unheard {
+		return l.listed()
+	}
 	l.lives.mu.Lock()
 	defer l.lives.mu.Unlock()
 	return l.told == abandoned
