@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coppice-go/coppice/actor"
+	"github.com/coppice-go/coppice/internal/testhelp"
 )
 
 // lateEnd is a ctx whose deadline passes while somebody asks for its Err.
@@ -77,8 +78,8 @@ func TestEndOfTheContextOfACallIsOneForAll(t *testing.T) {
 		for round := range 1000 {
 			caller, cancel := context.WithTimeoutCause(context.Background(), time.Duration(round%100)*time.Microsecond, errQuit)
 			_, _ = actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
-				for way := range 4 {
-					all.Go(func() { endsOnce(t, ctx, way) })
+				for way := range testhelp.Ways {
+					all.Go(func() { testhelp.EndsOnce(t, ctx, way) })
 				}
 				for range round % 7 {
 					runtime.Gosched()
@@ -92,40 +93,5 @@ func TestEndOfTheContextOfACallIsOneForAll(t *testing.T) {
 		if err := tree.Stop(context.Background()); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// endsOnce waits for the end of ctx, in one of four ways, and asks again and again how
-// it has ended.
-func endsOnce(t *testing.T, ctx context.Context, way int) {
-	var done <-chan struct{}
-	switch way {
-	case 0:
-		<-ctx.Done()
-	case 1:
-		done = ctx.Done()
-		fallthrough
-	case 2:
-		for ctx.Err() == nil {
-			runtime.Gosched()
-		}
-	case 3:
-		for context.Cause(ctx) == nil {
-			runtime.Gosched()
-		}
-	}
-	if way == 1 {
-		select {
-		case <-done:
-		default:
-			t.Error("Err is there and Done is not closed")
-		}
-	}
-	err, cause := ctx.Err(), context.Cause(ctx)
-	for range 10 {
-		if gotErr, got := ctx.Err(), context.Cause(ctx); err == nil || gotErr != err || got != cause {
-			t.Errorf("got %v, %v, want %v, %v as before", gotErr, got, err, cause)
-		}
-		runtime.Gosched()
 	}
 }

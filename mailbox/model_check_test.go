@@ -6,41 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/coppice-go/coppice/internal/testhelp"
 	"github.com/coppice-go/coppice/mailbox"
 )
 
 // What is seen of a mailbox, beside what the model says may be seen.
-
-func change(states map[model]bool, how func(*model)) map[model]bool {
-	changed := make(map[model]bool)
-	for m := range states {
-		how(&m)
-		changed[m] = true
-	}
-	return changed
-}
-
-// explore lets every state that is possible go on until all callers have come back
-// or wait.
-func explore(from map[model]bool) map[model]bool {
-	seen, quiet := maps.Clone(from), make(map[model]bool)
-	todo := slices.Collect(maps.Keys(from))
-	for len(todo) > 0 {
-		m := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		next := m.steps()
-		if len(next) == 0 {
-			quiet[m] = true
-		}
-		for _, n := range next {
-			if !seen[n] {
-				seen[n] = true
-				todo = append(todo, n)
-			}
-		}
-	}
-	return quiet
-}
 
 // seen is what can be seen of a mailbox at a quiet moment.
 type seen struct {
@@ -88,7 +58,7 @@ func (m *model) look() seen {
 // check compares what is seen with what may be.
 func (r *rig) check() (fault string) {
 	r.together()
-	possible := explore(r.states)
+	possible := testhelp.Settle(r.states, model.steps)
 	r.mu.Lock()
 	results := r.results
 	r.results = make(map[int8]result)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing/synctest"
 
+	"github.com/coppice-go/coppice/internal/testhelp"
 	"github.com/coppice-go/coppice/mailbox"
 )
 
@@ -168,7 +169,7 @@ func (r *rig) do(c caller) {
 	c.id = r.last
 	r.calls[c.id] = c
 	r.story = append(r.story, c.String())
-	r.states = change(r.states, func(m *model) { m.callers.add(c) })
+	r.states = testhelp.Each(r.states, func(m *model) { m.callers.add(c) })
 	r.begin(c, o)
 }
 

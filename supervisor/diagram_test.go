@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coppice-go/coppice/internal/testhelp"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
@@ -64,7 +65,7 @@ func compareEdges(a, b edge) int { return strings.Compare(fmt.Sprint(a), fmt.Spr
 // wander lets anything happen to the model, and follows one of its states.
 func wander(m model, r *rand.Rand) {
 	for id := range int8(25) {
-		for m = range explore(map[model]bool{m: true}) {
+		for m = range testhelp.Settle(map[model]bool{m: true}, model.steps) {
 			break
 		}
 		kid := int8(r.IntN(kids))

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/coppice-go/coppice/internal/testhelp"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 )
@@ -119,17 +120,18 @@ func (a act) last() bool {
 func calm(states map[model]bool, a act) map[model]bool {
 	switch a.quiet {
 	case "script":
-		return each(states, func(m *model) { m.kids[a.kid].next = a.as })
+		return testhelp.Each(states, func(m *model) { m.kids[a.kid].next = a.as })
 	case "stubborn":
-		return each(states, func(m *model) {
+		return testhelp.Each(states, func(m *model) {
 			if k := &m.kids[a.kid]; !m.hanging(k) {
 				k.stubborn = a.as != succeeds
 			}
 		})
 	case "release":
-		return each(states, func(m *model) { m.release(a.kid, a.as.released()) })
+		return testhelp.Each(states, func(m *model) { m.release(a.kid, a.as.released()) })
 	case "time":
-		return each(explore(each(states, func(m *model) { m.ticking = true })), (*model).tick)
+		ticking := testhelp.Each(states, func(m *model) { m.ticking = true })
+		return testhelp.Each(testhelp.Settle(ticking, model.steps), (*model).tick)
 	}
 	return states
 }

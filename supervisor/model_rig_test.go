@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coppice-go/coppice/internal/testhelp"
 	"github.com/coppice-go/coppice/strategy"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
@@ -64,37 +65,6 @@ func (r *rig) spec(s *setting, i int8) supervisor.Child {
 	return supervisor.Spec{Child: r.puppets[i].Actor, Restart: s.restart[i], Shutdown: supervisor.Timeout(time.Second)}
 }
 
-// explore lets every state that is possible go on until nothing more happens.
-func explore(from map[model]bool) map[model]bool {
-	seen, quiet := maps.Clone(from), make(map[model]bool)
-	todo := slices.Collect(maps.Keys(from))
-	for len(todo) > 0 {
-		m := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		next := m.steps()
-		if len(next) == 0 {
-			quiet[m] = true
-		}
-		for _, n := range next {
-			if !seen[n] {
-				seen[n] = true
-				todo = append(todo, n)
-			}
-		}
-	}
-	return quiet
-}
-
-// each changes all states.
-func each(states map[model]bool, change func(*model)) map[model]bool {
-	changed := make(map[model]bool)
-	for m := range states {
-		change(&m)
-		changed[m] = true
-	}
-	return changed
-}
-
 // do does it to the real ones and to the model.
 func (r *rig) do(a act) {
 	if a.quiet != "" {
@@ -109,7 +79,7 @@ func (r *rig) do(a act) {
 		r.calls++
 		c.id = r.calls
 		batch = append(batch, r.doing(&c))
-		r.states = each(r.states, func(m *model) { m.calls.add(c) })
+		r.states = testhelp.Each(r.states, func(m *model) { m.calls.add(c) })
 	}
 	var ready atomic.Int32
 	for i, do := range batch {
@@ -279,7 +249,7 @@ func (m *model) look() (all [kids]seen) {
 // check compares what is seen with what may be.
 func (r *rig) check() (fault string) {
 	synctest.Wait()
-	possible := explore(r.states)
+	possible := testhelp.Settle(r.states, model.steps)
 	got := r.look()
 	r.mu.Lock()
 	results := maps.Clone(r.results)
@@ -294,7 +264,7 @@ func (r *rig) check() (fault string) {
 	if len(r.states) == 0 {
 		return describe(got, results, possible)
 	}
-	r.states = each(r.states, func(m *model) {
+	r.states = testhelp.Each(r.states, func(m *model) {
 		m.calls.remove(func(c call) bool { return c.result != "" })
 		for i := range m.kids {
 			if got[i].accepts {

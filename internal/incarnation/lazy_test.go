@@ -14,6 +14,7 @@ import (
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/internal/incarnation"
+	"github.com/coppice-go/coppice/internal/testhelp"
 )
 
 var (
@@ -296,8 +297,8 @@ func TestEndOfALazyDoesNotChange(t *testing.T) {
 		contexts := []context.Context{lazy(above), c, c.Work()}
 		var everybody sync.WaitGroup
 		for i, ctx := range contexts {
-			for n := range 4 {
-				everybody.Go(func() { endsOnce(t, ctx, n) })
+			for way := range testhelp.Ways {
+				everybody.Go(func() { testhelp.EndsOnce(t, ctx, way) })
 			}
 			if i == 0 {
 				everybody.Go(func() { ctx.(subject).cancel(errOwn) })
@@ -321,37 +322,6 @@ func TestEndOfALazyDoesNotChange(t *testing.T) {
 func cancelLater(ctx context.Context, after time.Duration) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithTimeoutCause(ctx, after, errSecond)
 	return ctx, func(error) { cancel() }
-}
-
-// endsOnce waits for the end of ctx, in one of four ways, and asks again and again how
-// it has ended.
-func endsOnce(t *testing.T, ctx context.Context, way int) {
-	var done <-chan struct{}
-	switch way {
-	case 0:
-		<-ctx.Done()
-	case 1:
-		done = ctx.Done()
-		fallthrough
-	case 2:
-		for ctx.Err() == nil {
-			runtime.Gosched()
-		}
-		if done != nil && !closed(done) {
-			t.Error("Err is there and Done is not closed")
-		}
-	case 3:
-		for context.Cause(ctx) == nil {
-			runtime.Gosched()
-		}
-	}
-	err, cause := ctx.Err(), context.Cause(ctx)
-	for range 10 {
-		if gotErr, got := ctx.Err(), context.Cause(ctx); err == nil || gotErr != err || got != cause {
-			t.Errorf("got %v, %v, want %v, %v as before", gotErr, got, err, cause)
-		}
-		runtime.Gosched()
-	}
 }
 
 func TestLazyIsSmall(t *testing.T) {

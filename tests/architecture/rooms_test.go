@@ -47,8 +47,9 @@ var rooms = map[string]room{
 		rooms:    []string{"exit"},
 		recovers: 1, why: "the one place that catches the panics of children (S3)",
 	},
-	"internal/stacks": {doors: []string{profile}},
-	"actor":           {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
+	"internal/stacks":   {doors: []string{profile}},
+	"internal/testhelp": {}, // for tests: no other room may import it
+	"actor":             {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
 	"supervisor": {
 		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation", "internal/stacks"},
 		recovers: 1, goroutines: 3,
