@@ -86,9 +86,10 @@ func (n *node) path() string {
 // fails, those that were started are stopped in reverse order, and the error
 // says which failed and why (S9-S13).
 //
-// Supervisors above call it. Called with any other context it starts a tree, as
-// [Supervisor.Run] does, but returns when the tree is up; then run waits for
-// its end. ctx is for the life of the tree, not for its start: when it ends, the
+// Supervisors above call it. Called with any other context, also that of a handler
+// or of a child that has started something else with it, it starts a tree, as
+// [Supervisor.Run] does, but returns when the tree is up; then run waits for its
+// end. ctx is for the life of the tree, not for its start: when it ends, the
 // tree stops in order. If it ends before the tree is up, the error is, by
 // errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end
 // of ctx or by Stop. run may be called more than once.
@@ -98,7 +99,7 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 			return run, err
 		}
 	}
-	r, err := n.startRoot(ctx) // ctx is any other, such as that of a handler, or of a child that has started something else with it
+	r, err := n.startRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
