@@ -40,7 +40,8 @@ func TestCheckTellsAllFaultsAtOnce(t *testing.T) {
 			Retries:        -1,
 			ParkAfter:      -time.Second,
 			HandlerTimeout: -time.Second,
-		}), "Mailbox: Capacity: -7 is negative; Mailbox: Overflow: invalid (9); Mailbox: Drain: invalid (9); " +
+		}), "Mailbox: Capacity: -7 is negative; Mailbox: Overflow: overflow(9) is neither Block, Reject, DropNewest nor DropOldest; " +
+			"Mailbox: Drain: drain(9) is neither DrainAll, FinishInHand nor Discard; " +
 			"Retries: -1 is negative; ParkAfter: -1s is negative; HandlerTimeout: -1s is negative; open: nil"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

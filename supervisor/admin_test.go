@@ -140,7 +140,7 @@ func TestS26_StartChildChecksFirst(t *testing.T) {
 			{"no name", named(""), "start root/: Name: empty"},
 			{"slash", named("x/y"), `start root/x/y: Name: "x/y" has a slash, which separates the parts of a path`},
 			{"spec", supervisor.Spec{Child: named("x"), Restart: 9, Shutdown: supervisor.Timeout(-1)},
-				"start root/x: Restart: restart(9)\nShutdown: -1ns is negative"},
+				"start root/x: Restart: restart(9) is neither Permanent, Transient nor Temporary\nShutdown: -1ns is negative"},
 			{"below", supervisor.New("x", supervisor.Policy{Within: -1}),
 				`start root/x: supervisor "root/x": Policy.Within: -1ns is negative`},
 			{"significant", supervisor.Spec{Child: named("x"), Significant: true},
