@@ -72,13 +72,13 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor.Spec{Child: supervisor.Spec{Child: named("nested")}},
 			supervisor.Spec{Child: &supervisor.Spec{Child: named("nested too")}},
 		), `
-			supervisor "root": child 1: nil
+			supervisor "root": child 1: a nil Child
 			supervisor "root": child 2: a nil *supervisor_test.child
 			supervisor "root": child 3: a nil *supervisor.Supervisor
 			supervisor "root": child 4: Name: panic: no name
 			supervisor "root": child 5: Name: empty
 			supervisor "root": child 6 "a/b": Name: "a/b" has a slash, which separates the parts of a path
-			supervisor "root": child 8: Child: nil
+			supervisor "root": child 8: Child: a nil Child
 			supervisor "root": child 9 "pointer": a pointer to a Spec; give the Spec itself
 			supervisor "root": child 10 "nested": Child: a Spec in a Spec
 			supervisor "root": child 11 "nested too": Child: a Spec in a Spec`},
@@ -99,7 +99,7 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor "root/a/b": child 1 "f": Func: nil
 			supervisor "root": child 3: Name: empty
 			supervisor "root/": Policy.Restarts: -8 is neither a number of restarts nor NoRestarts or Unlimited
-			supervisor "root": child 4: Child: nil
+			supervisor "root": child 4: Child: a nil Child
 			supervisor "root": child 4: Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 5: Child: a nil *supervisor.Supervisor
 			supervisor "root": child 5: Restart: restart(9) is neither Permanent, Transient nor Temporary
@@ -216,8 +216,8 @@ func TestS22S23_FaultsCanBeInspected(t *testing.T) {
 		want  []string // as a child of root; as one that is added, without the position
 	}{
 		{"name", named("a/b"), []string{`root|1|a/b|Name|"a/b" has a slash, which separates the parts of a path`}},
-		{"nil", nil, []string{"root|1|||nil"}},
-		{"nil in a spec", supervisor.Spec{}, []string{"root|1||Child|nil"}},
+		{"nil", nil, []string{"root|1|||a nil Child"}},
+		{"nil in a spec", supervisor.Spec{}, []string{"root|1||Child|a nil Child"}},
 		{"panic", unnamed{}, []string{"root|1||Name|panic: no name"}},
 		{"spec", supervisor.Spec{Child: named("a"), Restart: 3, Shutdown: supervisor.Timeout(-1), Backoff: strategy.Constant(-1), Significant: true}, []string{
 			"root|1|a|Restart|restart(3) is neither Permanent, Transient nor Temporary",

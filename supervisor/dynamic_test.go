@@ -99,7 +99,7 @@ func TestS124_Declining(t *testing.T) {
 			return nil
 		}
 		_, err := pool.StartChild(t.Context(), nil)
-		checkError(t, "start of nil", err, "start root/pool/: nil")
+		checkError(t, "start of nil", err, "start root/pool/: a nil Child")
 		check(t, "name of one that declines", added(t, pool, c), "")
 		check(t, "name", added(t, pool, c), "c#2")
 		c.crash() // and declines its restart

@@ -298,7 +298,7 @@ func ExampleSupervisor_StartChild() {
 	// Output:
 	// start root/b: the supervisor is not running
 	// <nil>
-	// start root/b: already started
+	// start root/b: Name: a sibling has it: already started
 	// b stops because of: shutdown
 	// <nil>
 	// <nil>

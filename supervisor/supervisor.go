@@ -51,9 +51,9 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 	}
 	_, err = s.ask(ctx, "start", name, child, func(l *loop, r *request) error {
 		if m := l.roster.find(r.name); m != nil {
-			err := ErrAlreadyPresent
+			err := errNamePresent
 			if m.current != nil {
-				err = ErrAlreadyStarted
+				err = errNameStarted
 			}
 			return &ChildError{Path: m.path(), Op: "start", Err: err}
 		}
