@@ -65,8 +65,8 @@ func TestS108_NoActsOnSpecs(t *testing.T) {
 		c := named("c")
 		name := added(t, pool, supervisor.Spec{Child: c, Restart: strategy.Transient})
 		for _, test := range []struct{ name, want string }{
-			{"c", "terminate root/pool/c: no such child"},
-			{"pool", "terminate root/pool/pool: no such child"},
+			{"c", "terminate root/pool/c: no such child: the name is what StartChild gave back, such as c#1"},
+			{"pool", "terminate root/pool/pool: no such child: the name is what StartChild gave back, such as pool#1"},
 			{name, ""},
 			{name, "terminate root/pool/c#1: no such child"},
 		} {
