@@ -48,14 +48,14 @@ func (n *node) ask(ctx context.Context, op, name string, child Child, do func(*l
 			return r.heard(reply)
 		case <-ctx.Done():
 			if asker.awaited() {
-				return r.answer(asker.overtaken())
+				return r.leave(asker.overtaken())
 			}
-			return r.answer(incarnation.Ended(ctx))
+			return r.leave(incarnation.Ended(ctx))
 		case <-topmost:
 		case <-first:
 		}
 		if asker.awaited() {
-			return r.answer(asker.overtaken())
+			return r.leave(asker.overtaken())
 		}
 	}
 }

@@ -276,10 +276,10 @@ func TestS113_CtxOfARequestEnds(t *testing.T) {
 			want string
 		}{
 			{"slow", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), time.Second) },
-				"start root/slow: context deadline exceeded"},
+				"start root/slow: " + givenUp + "context deadline exceeded"},
 			{"queued", func() (context.Context, context.CancelFunc) {
 				return context.WithTimeoutCause(t.Context(), time.Second, errBoom)
-			}, "start root/queued: context deadline exceeded: boom"},
+			}, "start root/queued: " + givenUp + "context deadline exceeded: boom"},
 		} {
 			ctx, cancel := test.ctx()
 			child := slow
@@ -322,7 +322,7 @@ func TestRequestsFromInsideTheTree(t *testing.T) {
 		b = newBed(t, supervisor.Policy{}, supervisor.Spec{Child: ends, Restart: strategy.Transient}, adds)
 		b.wait, _ = b.root.Start(context.Background())
 		synctest.Wait()
-		checkError(t, "terminate", <-ended, "terminate root/ends: the request would wait for itself: context canceled: shutdown")
+		checkError(t, "terminate", <-ended, "terminate root/ends: "+givenUp+"the request would wait for itself: context canceled: shutdown")
 		checkError(t, "start", <-added, "")
 		check(t, "states", b.states(), "ends:stopped adds added")
 		b.stopInOrder()

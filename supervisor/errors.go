@@ -20,7 +20,7 @@ var (
 	ErrMaxChildren    = errors.New("the supervisor has MaxChildren children")            // a Dynamic is full (S123)
 	ErrAbandoned      = errors.New("an abandoned incarnation of it is still there")      // and the policy is Exclusive (S196)
 	ErrNotRunning     = errors.New("the supervisor is not running")                      // there is nobody to ask, or it ended or was abandoned before it could answer
-	ErrReentrant      = errors.New("the request would wait for itself")                  // it comes from inside something that the supervisor is starting or stopping (S110)
+	ErrReentrant      = errors.New("the request would wait for itself")                  // it comes from inside something that the supervisor is starting or stopping (S110); see StartChild
 	ErrNested         = errors.New("a nested supervisor is stopped by the one above it") // Stop is for the root of a tree
 )
 
