@@ -32,7 +32,7 @@ var (
 
 // ErrUnsupervised is the refusal of [Go] to start a goroutine that would belong
 // to nobody.
-var ErrUnsupervised = errors.New("the ctx is not that of a child")
+var ErrUnsupervised = errors.New("supervisor.Go: the ctx is not that of a child")
 
 // ChildError is the error of something that was asked of a supervisor for one
 // of its children, or a failed start.
