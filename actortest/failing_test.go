@@ -19,21 +19,25 @@ import (
 type listener struct {
 	testing.TB
 	lines    []string
+	errors   []string // of these
 	failed   bool
 	cleanups []func()
 }
 
-func (l *listener) Helper()                         {}
-func (l *listener) Logf(format string, args ...any) { l.Errorf(format, args...) }
-func (l *listener) Cleanup(f func())                { l.cleanups = append(l.cleanups, f) }
-func (l *listener) Failed() bool                    { return l.failed }
+func (l *listener) Helper() {}
+func (l *listener) Logf(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
+func (l *listener) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
+func (l *listener) Failed() bool     { return l.failed }
 func (l *listener) end() {
 	for _, f := range slices.Backward(l.cleanups) {
 		f()
 	}
 }
 func (l *listener) Errorf(format string, args ...any) {
-	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+	l.Logf(format, args...)
+	l.errors = append(l.errors, l.lines[len(l.lines)-1])
 }
 
 // played says whether this process is one that play has started.
