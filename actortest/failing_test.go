@@ -103,12 +103,24 @@ func TestRunTellsWhoMakesNoFreshChild(t *testing.T) {
 	}
 	output := play(t, t.Name())
 	for want, n := range map[string]int{
-		"make must give a fresh child each time, but gave the same twice": 17, // of 18 scenarios
+		"make must give a fresh child each time, but gave the same twice": 1, // and not for each of 17 scenarios
 		"--- PASS: " + t.Name() + "/starts_and_stops":                     1,
 	} {
 		if got := strings.Count(output, want); got != n {
 			t.Errorf("%q: got it %d times, want %d, in %s", want, got, n, output)
 		}
+	}
+}
+
+// What is wrong with a child before it starts is so in each scenario.
+func TestRunTellsOnceWhatIsNotMadeRight(t *testing.T) {
+	if played(t) {
+		actortest.Run(t, func() supervisor.Child { return nil })
+		return
+	}
+	output := play(t, t.Name())
+	for _, want := range []string{"child 1: a nil Child", "--- FAIL: " + t.Name() + "/"} {
+		check(t, want, strings.Count(output, want), 1)
 	}
 }
 
