@@ -306,10 +306,10 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 // time. first says that it is the first one there.
 func (a *Actor[M]) admit(cell *incarnation.Cell) (first bool, err error) {
 	if cell == nil {
-		return false, ErrUnsupervised
+		return false, fmt.Errorf("%s: %w", a.name, ErrUnsupervised)
 	}
 	if cell.Attached() { // ctx is a handler's, or of a child that starts two actors with it
-		return false, fmt.Errorf("%w: this ctx is that of %s, which runs already", ErrUnsupervised, cell.Scope().Path())
+		return false, fmt.Errorf("%s: %w: this ctx is that of %s, which runs already", a.name, ErrUnsupervised, cell.Scope().Path())
 	}
 	if cell.Abandoned() { // before its goroutine came to run
 		return false, exit.Killed

@@ -40,7 +40,8 @@ func TestCheckTellsAllFaultsAtOnce(t *testing.T) {
 			Retries:        -1,
 			ParkAfter:      -time.Second,
 			HandlerTimeout: -time.Second,
-		}), "Mailbox: Capacity: -7 is negative; Mailbox: Overflow: invalid (9); Mailbox: Drain: invalid (9); " +
+		}), "Mailbox: Capacity: -7 is negative; Mailbox: Overflow: overflow(9) is neither Block, Reject, DropNewest nor DropOldest; " +
+			"Mailbox: Drain: drain(9) is neither DrainAll, FinishInHand nor Discard; " +
 			"Retries: -1 is negative; ParkAfter: -1s is negative; HandlerTimeout: -1s is negative; open: nil"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -225,11 +226,12 @@ func TestOneActorInTwoPlaces(t *testing.T) {
 
 func TestStartWithoutASupervisor(t *testing.T) {
 	a := numbers(new(journal), actor.Options{}, nil)
-	if _, err := a.Start(t.Context()); err != actor.ErrUnsupervised {
-		t.Errorf("Actor.Start: got %v, want %v", err, actor.ErrUnsupervised)
-	}
-	if _, err := actor.NewServer("s", openState).Start(t.Context()); err != actor.ErrUnsupervised {
-		t.Errorf("Server.Start: got %v, want %v", err, actor.ErrUnsupervised)
+	for name, start := range map[string]func(context.Context) (func() error, error){
+		"numbers": a.Start, "s": actor.NewServer("s", openState).Start,
+	} {
+		_, err := start(t.Context())
+		check(t, "Start", fmt.Sprint(err), name+": an actor is started by a supervisor")
+		check(t, "is ErrUnsupervised", errors.Is(err, actor.ErrUnsupervised), true)
 	}
 }
 
@@ -249,7 +251,7 @@ func TestStartInAHandlerIsRefused(t *testing.T) {
 		var sent sends
 		sent.send(t, a, 1)
 		err := <-refused
-		check(t, "Start", fmt.Sprint(err), "an actor is started by a supervisor: this ctx is that of tree/a, which runs already")
+		check(t, "Start", fmt.Sprint(err), "other: an actor is started by a supervisor: this ctx is that of tree/a, which runs already")
 		check(t, "is ErrUnsupervised", errors.Is(err, actor.ErrUnsupervised), true)
 		if err := tree.Stop(t.Context()); err != nil {
 			t.Errorf("Stop: got %v, want nil", err)

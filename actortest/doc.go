@@ -37,8 +37,8 @@
 //	tree := supervisor.New("bank", policy, in.Child(accounts), teller)
 //
 // A whole tree gets a supervisor above it: supervisor.New("test", policy,
-// in.Child(tree)). An injector that never struck says so, and why, at the end of
-// its test.
+// in.Child(tree)). A test whose injector never struck has proved nothing: it fails,
+// and says why. A rate that had occasions, and no luck, is only logged.
 //
 // A test that fails tells its seed. With that in the environment, as
 // ACTORTEST_SEED, messages with the same numbers crash again: they depend on the

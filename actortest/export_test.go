@@ -37,19 +37,19 @@ func Told(scenarios [][]string) (lines []string) {
 func Complaints(t *testing.T, o Options, make func() (child supervisor.Child, release func())) map[string][]string {
 	found := map[string][]string{}
 	for _, s := range o.scenarios() {
-		rushed := false
+		over := false
 		bubble(t, func(t *testing.T) {
 			child, release := make()
 			c := &script{child: child, load: o.Load}
 			complaints := s.complaints(c)
-			rushed = c.rushed
+			over = c.over
 			release()
 			stragglers()
 			if complaints != nil {
 				found[s.name] = complaints.texts()
 			}
 		})
-		if rushed {
+		if over {
 			break
 		}
 	}

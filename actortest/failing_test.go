@@ -19,21 +19,25 @@ import (
 type listener struct {
 	testing.TB
 	lines    []string
+	errors   []string // of these
 	failed   bool
 	cleanups []func()
 }
 
-func (l *listener) Helper()                         {}
-func (l *listener) Logf(format string, args ...any) { l.Errorf(format, args...) }
-func (l *listener) Cleanup(f func())                { l.cleanups = append(l.cleanups, f) }
-func (l *listener) Failed() bool                    { return l.failed }
+func (l *listener) Helper() {}
+func (l *listener) Logf(format string, args ...any) {
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
+func (l *listener) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
+func (l *listener) Failed() bool     { return l.failed }
 func (l *listener) end() {
 	for _, f := range slices.Backward(l.cleanups) {
 		f()
 	}
 }
 func (l *listener) Errorf(format string, args ...any) {
-	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+	l.Logf(format, args...)
+	l.errors = append(l.errors, l.lines[len(l.lines)-1])
 }
 
 // played says whether this process is one that play has started.
@@ -99,12 +103,24 @@ func TestRunTellsWhoMakesNoFreshChild(t *testing.T) {
 	}
 	output := play(t, t.Name())
 	for want, n := range map[string]int{
-		"make must give a fresh child each time, but gave the same twice": 17, // of 18 scenarios
+		"make must give a fresh child each time, but gave the same twice": 1, // and not for each of 17 scenarios
 		"--- PASS: " + t.Name() + "/starts_and_stops":                     1,
 	} {
 		if got := strings.Count(output, want); got != n {
 			t.Errorf("%q: got it %d times, want %d, in %s", want, got, n, output)
 		}
+	}
+}
+
+// What is wrong with a child before it starts is so in each scenario.
+func TestRunTellsOnceWhatIsNotMadeRight(t *testing.T) {
+	if played(t) {
+		actortest.Run(t, func() supervisor.Child { return nil })
+		return
+	}
+	output := play(t, t.Name())
+	for _, want := range []string{"child 1: a nil Child", "--- FAIL: " + t.Name() + "/"} {
+		check(t, want, strings.Count(output, want), 1)
 	}
 }
 

@@ -60,7 +60,7 @@ func (k Kind) String() string {
 	if text := kinds[k]; text != "" {
 		return text
 	}
-	return fmt.Sprintf("Kind(%d)", k)
+	return fmt.Sprintf("kind(%d)", k)
 }
 
 // ErrInjected is what errors.Is finds in the reason of a crash that was injected.
@@ -88,7 +88,7 @@ type Fault struct {
 func (f Fault) check() error {
 	switch {
 	case kinds[f.Kind] == "":
-		return fmt.Errorf("Kind: %v", f.Kind)
+		return fmt.Errorf("Kind: %v is none of those from Panic to SlowStop", f.Kind)
 	case f.At < 0:
 		return fmt.Errorf("At: %d is negative", f.At)
 	case !(f.Rate >= 0 && f.Rate <= 1): // nor is NaN

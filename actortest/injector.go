@@ -39,7 +39,11 @@ type place struct {
 // NewInjector makes an injector of faults. If several strike the same occasion,
 // the first in the list does. seed is for their rates: 0 means that of the
 // environment variable ACTORTEST_SEED, or a new one. If t fails, the seed is
-// logged; if at the end of t no fault has struck, that and why is.
+// logged.
+//
+// If at the end of t no fault has struck, t has proved nothing: it fails, and says
+// why. That is only logged if it is a matter of chance: if a rate had occasions, and
+// struck none of them. Ask for [Injector.Count] if that must not be.
 //
 // In a bubble t is the bubble's; its end calls [Injector.Release].
 func NewInjector(t testing.TB, seed uint64, faults ...Fault) *Injector {
@@ -51,11 +55,7 @@ func NewInjector(t testing.TB, seed uint64, faults ...Fault) *Injector {
 	}
 	in := newInjector(seedFor(t, seed), faults)
 	t.Cleanup(in.Release)
-	t.Cleanup(func() {
-		if in.Count() == 0 && len(faults) > 0 {
-			t.Logf("the injector never struck: %s", in.missed())
-		}
-	})
+	t.Cleanup(func() { in.tell(t) })
 	return in
 }
 
@@ -98,11 +98,27 @@ func rewrap(child supervisor.Child, wrap func(supervisor.Child) supervisor.Child
 // error at once. It may be called again.
 func (in *Injector) Release() { in.once.Do(func() { close(in.release) }) }
 
-// Count is how many faults have struck. A test in which none has proves nothing.
+// Count is how many faults have struck. A test in which none has proves nothing,
+// which [NewInjector] tells.
 func (in *Injector) Count() int { return int(in.struck.Load()) }
 
-// missed says of each fault what it would have needed.
-func (in *Injector) missed() string {
+// tell tells t at its end if no fault has struck.
+func (in *Injector) tell(t testing.TB) {
+	t.Helper()
+	if in.Count() > 0 || len(in.faults) == 0 || t.Skipped() {
+		return
+	}
+	why, byChance := in.missed()
+	tell := t.Errorf
+	if byChance || t.Failed() {
+		tell = t.Logf
+	}
+	tell("the injector never struck: %s", why)
+}
+
+// missed says of each fault what it would have needed, and whether one of them had
+// just no luck.
+func (in *Injector) missed() (text string, byChance bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	var lines []string
@@ -118,11 +134,11 @@ func (in *Injector) missed() string {
 		case all > 0 && f.At > 0:
 			why = fmt.Sprintf("no child had more than %d", most)
 		case all > 0:
-			why = fmt.Sprintf("there were only %d", all)
+			why, byChance = fmt.Sprintf("there were only %d", all), true
 		}
 		lines = append(lines, fmt.Sprintf("%v (%s)", f, why))
 	}
-	return strings.Join(lines, ", ")
+	return strings.Join(lines, ", "), byChance
 }
 
 // strike says which fault an occasion gets, if any, and names the occasion.

@@ -341,13 +341,13 @@ func named(name string) *actor.Actor[int] {
 
 func TestFaultsThatAreNoneAreRefused(t *testing.T) {
 	for want, fault := range map[string]actortest.Fault{
-		"fault 2: Kind: Kind(0)":                              {At: 1},
-		"fault 2: Kind: Kind(99)":                             {Kind: 99, At: 1},
-		"fault 2: At: -1 is negative":                         {Kind: actortest.Panic, At: -1},
-		"fault 2: Rate: 1.5 is not from 0 to 1":               {Kind: actortest.Panic, Rate: 1.5},
-		"fault 2: Rate: NaN is not from 0 to 1":               {Kind: actortest.Panic, Rate: math.NaN()},
-		"fault 2: neither At nor Rate: it would never strike": {Kind: actortest.Panic},
-		"fault 2: For: -1ns is negative":                      {Kind: actortest.SlowStart, At: 1, For: -1},
+		"fault 2: Kind: kind(0) is none of those from Panic to SlowStop":  {At: 1},
+		"fault 2: Kind: kind(99) is none of those from Panic to SlowStop": {Kind: 99, At: 1},
+		"fault 2: At: -1 is negative":                                     {Kind: actortest.Panic, At: -1},
+		"fault 2: Rate: 1.5 is not from 0 to 1":                           {Kind: actortest.Panic, Rate: 1.5},
+		"fault 2: Rate: NaN is not from 0 to 1":                           {Kind: actortest.Panic, Rate: math.NaN()},
+		"fault 2: neither At nor Rate: it would never strike":             {Kind: actortest.Panic},
+		"fault 2: For: -1ns is negative":                                  {Kind: actortest.SlowStart, At: 1, For: -1},
 	} {
 		told := &fatal{T: t}
 		got := told.of(func() {

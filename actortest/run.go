@@ -41,7 +41,8 @@ type Options struct {
 // its group and with the supervisor above, is terminated, killed, and used again
 // after its tree has ended. After each scenario no goroutine of it may be left. A
 // child that does not pass is told what it has done and what it should do; what it
-// was told in an earlier scenario it is told again in brief.
+// was told in an earlier scenario it is told again in brief. One that is not made
+// right, or not afresh, is told so once, and nothing more is played.
 //
 // Each scenario is a subtest in a synctest bubble of its own: time is virtual,
 // and nothing may depend on what is outside, such as a network connection. make
@@ -56,12 +57,13 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 	t.Helper()
 	o := oneOf(t, make, options)
 	var before supervisor.Child
-	told, messages, rushed := told{}, false, false
+	told, messages, over := told{}, false, false
 	for _, s := range o.scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				child := make()
 				if same(child, before) { // what it has of the bubble before would end the program
+					over = true
 					t.Fatal("make must give a fresh child each time, but gave the same twice")
 				}
 				before = child
@@ -69,10 +71,10 @@ func Run(t *testing.T, make func() supervisor.Child, options ...Options) {
 				for _, complaint := range s.complaints(c) {
 					t.Error(told.of(complaint, s.name))
 				}
-				messages, rushed = messages || c.messages, c.rushed
+				messages, over = messages || c.messages, c.over
 			})
 		})
-		if rushed {
+		if over {
 			return
 		}
 	}
@@ -133,6 +135,7 @@ func inside(child supervisor.Child) supervisor.Child {
 // and gives what there is to complain of.
 func (s scenario) complaints(c *script) (all complaints) {
 	if all = faults(c.child); all != nil {
+		c.over = true
 		return all
 	}
 	s.play(c)
@@ -140,7 +143,7 @@ func (s scenario) complaints(c *script) (all complaints) {
 		for _, complaint := range stage.complained() {
 			all.add(complaint.text, complaint.times)
 		}
-		c.rushed = c.rushed || stage.hasRushed()
+		c.over = c.over || stage.hasRushed()
 	}
 	if all != nil {
 		stragglers()

@@ -22,7 +22,7 @@ type script struct {
 	stages []*stage
 
 	messages bool // it was seen that the child takes messages
-	rushed   bool // the load lets no time pass
+	over     bool // nothing more can be played: the child is not made right, or the load lets no time pass
 }
 
 // stage sets the child up in a new tree; those before must have been stopped.

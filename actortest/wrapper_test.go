@@ -14,7 +14,7 @@ import (
 
 func TestWrapperChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in := actortest.NewInjector(t, 0, actortest.Fault{Kind: actortest.Panic, At: 1})
+		in := actortest.NewInjector(t, 0)
 		build := func(wrap func(supervisor.Child) supervisor.Child) *supervisor.Supervisor {
 			return supervisor.New("tree", supervisor.Policy{},
 				wrap(supervisor.New("static", supervisor.Policy{}, supervisor.Func("f", waits))),
@@ -62,7 +62,7 @@ func specs(t *testing.T, tree *supervisor.Supervisor) {
 type embedder struct{ *supervisor.Supervisor }
 
 func TestFaultsOfConstructionAreFoundInsideAWrapper(t *testing.T) {
-	in := actortest.NewInjector(t, 0, actortest.Fault{Kind: actortest.Panic, At: 1})
+	in := actortest.NewInjector(t, 0)
 	shared := supervisor.New("shared", supervisor.Policy{Restarts: -7}, supervisor.Func("a/b", waits))
 	circle := &embedder{}
 	circle.Supervisor = supervisor.New("circle", supervisor.Policy{}, in.Child(circle))
@@ -81,7 +81,7 @@ func TestFaultsOfConstructionAreFoundInsideAWrapper(t *testing.T) {
 
 func TestGoBelongsToTheWrappedChild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		in := actortest.NewInjector(t, 0, actortest.Fault{Kind: actortest.SlowStart, At: 99})
+		in := actortest.NewInjector(t, 0)
 		ends := make(chan struct{})
 		_, kept := plant(t, in.Child(supervisor.Func("f", func(ctx context.Context) error {
 			_ = supervisor.Go(ctx, func(ctx context.Context) error {

@@ -56,12 +56,12 @@ func exchangeByOpen[M any](ctx context.Context, message M) func() {
 // BenchmarkSend compares a mailbox with what one writes by hand: a channel for
 // 64 messages, and a receiver that selects on it and on the end of its context.
 //
-//	go test -run '^$' -bench Send -count 5 ./mailbox | benchstat -col /as -
+//	go test -run '^$' -bench Send -count 5 ./mailbox | benchstat -col /impl -
 func BenchmarkSend(b *testing.B) {
 	for _, shape := range []struct{ receivers, senders int }{{1, 1}, {1, 8}, {100, 1}} {
-		name := fmt.Sprintf("pairs=%d,senders=%d", shape.receivers, shape.senders)
-		b.Run(name+"/as=raw", func(b *testing.B) { run(b, shape.receivers, shape.senders, raw) })
-		b.Run(name+"/as=mailbox", func(b *testing.B) { run(b, shape.receivers, shape.senders, boxed) })
+		name := fmt.Sprintf("pairs=%d/senders=%d", shape.receivers, shape.senders)
+		b.Run(name+"/impl=raw", func(b *testing.B) { run(b, shape.receivers, shape.senders, raw) })
+		b.Run(name+"/impl=mailbox", func(b *testing.B) { run(b, shape.receivers, shape.senders, boxed) })
 	}
 }
 

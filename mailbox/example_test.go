@@ -45,5 +45,5 @@ func ExampleOptions_Check() {
 	// Output:
 	// <nil>
 	// Overflow: an unbuffered mailbox has no oldest message to drop
-	// Drain: invalid (7)
+	// Drain: drain(7) is neither DrainAll, FinishInHand nor Discard
 }

@@ -80,16 +80,16 @@ var (
 )
 
 // String names the policy.
-func (o Overflow) String() string { return name(overflowNames[:], uint8(o)) }
+func (o Overflow) String() string { return name("overflow", overflowNames[:], uint8(o)) }
 
 // String names the policy.
-func (d Drain) String() string { return name(drainNames[:], uint8(d)) }
+func (d Drain) String() string { return name("drain", drainNames[:], uint8(d)) }
 
-func name(names []string, i uint8) string {
+func name(of string, names []string, i uint8) string {
 	if int(i) < len(names) {
 		return names[i]
 	}
-	return fmt.Sprintf("invalid (%d)", i)
+	return fmt.Sprintf("%s(%d)", of, i)
 }
 
 // Check says what is wrong with the options, all of it, each fault with the
@@ -103,13 +103,13 @@ func (o Options) Check() error {
 		faults = append(faults, fmt.Errorf("Capacity: %d is more than %d", o.Capacity, MaxCapacity))
 	}
 	if int(o.Overflow) >= len(overflowNames) {
-		faults = append(faults, fmt.Errorf("Overflow: %v", o.Overflow))
+		faults = append(faults, fmt.Errorf("Overflow: %v is neither Block, Reject, DropNewest nor DropOldest", o.Overflow))
 	}
 	if o.Overflow == DropOldest && o.Capacity == Unbuffered {
 		faults = append(faults, errors.New("Overflow: an unbuffered mailbox has no oldest message to drop"))
 	}
 	if int(o.Drain) >= len(drainNames) {
-		faults = append(faults, fmt.Errorf("Drain: %v", o.Drain))
+		faults = append(faults, fmt.Errorf("Drain: %v is neither DrainAll, FinishInHand nor Discard", o.Drain))
 	}
 	return errors.Join(faults...)
 }
@@ -139,4 +139,4 @@ const (
 var whyNames = [...]string{"overflow", "discarded", "in hand at a crash", "caller gone", "in hand of an abandoned incarnation"}
 
 // String names the reason.
-func (w Why) String() string { return name(whyNames[:], uint8(w)) }
+func (w Why) String() string { return name("why", whyNames[:], uint8(w)) }

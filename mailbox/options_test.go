@@ -25,10 +25,11 @@ func TestOptionsCheck(t *testing.T) {
 		{"negative", capacity(-2), "Capacity: -2 is negative"},
 		{"unbuffered, drop oldest", mailbox.Options{Capacity: mailbox.Unbuffered, Overflow: mailbox.DropOldest},
 			"Overflow: an unbuffered mailbox has no oldest message to drop"},
-		{"overflow", mailbox.Options{Overflow: 4}, "Overflow: invalid (4)"},
-		{"drain", mailbox.Options{Drain: 3}, "Drain: invalid (3)"},
+		{"overflow", mailbox.Options{Overflow: 4}, "Overflow: overflow(4) is neither Block, Reject, DropNewest nor DropOldest"},
+		{"drain", mailbox.Options{Drain: 3}, "Drain: drain(3) is neither DrainAll, FinishInHand nor Discard"},
 		{"all", mailbox.Options{Capacity: -16, Overflow: 255, Drain: 255},
-			"Capacity: -16 is negative\nOverflow: invalid (255)\nDrain: invalid (255)"},
+			"Capacity: -16 is negative\nOverflow: overflow(255) is neither Block, Reject, DropNewest nor DropOldest\n" +
+				"Drain: drain(255) is neither DrainAll, FinishInHand nor Discard"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := ""
@@ -53,5 +54,5 @@ func TestPoliciesHaveNames(t *testing.T) {
 	}
 	check(t, "names", strings.Join(names, "; "), "block; reject; drop newest; drop oldest; "+
 		"drain all; finish in hand; discard; "+
-		"overflow; discarded; in hand at a crash; caller gone; in hand of an abandoned incarnation; invalid (5)")
+		"overflow; discarded; in hand at a crash; caller gone; in hand of an abandoned incarnation; why(5)")
 }

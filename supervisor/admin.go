@@ -2,6 +2,8 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/coppice-go/coppice/internal/incarnation"
 )
@@ -46,14 +48,14 @@ func (n *node) ask(ctx context.Context, op, name string, child Child, do func(*l
 			return r.heard(reply)
 		case <-ctx.Done():
 			if asker.awaited() {
-				return r.answer(asker.overtaken())
+				return r.leave(asker.overtaken())
 			}
-			return r.answer(incarnation.Ended(ctx))
+			return r.leave(incarnation.Ended(ctx))
 		case <-topmost:
 		case <-first:
 		}
 		if asker.awaited() {
-			return r.answer(asker.overtaken())
+			return r.leave(asker.overtaken())
 		}
 	}
 }
@@ -72,8 +74,13 @@ func (l *loop) idle(op, name string) (*member, error) {
 	return m, nil
 }
 
+// unknown is for a name that no child has. In a Dynamic it may be that of a kind.
 func (l *loop) unknown(op, name string) error {
-	return &ChildError{Path: l.path + "/" + name, Op: op, Err: ErrNotFound}
+	err := ErrNotFound
+	if l.node.dynamic && !strings.Contains(name, "#") {
+		err = fmt.Errorf("%w: the name is what StartChild gave back, such as %s#1", err, name)
+	}
+	return &ChildError{Path: l.path + "/" + name, Op: op, Err: err}
 }
 
 // childError gives the error of a launch to whoever asked for it.

@@ -91,7 +91,11 @@ func TestS72S100S102S103S104S112_ErrorTable(t *testing.T) {
 					case !errors.Is(err, act.want.err) || !errors.As(err, &childError):
 						t.Errorf("%s: got %v, want a *ChildError with %v", act.op, err, act.want.err)
 					default:
-						check(t, "text", err.Error(), fmt.Sprintf("%s root/c: %v", act.op, act.want.err))
+						text := act.want.err.Error()
+						if act.op == "start" { // it is about the name: the child is another one
+							text = "Name: a sibling has it: " + text
+						}
+						check(t, "text", err.Error(), fmt.Sprintf("%s root/c: %s", act.op, text))
 						check(t, "path", childError.Path, "root/c")
 						check(t, "op", childError.Op, act.op)
 					}
@@ -136,15 +140,16 @@ func TestS26_StartChildChecksFirst(t *testing.T) {
 			child supervisor.Child
 			want  string
 		}{
-			{"nil", nil, "start root/: nil"},
+			{"nil", nil, "start root/: a nil Child"},
+			{"spec of nil", supervisor.Spec{}, "start root/: Child: a nil Child"},
 			{"no name", named(""), "start root/: Name: empty"},
 			{"slash", named("x/y"), `start root/x/y: Name: "x/y" has a slash, which separates the parts of a path`},
 			{"spec", supervisor.Spec{Child: named("x"), Restart: 9, Shutdown: supervisor.Timeout(-1)},
-				"start root/x: Restart: restart(9)\nShutdown: -1ns is negative"},
+				"start root/x: Restart: restart(9) is neither Permanent, Transient nor Temporary\nstart root/x: Shutdown: -1ns is negative"},
 			{"below", supervisor.New("x", supervisor.Policy{Within: -1}),
 				`start root/x: supervisor "root/x": Policy.Within: -1ns is negative`},
 			{"significant", supervisor.Spec{Child: named("x"), Significant: true},
-				"start root/x: Significant: a permanent child never ends for good\nSignificant: the supervisor's AutoShutdown is never"},
+				"start root/x: Significant: a permanent child never ends for good\nstart root/x: Significant: the supervisor's AutoShutdown is never"},
 		} {
 			checkError(t, test.name, b.root.StartChild(t.Context(), test.child), test.want)
 		}
@@ -271,10 +276,10 @@ func TestS113_CtxOfARequestEnds(t *testing.T) {
 			want string
 		}{
 			{"slow", func() (context.Context, context.CancelFunc) { return context.WithTimeout(t.Context(), time.Second) },
-				"start root/slow: context deadline exceeded"},
+				"start root/slow: " + givenUp + "context deadline exceeded"},
 			{"queued", func() (context.Context, context.CancelFunc) {
 				return context.WithTimeoutCause(t.Context(), time.Second, errBoom)
-			}, "start root/queued: context deadline exceeded: boom"},
+			}, "start root/queued: " + givenUp + "context deadline exceeded: boom"},
 		} {
 			ctx, cancel := test.ctx()
 			child := slow
@@ -317,7 +322,7 @@ func TestRequestsFromInsideTheTree(t *testing.T) {
 		b = newBed(t, supervisor.Policy{}, supervisor.Spec{Child: ends, Restart: strategy.Transient}, adds)
 		b.wait, _ = b.root.Start(context.Background())
 		synctest.Wait()
-		checkError(t, "terminate", <-ended, "terminate root/ends: the request would wait for itself: context canceled: shutdown")
+		checkError(t, "terminate", <-ended, "terminate root/ends: "+givenUp+"the request would wait for itself: context canceled: shutdown")
 		checkError(t, "start", <-added, "")
 		check(t, "states", b.states(), "ends:stopped adds added")
 		b.stopInOrder()

@@ -269,7 +269,7 @@ func nameOf(child Child) (name string, err error) {
 		return name, errors.Join(err, fault)
 	}
 	if child == nil {
-		return "", faultOf(field, "nil")
+		return "", faultOf(field, "a nil Child")
 	}
 	if isNil(child) {
 		return "", faultOf(field, "a nil %T", child)

@@ -46,7 +46,7 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			Strategy: 7, Restarts: -3, Within: -time.Second, Healthy: -time.Minute, MaxChildren: -1,
 			Backoff: strategy.Constant(-1),
 		}), `
-			supervisor "root": Policy.Strategy: strategy(7)
+			supervisor "root": Policy.Strategy: strategy(7) is neither OneForOne, OneForAll nor RestForOne
 			supervisor "root": Policy.Restarts: -3 is neither a number of restarts nor NoRestarts or Unlimited
 			supervisor "root": Policy.Within: -1s is negative
 			supervisor "root": Policy.Healthy: -1m0s is negative
@@ -57,6 +57,8 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor.New("sub", supervisor.Policy{Restarts: strategy.NoRestarts})), ""},
 		{"Dynamic", supervisor.NewDynamic("root", supervisor.Policy{Strategy: strategy.OneForAll, MaxChildren: 3}),
 			`supervisor "root": Policy.Strategy: a Dynamic restarts each child by itself, not one_for_all`},
+		{"Dynamic, no strategy at all", supervisor.NewDynamic("root", supervisor.Policy{Strategy: 3}),
+			`supervisor "root": Policy.Strategy: strategy(3) is neither OneForOne, OneForAll nor RestForOne`},
 		{"children", supervisor.New("root", supervisor.Policy{},
 			nil,
 			nilChild,
@@ -70,13 +72,13 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor.Spec{Child: supervisor.Spec{Child: named("nested")}},
 			supervisor.Spec{Child: &supervisor.Spec{Child: named("nested too")}},
 		), `
-			supervisor "root": child 1: nil
+			supervisor "root": child 1: a nil Child
 			supervisor "root": child 2: a nil *supervisor_test.child
 			supervisor "root": child 3: a nil *supervisor.Supervisor
 			supervisor "root": child 4: Name: panic: no name
 			supervisor "root": child 5: Name: empty
 			supervisor "root": child 6 "a/b": Name: "a/b" has a slash, which separates the parts of a path
-			supervisor "root": child 8: Child: nil
+			supervisor "root": child 8: Child: a nil Child
 			supervisor "root": child 9 "pointer": a pointer to a Spec; give the Spec itself
 			supervisor "root": child 10 "nested": Child: a Spec in a Spec
 			supervisor "root": child 11 "nested too": Child: a Spec in a Spec`},
@@ -90,21 +92,21 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			&supervisor.Spec{Child: supervisor.Func("g", nil), Restart: 9},
 			(*supervisor.Spec)(nil)), `
 			supervisor "root": child 1: Name: empty
-			supervisor "root": child 1: Restart: restart(9)
+			supervisor "root": child 1: Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 1: Shutdown: -1ns is negative
 			supervisor "root": child 2 "a/b": Name: "a/b" has a slash, which separates the parts of a path
 			supervisor "root/a/b": Policy.Restarts: -7 is neither a number of restarts nor NoRestarts or Unlimited
 			supervisor "root/a/b": child 1 "f": Func: nil
 			supervisor "root": child 3: Name: empty
 			supervisor "root/": Policy.Restarts: -8 is neither a number of restarts nor NoRestarts or Unlimited
-			supervisor "root": child 4: Child: nil
-			supervisor "root": child 4: Restart: restart(9)
+			supervisor "root": child 4: Child: a nil Child
+			supervisor "root": child 4: Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 5: Child: a nil *supervisor.Supervisor
-			supervisor "root": child 5: Restart: restart(9)
+			supervisor "root": child 5: Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 6: Name: empty
 			supervisor "root": child 6: boom
 			supervisor "root": child 7 "g": a pointer to a Spec; give the Spec itself
-			supervisor "root": child 7 "g": Restart: restart(9)
+			supervisor "root": child 7 "g": Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 7 "g": Func: nil
 			supervisor "root": child 8: a pointer to a Spec; give the Spec itself
 			supervisor "root/": child 1 "twice": the same child stands at root/a/b/twice`},
@@ -113,14 +115,14 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor "root/in": child 1 "twice": the same child stands at root/twice`},
 		{"names", supervisor.New("root", supervisor.Policy{},
 			named("a"), named("b"), supervisor.Spec{Child: named("a"), Restart: 3}, supervisor.New("a", supervisor.Policy{})), `
-			supervisor "root": child 3 "a": Restart: restart(3)
+			supervisor "root": child 3 "a": Restart: restart(3) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 3 "a": Name: a sibling has it already
 			supervisor "root": child 4 "a": Name: a sibling has it already`},
 		{"specs", supervisor.New("root", supervisor.Policy{},
 			supervisor.Spec{Child: named("a"), Restart: 9, Shutdown: supervisor.Timeout(-time.Second), Backoff: strategy.Exponential(0, 1)},
 			supervisor.Spec{Child: named("b"), Backoff: func() backoff.BackOff { return nil }},
 			supervisor.Spec{Child: named("c"), Backoff: func() backoff.BackOff { panic("oops") }}), `
-			supervisor "root": child 1 "a": Restart: restart(9)
+			supervisor "root": child 1 "a": Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root": child 1 "a": Shutdown: -1s is negative
 			supervisor "root": child 1 "a": Backoff: backoff: exponential: initial 0s is not positive
 			supervisor "root": child 2 "b": Backoff: backoff: the factory gave nil
@@ -148,7 +150,7 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 				supervisor.Spec{Child: supervisor.NewDynamic("pool", supervisor.Policy{MaxChildren: -1}), Restart: 9})), `
 			supervisor "root": Policy.Within: -1ns is negative
 			supervisor "root/sub": Policy.Within: -2ns is negative
-			supervisor "root/sub": child 1 "pool": Restart: restart(9)
+			supervisor "root/sub": child 1 "pool": Restart: restart(9) is neither Permanent, Transient nor Temporary
 			supervisor "root/sub/pool": Policy.MaxChildren: -1 is negative`},
 		{"a type around a supervisor", supervisor.New("root", supervisor.Policy{},
 			decorated{supervisor.New("sub", supervisor.Policy{Within: -1}, named("")), nil}), `
@@ -169,8 +171,8 @@ func TestS10S22S23_CheckTellsAllFaults(t *testing.T) {
 			supervisor.New("all", supervisor.Policy{AutoShutdown: strategy.AllSignificant},
 				supervisor.Spec{Child: named("a"), Restart: strategy.Temporary, Significant: true},
 				supervisor.Spec{Child: named("b"), Significant: true})), `
-			supervisor "root/invalid": Policy.AutoShutdown: auto_shutdown(3)
-			supervisor "root/dynamic": Policy.AutoShutdown: auto_shutdown(3)
+			supervisor "root/invalid": Policy.AutoShutdown: auto_shutdown(3) is neither Never, AnySignificant nor AllSignificant
+			supervisor "root/dynamic": Policy.AutoShutdown: auto_shutdown(3) is neither Never, AnySignificant nor AllSignificant
 			supervisor "root/never": child 1 "a": Significant: the supervisor's AutoShutdown is never
 			supervisor "root/never": child 2 "b": Significant: a permanent child never ends for good
 			supervisor "root/never": child 2 "b": Significant: the supervisor's AutoShutdown is never
@@ -214,11 +216,11 @@ func TestS22S23_FaultsCanBeInspected(t *testing.T) {
 		want  []string // as a child of root; as one that is added, without the position
 	}{
 		{"name", named("a/b"), []string{`root|1|a/b|Name|"a/b" has a slash, which separates the parts of a path`}},
-		{"nil", nil, []string{"root|1|||nil"}},
-		{"nil in a spec", supervisor.Spec{}, []string{"root|1||Child|nil"}},
+		{"nil", nil, []string{"root|1|||a nil Child"}},
+		{"nil in a spec", supervisor.Spec{}, []string{"root|1||Child|a nil Child"}},
 		{"panic", unnamed{}, []string{"root|1||Name|panic: no name"}},
 		{"spec", supervisor.Spec{Child: named("a"), Restart: 3, Shutdown: supervisor.Timeout(-1), Backoff: strategy.Constant(-1), Significant: true}, []string{
-			"root|1|a|Restart|restart(3)",
+			"root|1|a|Restart|restart(3) is neither Permanent, Transient nor Temporary",
 			"root|1|a|Shutdown|-1ns is negative",
 			"root|1|a|Backoff|backoff: constant: delay -1ns is negative",
 			"root|1|a|Significant|the supervisor's AutoShutdown is never",
@@ -226,7 +228,7 @@ func TestS22S23_FaultsCanBeInspected(t *testing.T) {
 		{"func", supervisor.Func("f", nil), []string{"root|1|f|Func|nil"}},
 		{"of the user's", faulty, []string{"root|1|faulty|DSN|boom", "root|1|faulty|Check|a nil *CheckError", "root|1|faulty||boom"}},
 		{"a level below", supervisor.New("sub", supervisor.Policy{Strategy: 7, Healthy: -1}, named("ok"), supervisor.Func("f", nil)), []string{
-			"root/sub|0||Policy.Strategy|strategy(7)",
+			"root/sub|0||Policy.Strategy|strategy(7) is neither OneForOne, OneForAll nor RestForOne",
 			"root/sub|0||Policy.Healthy|-1ns is negative",
 			"root/sub|2|f|Func|nil",
 		}},

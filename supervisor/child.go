@@ -161,7 +161,7 @@ func (s *Spec) check(auto strategy.AutoShutdown) error {
 		faults = append(faults, faultOf("Child", "a Spec in a Spec"))
 	}
 	if !s.Restart.Valid() {
-		faults = append(faults, faultOf("Restart", "%v", s.Restart))
+		faults = append(faults, faultOf("Restart", "%v is neither Permanent, Transient nor Temporary", s.Restart))
 	}
 	if err := s.Shutdown.check(); err != nil {
 		faults = append(faults, err)

@@ -294,8 +294,8 @@ func TestS197_WhereGoIsRefused(t *testing.T) {
 		b := newBed(t, supervisor.Policy{}, stopping, crashed, abandoned, supervisor.Spec{Child: killed, Shutdown: supervisor.BrutalKill})
 		b.wait, _ = b.root.Start(ctx)
 
-		refused("no tree", t.Context(), "the ctx is not that of a child", supervisor.ErrUnsupervised)
-		refused("the ctx of Run", ctx, "the ctx is not that of a child", supervisor.ErrUnsupervised)
+		refused("no tree", t.Context(), "supervisor.Go: the ctx is not that of a child", supervisor.ErrUnsupervised)
+		refused("the ctx of Run", ctx, "supervisor.Go: the ctx is not that of a child", supervisor.ErrUnsupervised)
 		before := contexts["crashed"]
 		crashed.crash()
 		refused("crashed", before, "go root/crashed: context canceled: boom", errBoom)

@@ -10,9 +10,10 @@ import (
 
 // Dynamic is a supervisor whose children come and go while it runs: Elixir's
 // DynamicSupervisor (S122-S129). It starts without any, also when it is restarted
-// itself: whoever has filled it must do so anew. The children know no
-// order: each is restarted by itself, and all are stopped at the same moment. A
-// child that has ended for good is forgotten.
+// itself: whoever has filled it must do so anew, best a [Func] after it under
+// RestForOne, as in the example. The children know no order: each is restarted by
+// itself, and all are stopped at the same moment. A child that has ended for good is
+// forgotten.
 //
 // Children with the same name are fine: each gets a number of its own. All
 // methods may be called concurrently.

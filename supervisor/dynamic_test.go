@@ -99,7 +99,7 @@ func TestS124_Declining(t *testing.T) {
 			return nil
 		}
 		_, err := pool.StartChild(t.Context(), nil)
-		checkError(t, "start of nil", err, "start root/pool/: nil")
+		checkError(t, "start of nil", err, "start root/pool/: a nil Child")
 		check(t, "name of one that declines", added(t, pool, c), "")
 		check(t, "name", added(t, pool, c), "c#2")
 		c.crash() // and declines its restart
@@ -123,7 +123,8 @@ func TestS125_Terminate(t *testing.T) {
 			checkError(t, "terminate", pool.TerminateChild(ctx, name), "")
 			checkError(t, "terminate again", pool.TerminateChild(ctx, name), "terminate root/pool/"+name+": no such child")
 		}
-		checkError(t, "by the name alone", pool.TerminateChild(ctx, "c"), "terminate root/pool/c: no such child")
+		checkError(t, "by the name alone", pool.TerminateChild(ctx, "c"),
+			"terminate root/pool/c: no such child: the name is what StartChild gave back, such as c#1")
 		time.Sleep(time.Hour)
 		b.want(t, "stop pool/c#1")
 		check(t, "states", b.states(), "pool")

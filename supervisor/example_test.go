@@ -74,6 +74,48 @@ func ExampleNewDynamic() {
 	// <nil> <nil>
 }
 
+// A Dynamic begins empty again when it is restarted. A Func after it fills it: under
+// RestForOne it is restarted with it, and so fills it anew each time.
+func ExampleNewDynamic_refilled() {
+	crash, filled := make(chan struct{}), make(chan struct{})
+	users := supervisor.NewDynamic("users", supervisor.Policy{Restarts: strategy.NoRestarts})
+	fill := supervisor.Func("fill", func(ctx context.Context) error {
+		for _, name := range []string{"ada", "bob"} {
+			_, err := users.StartChild(ctx, supervisor.Func(name, func(ctx context.Context) error {
+				select {
+				case <-crash:
+					return errors.New("crash")
+				case <-ctx.Done():
+					return nil
+				}
+			}))
+			if err != nil {
+				return err
+			}
+		}
+		filled <- struct{}{}
+		<-ctx.Done()
+		return nil
+	})
+	root := supervisor.New("root", supervisor.Policy{Strategy: strategy.RestForOne, Tracing: silent}, users, fill)
+	ctx := context.Background()
+	wait, err := root.Start(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	<-filled
+	fmt.Println(users.Children())
+	crash <- struct{}{} // which is one too many: users gives up, and root restarts both
+	<-filled
+	fmt.Println(users.Children())
+	fmt.Println(root.Stop(ctx), wait())
+	// Output:
+	// [ada#1 bob#2]
+	// [ada#3 bob#4]
+	// <nil> <nil>
+}
+
 func ExampleFunc() {
 	attempt := 0
 	root := supervisor.New("root", supervisor.Policy{Restarts: 2, Tracing: silent},
@@ -298,7 +340,7 @@ func ExampleSupervisor_StartChild() {
 	// Output:
 	// start root/b: the supervisor is not running
 	// <nil>
-	// start root/b: already started
+	// start root/b: Name: a sibling has it: already started
 	// b stops because of: shutdown
 	// <nil>
 	// <nil>

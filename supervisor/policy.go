@@ -80,9 +80,8 @@ func (p Policy) check(dynamic bool) error {
 		faults = append(faults, faultOf("Policy."+field, format, args...))
 	}
 	if !p.Strategy.Valid() {
-		fault("Strategy", "%v", p.Strategy)
-	}
-	if dynamic && p.Strategy != strategy.OneForOne {
+		fault("Strategy", "%v is neither OneForOne, OneForAll nor RestForOne", p.Strategy)
+	} else if dynamic && p.Strategy != strategy.OneForOne {
 		fault("Strategy", "a Dynamic restarts each child by itself, not %v", p.Strategy)
 	}
 	if p.Restarts < strategy.Unlimited {
@@ -98,7 +97,7 @@ func (p Policy) check(dynamic bool) error {
 		fault("Backoff", "%w", err)
 	}
 	if !p.AutoShutdown.Valid() {
-		fault("AutoShutdown", "%v", p.AutoShutdown)
+		fault("AutoShutdown", "%v is neither Never, AnySignificant nor AllSignificant", p.AutoShutdown)
 	} else if dynamic && p.AutoShutdown != strategy.Never {
 		fault("AutoShutdown", "a Dynamic does not end by itself, so not %v", p.AutoShutdown)
 	}

@@ -170,7 +170,7 @@ func TestS107_ChildSpecOfADynamic(t *testing.T) {
 		check(t, "child", spec.Child, supervisor.Child(c))
 		check(t, "shutdown", spec.Shutdown, supervisor.Timeout(supervisor.DefaultShutdown))
 		_, err = pool.ChildSpec("c")
-		checkError(t, "by the name alone", err, "find root/pool/c: no such child")
+		checkError(t, "by the name alone", err, "find root/pool/c: no such child: the name is what StartChild gave back, such as c#1")
 		c.end(returns(nil))
 		_, err = pool.ChildSpec(name)
 		checkError(t, "gone", err, "find root/pool/c#1: no such child")

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -96,6 +97,12 @@ func (r *request) heard(reply error) (given string, err error) {
 	given = r.given
 	r.loop.requests.end(r, true)
 	return given, reply
+}
+
+// leave is for a request that is not waited for any more, although the loop has it and
+// will come to it.
+func (r *request) leave(why error) (given string, err error) {
+	return r.answer(fmt.Errorf("no longer waited for, but carried out unless the supervisor ends first: %w", why))
 }
 
 // answer is the reply if there is one, else the refusal.

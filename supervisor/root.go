@@ -283,9 +283,9 @@ func (n *node) Run(ctx context.Context) error {
 //
 // It may be called from anywhere but the tree itself, where it would wait for its
 // own caller: with a ctx that a child of the tree was given it is refused with
-// [ErrReentrant]. A child ends the tree by ending the ctx of Run or Start. An
-// incarnation that was abandoned can stop nothing with its ctx, neither another
-// tree nor the next life of its own (S194).
+// [ErrReentrant], and nothing is stopped. A child ends the tree by ending the ctx
+// of Run or Start. An incarnation that was abandoned can stop nothing with its ctx,
+// neither another tree nor the next life of its own (S194).
 //
 // It may be called any number of times. Calls during the stop join, and get the
 // same report. One that comes later looks again: what has returned meanwhile is

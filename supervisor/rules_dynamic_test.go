@@ -65,8 +65,8 @@ func TestS108_NoActsOnSpecs(t *testing.T) {
 		c := named("c")
 		name := added(t, pool, supervisor.Spec{Child: c, Restart: strategy.Transient})
 		for _, test := range []struct{ name, want string }{
-			{"c", "terminate root/pool/c: no such child"},
-			{"pool", "terminate root/pool/pool: no such child"},
+			{"c", "terminate root/pool/c: no such child: the name is what StartChild gave back, such as c#1"},
+			{"pool", "terminate root/pool/pool: no such child: the name is what StartChild gave back, such as pool#1"},
 			{name, ""},
 			{name, "terminate root/pool/c#1: no such child"},
 		} {
@@ -158,7 +158,7 @@ func TestS204_ErrorsOfAStart(t *testing.T) {
 			{static, failing("x", returns(errBoom)), "root/inner/x", errBoom, "boom"},
 			{static, failing("x", returns(exit.Normal)), "root/inner/x", exit.Normal, "normal"},
 			{static, failing("x", panics(errBoom)), "root/inner/x", errBoom, "panic: boom"},
-			{static, named("c"), "root/inner/c", supervisor.ErrAlreadyStarted, "already started"},
+			{static, named("c"), "root/inner/c", supervisor.ErrAlreadyStarted, "Name: a sibling has it: already started"},
 			{static, b.root, "root/inner/root", supervisor.ErrAlreadyStarted, "start root: already started"},
 			{dynamic, failing("x", returns(errBoom)), "root/pool/x#1", errBoom, "boom"},
 			{dynamic, inner, "root/pool/inner#2", supervisor.ErrAlreadyStarted, "start root/inner: already started"},

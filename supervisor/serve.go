@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime/pprof"
@@ -65,7 +66,7 @@ func (n networkServer[S]) Check() error {
 func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {
-		return nil, errors.New("a server is started by a supervisor")
+		return nil, fmt.Errorf("%s: a server is started by a supervisor", n.name)
 	}
 	server := n.server()
 	if isNil(server) {

@@ -217,7 +217,7 @@ func TestServeThatCannotStart(t *testing.T) {
 		})
 	}
 	_, err := supervisor.Serve("echo", listens, made).Start(t.Context())
-	checkError(t, "start without a supervisor", err, "a server is started by a supervisor")
+	checkError(t, "start without a supervisor", err, "echo: a server is started by a supervisor")
 }
 
 func TestServeClosesItsListenerWhateverHappens(t *testing.T) {

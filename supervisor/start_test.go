@@ -39,7 +39,7 @@ func TestS10_NothingStartsIfAnythingIsInvalid(t *testing.T) {
 		a := named("a")
 		b := newBed(t, supervisor.Policy{}, a,
 			supervisor.New("sub", supervisor.Policy{}, named("b"), supervisor.Spec{Child: named("c"), Restart: 9}))
-		const want = `supervisor "root/sub": child 2 "c": Restart: restart(9)`
+		const want = `supervisor "root/sub": child 2 "c": Restart: restart(9) is neither Permanent, Transient nor Temporary`
 		checkError(t, "run", b.root.Run(t.Context()), want)
 		_, err := b.root.Start(t.Context())
 		checkError(t, "start", err, want)

@@ -30,15 +30,19 @@ func New(name string, policy Policy, children ...Child) *Supervisor {
 // constructed with (S63).
 //
 // Like all administration the request waits until the supervisor has done what
-// came before. When ctx ends first, its error is returned, and the request may
-// still be carried out (S113). A supervisor that is not running, or ends before
-// it comes to the request, refuses it with [ErrNotRunning] (S111).
+// came before. When ctx ends first, its error is returned: the request is no
+// longer waited for, but carried out all the same when its turn comes (S113). A
+// supervisor that is not running, or ends before it comes to the request, refuses
+// it with [ErrNotRunning] (S111).
 //
 // A request from inside a child that the supervisor is starting or stopping
-// would wait for itself. It is refused with [ErrReentrant]; one that waits when
-// the stop begins is given up with the same error, in which errors.Is finds the
-// reason of the stop too, and may still be carried out (S110). That requests of
-// several supervisors wait for each other in a circle is not found out.
+// would wait for itself. It is refused with [ErrReentrant], and nothing is done. One
+// that waits when the stop begins, or brings it about, like that of a child to
+// terminate itself, is no longer waited for: it returns the same error, in which
+// errors.Is finds the reason of the stop too, and is carried out unless the
+// supervisor ends first (S110); the text of the error says which of the two it is.
+// That requests of several supervisors wait for each other in a circle is not found
+// out.
 //
 // ctx tells where a request comes from: one that was handed to the child or to
 // anything below it, or is derived from such. What Start's ctx is passed to, such
@@ -51,9 +55,9 @@ func (s *Supervisor) StartChild(ctx context.Context, child Child) error {
 	}
 	_, err = s.ask(ctx, "start", name, child, func(l *loop, r *request) error {
 		if m := l.roster.find(r.name); m != nil {
-			err := ErrAlreadyPresent
+			err := errNamePresent
 			if m.current != nil {
-				err = ErrAlreadyStarted
+				err = errNameStarted
 			}
 			return &ChildError{Path: m.path(), Op: "start", Err: err}
 		}

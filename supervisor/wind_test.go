@@ -187,7 +187,7 @@ func TestS197_WhileItWindsDown(t *testing.T) {
 		{"restart by hand", strategy.OneForOne, false, func(t *testing.T, b *bed, _ *child) {
 			checkError(t, "restart", b.root.RestartChild(t.Context(), "c"), "restart root/c: running")
 			checkError(t, "delete", b.root.DeleteChild(t.Context(), "c"), "delete root/c: running")
-			checkError(t, "start", b.root.StartChild(t.Context(), named("c")), "start root/c: already started")
+			checkError(t, "start", b.root.StartChild(t.Context(), named("c")), "start root/c: Name: a sibling has it: already started")
 		}, []string{"3s exit c: boom", "3s restarting c", "3s restart c"}},
 		{"group restart", strategy.OneForAll, false, func(_ *testing.T, _ *bed, a *child) { a.crash() },
 			[]string{"1s exit a: boom", "1s restarting a", "1s stop z", "3s stop c: boom", "3s restart a", "3s restart c", "3s restart z"}},

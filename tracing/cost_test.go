@@ -31,7 +31,7 @@ func TestWithoutATracerMessagesCostNothing(t *testing.T) {
 
 func BenchmarkMessage(b *testing.B) {
 	run := func(name string, options tracing.Options) {
-		b.Run(name, func(b *testing.B) {
+		b.Run("tracer="+name, func(b *testing.B) {
 			life := tracing.New(options).Life("bank/alice", "bank/{user}", nil)
 			message := any(secret)
 			b.ReportAllocs()
@@ -52,7 +52,7 @@ func BenchmarkMessage(b *testing.B) {
 
 func BenchmarkEmit(b *testing.B) {
 	run := func(name string, options tracing.Options) {
-		b.Run(name, func(b *testing.B) {
+		b.Run("to="+name, func(b *testing.B) {
 			life := tracing.New(options).Life("bank/alice", "", nil)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -60,6 +60,6 @@ func BenchmarkEmit(b *testing.B) {
 			}
 		})
 	}
-	run("log off", tracing.Options{Logger: slog.New(slog.DiscardHandler)})
+	run("nobody", tracing.Options{Logger: slog.New(slog.DiscardHandler)})
 	run("one sink", tracing.Options{Logger: slog.New(slog.DiscardHandler), Sinks: []tracing.Sink{func(tracing.Event) {}}})
 }

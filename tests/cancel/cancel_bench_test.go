@@ -44,7 +44,7 @@ func BenchmarkCancel(b *testing.B) {
 		{"Supervisor of Funcs, ctx", fewer, funcs(static)},
 		{"Supervisor of Actors, in hand, ctx", fewer, actors(static, mailbox.FinishInHand)},
 	} {
-		b.Run(c.name, func(b *testing.B) { measure(b, c.size, c.contender) })
+		b.Run("impl="+c.name, func(b *testing.B) { measure(b, c.size, c.contender) })
 	}
 }
 
