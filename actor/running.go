@@ -42,13 +42,11 @@ type hand struct {
 	stuck   string // its type
 }
 
-// open makes the behavior. It is a call of its own, and so is attach: what they
-// need of the stack is needed by one of them at a time.
-func (r *running[M]) open(ctx context.Context) error {
-	behavior, err := r.actor.open(ctx)
-	if err != nil {
-		return err
-	}
+// behave takes over what open has made. It is a call of its own, and so is attach:
+// what they need of the stack is needed by one of them at a time.
+//
+//go:noinline
+func (r *running[M]) behave(behavior *Behavior[M]) error {
 	if err := behavior.check(r.actor.options.Options); err != nil {
 		return err
 	}
@@ -56,7 +54,7 @@ func (r *running[M]) open(ctx context.Context) error {
 		r.receive = r.around(behavior.Receive)
 	}
 	if behavior.Loop != nil || behavior.Continue != nil || behavior.Close != nil || behavior.serving != nil || r.actor.life.Load().Traces() {
-		r.more = &more[M]{Behavior: behavior}
+		r.more = &more[M]{Behavior: *behavior}
 	}
 	return nil
 }

@@ -122,7 +122,9 @@ func (r *runner) describe(c *tracing.Crash, now time.Time) {
 		c.Lived = r.lived(now)
 	}
 	last := r.cell.Last()
-	c.Waiting = last.Waiting
+	if c.Waiting = last.Waiting; c.InStart { // then it has left nothing, but what it had is there
+		_, c.Waiting = r.cell.Scope().Queue()
+	}
 	if last.InHand {
 		c.Message, c.MessageType = last.Message, typeName(last.Message)
 	}
