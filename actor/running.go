@@ -151,7 +151,7 @@ func (r *running[M]) left(reason *exit.Reason) {
 // Run, so that it is gone from the stack when the end is seen to: a goroutine has
 // two kilobytes, and to copy them into more takes longer than all else in a crash.
 func (r *running[M]) work(reason *exit.Reason) {
-	defer r.cell.Catch(reason)
+	defer r.cell.Catch(reason)()
 	if r.loops() {
 		*reason = r.cell.Reason(r.runLoop())
 		return

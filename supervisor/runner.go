@@ -123,7 +123,7 @@ func (r *runner) begin() {
 	}
 	reason := exit.Goexit
 	defer r.opens(&reason)
-	defer r.cell.Catch(&reason)
+	defer r.cell.Catch(&reason)()
 	run, err := r.member.child.Start(&r.cell)
 	if err != nil {
 		reason = r.cell.Reason(err)
