@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/coppice-go/coppice/internal/frames"
 )
 
 // How the stack of a panic is taken down. Go walks it frame by frame, a tenth of a
@@ -21,14 +23,9 @@ const maxFrames = 64
 // one message does and another does not.
 const floor = "github.com/coppice-go/coppice/mailbox.(*Receiver[...]).Serve"
 
-// usual is how many frames are asked for first, in eighths of one; 0 before anything is
-// known. It grows at once, and shrinks by an eighth: so panics of two depths in turn do
-// not miss every time.
-var usual atomic.Int32
-
 // asks is how many are asked for first.
 func asks() int {
-	if known := int(usual.Load()+7) / 8; known > 0 {
+	if known := frames.Asked(); known > 0 {
 		return known
 	}
 	return usualFrames
@@ -53,11 +50,11 @@ func (p *Panic) shorten(asked int) bool {
 	case len(p.pcs) == asked && asked < maxFrames:
 		return false
 	}
-	switch known := int(usual.Load()); {
+	switch known := int(frames.Usual.Load()); {
 	case known == 0 || would > asks():
-		usual.Store(int32(8 * would))
+		frames.Usual.Store(int32(8 * would))
 	case would < asks():
-		usual.Store(int32(max(8*would, known-1)))
+		frames.Usual.Store(int32(max(8*would, known-1)))
 	}
 	return true
 }

@@ -1,11 +1,15 @@
 package exit
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/coppice-go/coppice/internal/frames"
+)
 
 // What was enough is asked for the next time; more at once, fewer by and by.
 func TestHowManyFramesAreAskedFor(t *testing.T) {
-	before := usual.Swap(0)
-	defer usual.Store(before)
+	before := frames.Usual.Swap(0)
+	defer frames.Usual.Store(before)
 	for i, test := range []struct {
 		there, times       int
 		first, last        int // asked for, at the first and the last of the times

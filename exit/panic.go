@@ -23,10 +23,9 @@ type Panic struct {
 // Recovered is the reason for a panic whose value recover has just returned.
 // Call it in the deferred function that recovers, while the stack of the panic
 // is still there.
-//
-// Each function in between is one more for the runtime to walk over; and there is little
-// stack left.
 func Recovered(value any) *Panic {
+	// Each call in between is one more frame for the runtime to walk over, and there is
+	// little stack left.
 	asked := asks()
 	if asked > usualFrames {
 		return deepPanic(value, asked)
