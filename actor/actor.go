@@ -258,10 +258,9 @@ func (a *Actor[M]) Check() error {
 
 // Start begins an incarnation. It is called by supervisors; with a context that
 // does not come from one it fails with [ErrUnsupervised].
-//
-// Below open there is only what must be: a goroutine has two kilobytes, and to copy
-// them into more takes longer than all else in a start.
 func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
+	// Below open is only what must be there: a goroutine has two kilobytes, and to copy
+	// them into more takes longer than all else in a start.
 	cell := incarnation.From(ctx)
 	if err := a.enter(cell); err != nil {
 		return nil, err
