@@ -270,12 +270,30 @@ func (a *Actor[M]) Check() error {
 // Start begins an incarnation. It is called by supervisors; with a context that
 // does not come from one it fails with [ErrUnsupervised].
 func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
+	// Below open is only what must be there: a goroutine has two kilobytes, and to copy
+	// them into more takes longer than all else in a start.
 	cell := incarnation.From(ctx)
-	first, err := a.admit(cell)
+	if err := a.enter(cell); err != nil {
+		return nil, err
+	}
+	behavior, err := a.open(ctx)
+	if err == Ignore {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
+	return a.run(cell, &behavior)
+}
+
+// enter lets the actor begin an incarnation, and prepares its mailbox.
+//
+//go:noinline
+func (a *Actor[M]) enter(cell *incarnation.Cell) error {
+	first, err := a.admit(cell)
 	switch {
+	case err != nil:
+		return err
 	case first:
 		a.life.Store(tracing.From(cell.Above()))
 		a.box.Open()
@@ -283,20 +301,21 @@ func (a *Actor[M]) Start(ctx context.Context) (run func() error, err error) {
 	case a.options.Mailbox.Fresh && cell.Number() > 1:
 		a.box.Renew()
 	}
-	defer func() { // also if open panics
-		if run == nil {
-			cell.Crashed(&incarnation.Last{Waiting: a.box.Depth()})
-		}
-	}()
+	return nil
+}
+
+// run makes what open has made into an incarnation that can run.
+//
+//go:noinline
+func (a *Actor[M]) run(cell *incarnation.Cell, behavior *Behavior[M]) (run func() error, err error) {
 	r := &running[M]{actor: a, cell: cell}
-	switch err := r.open(ctx); {
-	case err == Ignore:
-		return nil, nil
-	case err != nil:
+	if err := r.behave(behavior); err != nil {
 		return nil, err
-	case !cell.Attach(r.attach):
+	}
+	if !cell.Attach(r.attach) {
 		return r.late()
-	case r.alone:
+	}
+	if r.alone {
 		return incarnation.ByHooks, nil
 	}
 	return r.Run, nil

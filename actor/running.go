@@ -42,13 +42,11 @@ type hand struct {
 	stuck   string // its type
 }
 
-// open makes the behavior. It is a call of its own, and so is attach: what they
-// need of the stack is needed by one of them at a time.
-func (r *running[M]) open(ctx context.Context) error {
-	behavior, err := r.actor.open(ctx)
-	if err != nil {
-		return err
-	}
+// behave takes over what open has made. It is a call of its own, and so is attach:
+// what they need of the stack is needed by one of them at a time.
+//
+//go:noinline
+func (r *running[M]) behave(behavior *Behavior[M]) error {
 	if err := behavior.check(r.actor.options.Options); err != nil {
 		return err
 	}
@@ -56,7 +54,7 @@ func (r *running[M]) open(ctx context.Context) error {
 		r.receive = r.around(behavior.Receive)
 	}
 	if behavior.Loop != nil || behavior.Continue != nil || behavior.Close != nil || behavior.serving != nil || r.actor.life.Load().Traces() {
-		r.more = &more[M]{Behavior: behavior}
+		r.more = &more[M]{Behavior: *behavior}
 	}
 	return nil
 }
@@ -153,7 +151,7 @@ func (r *running[M]) left(reason *exit.Reason) {
 // Run, so that it is gone from the stack when the end is seen to: a goroutine has
 // two kilobytes, and to copy them into more takes longer than all else in a crash.
 func (r *running[M]) work(reason *exit.Reason) {
-	defer r.cell.Catch(reason)
+	defer r.cell.Catch(reason)()
 	if r.loops() {
 		*reason = r.cell.Reason(r.runLoop())
 		return

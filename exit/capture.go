@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/coppice-go/coppice/internal/frames"
 )
 
 // How the stack of a panic is taken down. Go walks it frame by frame, a tenth of a
@@ -21,63 +23,40 @@ const maxFrames = 64
 // one message does and another does not.
 const floor = "github.com/coppice-go/coppice/mailbox.(*Receiver[...]).Serve"
 
-// usual is how many frames are asked for first, in eighths of one; 0 for all, before
-// anything is known. It grows at once, and shrinks by an eighth: so panics of two
-// depths in turn do not miss every time.
-var usual atomic.Int32
-
-// capture is where a stack is taken down: on the stack itself it would make the
-// goroutines of most crashes grow theirs, which takes longer than all else here. For
-// the same reason its methods are not part of Recovered.
-type capture struct {
-	room  [maxFrames]uintptr
-	asked int
+// asks is how many are asked for first.
+func asks() int {
+	if known := frames.Asked(); known > 0 {
+		return known
+	}
+	return usualFrames
 }
+
+// capture is where a deep stack is taken down: on the stack itself it would make the
+// goroutines of most crashes grow theirs, which takes longer than all else here.
+type capture struct{ room [maxFrames]uintptr }
 
 var captures = sync.Pool{New: func() any { return new(capture) }}
 
-// first is the room for as many frames as are asked for first.
+// shorten keeps the frames down to the floor, and learns how many to ask for the next
+// time: so many that this could be seen. It is false if there are more than those that
+// were asked for, and the floor is not among them.
 //
 //go:noinline
-func (c *capture) first() []uintptr {
-	if c.asked = int(usual.Load()+7) / 8; c.asked == 0 {
-		c.asked = maxFrames
+func (p *Panic) shorten(asked int) bool {
+	would := min(len(p.pcs)+1, maxFrames)
+	switch found := upToFloor(p.pcs); {
+	case found > 0:
+		p.pcs, would = p.pcs[:found], found
+	case len(p.pcs) == asked && asked < maxFrames:
+		return false
 	}
-	return c.room[:c.asked]
-}
-
-// misses says whether there are more frames than the n which were asked for, and the
-// floor is not among these.
-//
-//go:noinline
-func (c *capture) misses(n int) bool {
-	return n == c.asked && n < maxFrames && upToFloor(c.room[:n]) == 0
-}
-
-// learn is how many of n frames are kept. What would have been enough to see this is
-// asked for the next time.
-//
-//go:noinline
-func (c *capture) learn(n int) (kept int) {
-	would := min(n+1, maxFrames)
-	if found := upToFloor(c.room[:n]); found > 0 {
-		n, would = found, found
+	switch known := int(frames.Usual.Load()); {
+	case known == 0 || would > asks():
+		frames.Usual.Store(int32(8 * would))
+	case would < asks():
+		frames.Usual.Store(int32(max(8*would, known-1)))
 	}
-	switch known := int(usual.Load()); {
-	case known == 0 || would > c.asked:
-		usual.Store(int32(8 * would))
-	case would < c.asked:
-		usual.Store(int32(max(8*would, known-1)))
-	}
-	return n
-}
-
-// give copies the first frames, and gives the room back.
-//
-//go:noinline
-func (c *capture) give(pcs []uintptr) {
-	copy(pcs, c.room[:])
-	captures.Put(c)
+	return true
 }
 
 // upToFloor is how many of the frames there are up to the innermost floor, 0 if there

@@ -24,19 +24,19 @@ type Panic struct {
 // Call it in the deferred function that recovers, while the stack of the panic
 // is still there.
 func Recovered(value any) *Panic {
-	c := captures.Get().(*capture)
-	n := runtime.Callers(2, c.first())
-	if c.misses(n) {
-		n = runtime.Callers(2, c.room[:])
-	}
-	if n = c.learn(n); n > usualFrames {
-		return deepPanic(value, c, n)
+	// Each call in between is one more frame for the runtime to walk over, and there is
+	// little stack left.
+	asked := asks()
+	if asked > usualFrames {
+		return deepPanic(value, asked)
 	}
 	p := new(usualPanic)
 	p.Value = value
-	p.pcs = p.room[:n]
-	c.give(p.pcs)
-	return &p.Panic
+	p.pcs = p.room[:runtime.Callers(2, p.room[:asked])]
+	if p.shorten(asked) {
+		return &p.Panic
+	}
+	return deepPanic(value, maxFrames)
 }
 
 // usualPanic is a panic in one piece with its frames, which are few.
@@ -45,12 +45,19 @@ type usualPanic struct {
 	room [usualFrames]uintptr
 }
 
-// deepPanic is apart because it is rare: Recovered has little stack left.
+// deepPanic is Recovered for one that has more frames, or so had the panics before.
 //
 //go:noinline
-func deepPanic(value any, c *capture, n int) *Panic {
-	p := &Panic{Value: value, pcs: make([]uintptr, n)}
-	c.give(p.pcs)
+func deepPanic(value any, asked int) *Panic {
+	p := &Panic{Value: value}
+	c := captures.Get().(*capture)
+	defer captures.Put(c)
+	p.pcs = c.room[:runtime.Callers(3, c.room[:asked])]
+	if !p.shorten(asked) {
+		p.pcs = c.room[:runtime.Callers(3, c.room[:])]
+		p.shorten(maxFrames)
+	}
+	p.pcs = slices.Clone(p.pcs)
 	return p
 }
 

@@ -355,7 +355,9 @@ func (in *Receiver[M]) Park(w waker) bool {
 			b.state.And(^parked)
 			return false
 		}
-		b.hands = in.hands
+		if in.hands != nil { // else those that wait in the box are still to be had
+			b.hands = in.hands
+		}
 		if !in.Keeps {
 			m.shedLocked(b)
 		}

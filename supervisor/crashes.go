@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"hash/maphash"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,36 +40,56 @@ func (n *node) Crashes() []tracing.Crash {
 
 // crashes is what a tree remembers of its crashes.
 type crashes struct {
-	mu     sync.Mutex
-	kept   []*tracing.Crash // oldest first; never changed
-	number map[string]int   // of them by path
+	mu   sync.Mutex
+	kept []kept // oldest first
+
+	// places count them by a hash of their path. Where few are, nobody has too many: so
+	// in a storm, in which each child crashes once, none is looked for.
+	places [256]uint8
 }
+
+// kept is one of them.
+type kept struct {
+	*tracing.Crash // never changed
+	place          uint8
+}
+
+var placeSeed = maphash.MakeSeed()
 
 // keep adds a crash, and forgets the oldest of the same child or of all if there
 // are too many.
 func (c *crashes) keep(crash *tracing.Crash) {
+	place := uint8(maphash.String(placeSeed, crash.Path))
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	own, oldest := 0, 0
+	if c.places[place] >= KeptCrashesPerChild {
+		own, oldest = c.of(crash.Path)
+	}
 	switch {
-	case c.number[crash.Path] >= KeptCrashesPerChild:
-		c.forget(slices.IndexFunc(c.kept, func(k *tracing.Crash) bool { return k.Path == crash.Path }))
+	case own >= KeptCrashesPerChild:
+		c.forget(oldest)
 	case len(c.kept) >= KeptCrashes:
 		c.forget(0)
 	}
-	if c.number == nil {
-		c.number = make(map[string]int)
+	c.kept = append(c.kept, kept{crash, place})
+	c.places[place]++
+}
+
+// of says how many there are of the child at path, and where the oldest is.
+func (c *crashes) of(path string) (n, oldest int) {
+	for i := len(c.kept) - 1; i >= 0; i-- {
+		if c.kept[i].Path == path {
+			n, oldest = n+1, i
+		}
 	}
-	c.kept = append(c.kept, crash)
-	c.number[crash.Path]++
+	return n, oldest
 }
 
 func (c *crashes) forget(i int) {
-	path := c.kept[i].Path
-	if c.number[path]--; c.number[path] == 0 {
-		delete(c.number, path)
-	}
+	c.places[c.kept[i].place]--
 	if i == 0 { // as mostly; the room before it goes when append makes a new one
-		c.kept[0] = nil
+		c.kept[0] = kept{}
 		c.kept = c.kept[1:]
 		return
 	}
@@ -81,7 +102,7 @@ func (c *crashes) below(path string) (found []tracing.Crash) {
 	defer c.mu.Unlock()
 	for _, k := range c.kept {
 		if k.Path == path || strings.HasPrefix(k.Path, path+"/") {
-			one := *k
+			one := *k.Crash
 			one.Restarts = slices.Clone(one.Restarts) // those of the member itself are in there
 			found = append(found, one)
 		}
@@ -122,7 +143,9 @@ func (r *runner) describe(c *tracing.Crash, now time.Time) {
 		c.Lived = r.lived(now)
 	}
 	last := r.cell.Last()
-	c.Waiting = last.Waiting
+	if c.Waiting = last.Waiting; c.InStart { // then it has left nothing, but what it had is there
+		_, c.Waiting = r.cell.Scope().Queue()
+	}
 	if last.InHand {
 		c.Message, c.MessageType = last.Message, typeName(last.Message)
 	}

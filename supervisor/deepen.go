@@ -1,16 +1,25 @@
 package supervisor
 
+import "github.com/coppice-go/coppice/internal/frames"
+
 // deepen gives a goroutine that has just begun the stack that it will need. Each
 // begins with two kilobytes, and the runtime copies them into a larger piece of
 // memory when they are not enough, as for a panic with all its deferred calls. To
 // copy an empty stack costs a fifth of copying a full one. Most children never crash,
 // and in a storm each does once: so it is for those which have twice, and may go on.
 // They get four kilobytes, because the room below does not fit into two.
+//
+// A panic in a small handler fits into two; then even an empty copy costs more than it
+// saves, a tenth of a restart. So it is for where panics usually come from further in.
 func (r *runner) deepen() {
-	if r.cell.Number() > 2 {
+	if r.cell.Number() > 2 && frames.Asked() > shallow {
 		grow(r.cell.Number() % 2)
 	}
 }
+
+// shallow are the frames of a panic in a handler itself: that one, the mailbox's, and
+// two of the recovery.
+const shallow = 4
 
 //go:noinline
 func grow(at int) byte {

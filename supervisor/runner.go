@@ -34,7 +34,6 @@ type runner struct {
 	listed atomic.Bool // by the tree, which must be told of the end
 	done   atomic.Bool // it has ended, and told of it
 	opened bool        // Start has returned without an error
-	begun  bool        // and its supervisor was told
 	itself bool        // it runs by the hooks of its cell
 
 	// What only some have, or only at their end.
@@ -118,23 +117,13 @@ func (r *runner) start() {
 
 // begin runs Start.
 func (r *runner) begin() {
-	defer func() { // a sink may leave by Goexit when it is told that the root has started
-		if !r.begun {
-			r.live()
-		}
-	}()
 	if r.cell.Abandoned() { // before this goroutine came to run: a successor may be there
-		r.begun = true
 		r.end(failed, exit.Killed) // and never says that it runs
 		return
 	}
 	reason := exit.Goexit
-	defer func() {
-		if reason != nil {
-			r.started(reason)
-		}
-	}()
-	defer r.cell.Catch(&reason)
+	defer r.opens(&reason)
+	defer r.cell.Catch(&reason)()
 	run, err := r.member.child.Start(&r.cell)
 	if err != nil {
 		reason = r.cell.Reason(err)
@@ -144,6 +133,20 @@ func (r *runner) begin() {
 	if run != nil && r.cell.Runs() { // so that an idle actor does without the function
 		r.run, r.itself = nil, true
 	}
+}
+
+// opens tells how Start has ended, if there is something to tell.
+func (r *runner) opens(reason *exit.Reason) {
+	begun := false
+	defer func() { // a sink may leave by Goexit when it is told that the root has started
+		if !begun {
+			r.live()
+		}
+	}()
+	if *reason != nil {
+		r.started(*reason)
+	}
+	begun = true
 }
 
 // started is told how Start has ended. To fail with a clean reason is to fail (S13).
@@ -159,7 +162,6 @@ func (r *runner) started(reason exit.Reason) {
 		r.phase.Store(up)
 		r.notify(r)
 	}
-	r.begun = true
 }
 
 // live runs the incarnation, if its Start has succeeded, until it ends or parks.

@@ -12,7 +12,7 @@ func (c *Cell) Protect(f func() error, end func(exit.Reason)) {
 			end(reason)
 		}
 	}()
-	defer c.Catch(&reason)
+	defer c.Catch(&reason)()
 	reason = c.Reason(f())
 }
 
@@ -49,7 +49,7 @@ func (c *Cell) Live(run func() error) {
 			c.parent.(Living).Ended(reason)
 		}
 	}()
-	defer c.Catch(&reason)
+	defer c.Catch(&reason)()
 	for again := true; again; {
 		var err error
 		if run == nil {
@@ -74,18 +74,22 @@ func (c *Cell) after(err error) (reason exit.Reason, again bool) {
 	return exit.Goexit, true
 }
 
-// Catch makes a reason of a panic. This is the one place where code of users is
-// recovered from. It is to be deferred, as in Protect, last and with what tells the
-// reason before it: a panic takes much of a small stack, and is gone when that runs.
-// The reason is to be Goexit until there is another, and nil if there is none to tell.
-func (c *Cell) Catch(reason *exit.Reason) {
-	value := recover()
-	if value == nil {
-		return
+// Catch gives what makes a reason of a panic. This is the one place where code of users
+// is recovered from. What it gives is to be deferred, as in Protect, last and with what
+// tells the reason before it: a panic takes much of a small stack, and is gone when that
+// runs. The reason is to be Goexit until there is another, and nil if there is none to
+// tell.
+//
+// The function is made where it is deferred, and calls recover itself: the runtime walks
+// over each one in between, twice, and has room to remember the frames of a few.
+func (c *Cell) Catch(reason *exit.Reason) func() {
+	return func() {
+		if value := recover(); value != nil {
+			if c.terms.CrashOnPanic {
+				*reason = nil
+				panic(value) // who must crash, crashes here, with the stack below
+			}
+			*reason = exit.Recovered(value)
+		}
 	}
-	if c.terms.CrashOnPanic {
-		*reason = nil
-		panic(value) // who must crash, crashes here, with the stack below
-	}
-	*reason = exit.Recovered(value)
 }

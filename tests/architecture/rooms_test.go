@@ -32,7 +32,7 @@ type room struct {
 }
 
 var rooms = map[string]room{
-	"exit":     {recovers: 1, why: "errors of the user asked for their text: fmt does not survive all of them"},
+	"exit":     {rooms: []string{"internal/frames"}, recovers: 1, why: "errors of the user asked for their text: fmt does not survive all of them"},
 	"strategy": {rooms: []string{"exit"}, doors: []string{backoff}, recovers: 1, why: "the user's backoff runs here"},
 	"mailbox":  {},
 	"tracing": {
@@ -48,10 +48,11 @@ var rooms = map[string]room{
 		recovers: 1, why: "the one place that catches the panics of children (S3)",
 	},
 	"internal/stacks":   {doors: []string{profile}},
+	"internal/frames":   {},
 	"internal/testhelp": {}, // for tests: no other room may import it
 	"actor":             {rooms: []string{"exit", "mailbox", "tracing", "internal/incarnation"}},
 	"supervisor": {
-		rooms:    []string{"exit", "strategy", "tracing", "internal/incarnation", "internal/stacks"},
+		rooms:    []string{"exit", "strategy", "tracing", "internal/frames", "internal/incarnation", "internal/stacks"},
 		recovers: 1, goroutines: 3,
 		why: "a child is asked for its name; an incarnation begins, and begins again after it was parked; Go",
 	},
