@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/cli"
 )
@@ -145,7 +147,71 @@ func TestAFailureIsTold(t *testing.T) {
 func TestInterruption(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
-	expect(t, run(ctx, quick...), cli.Interrupted, "", `.*compare: interrupted; there are no figures\n`)
+	directory := t.TempDir()
+	expect(t, run(ctx, append(quick, "-write", directory)...), cli.Interrupted, "", `.*compare: interrupted; there are no figures\n`)
+	if left, err := os.ReadDir(directory); err != nil || len(left) > 0 {
+		t.Errorf("got %v, %v in place of results, want nothing", left, err)
+	}
+}
+
+// What was measured in minutes is not lost when somebody does not want to wait for
+// the rest.
+func TestAnInterruptedRunTellsWhatItHas(t *testing.T) {
+	for _, test := range []struct{ flag, out string }{
+		{"-reps=99", `\d+ x [^\n]*; median \(least–most\) of [^\n]+\n\nInterrupted after 1 of 99 repetitions\.\n.*\| stop-1000 \|.*`},
+		{"-json", `(\{[^\n]*"n":[12],[^\n]*"interrupted":true[^\n]*\}\n){2}`},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		directory, out, err := t.TempDir(), new(bytes.Buffer), &until{text: "repetition 2 ", then: interrupt}
+		arguments := []string{"-short", "-reps", "99", "-only", "stop-1000", "-contenders", "coppice,raw", test.flag, "-write", directory}
+		status := cli.Run(ctx, arguments, cli.Streams{Out: out, Err: err})
+		expect(t, result{status, out.String(), err.String()}, cli.Interrupted, test.out,
+			`.*compare: interrupted after 1 of 99 repetitions; this is what was measured by then\n`)
+		if text, err := os.ReadFile(filepath.Join(directory, "RESULTS.md")); err != nil || !strings.Contains(string(text), "**Interrupted after 1 of 99 ") {
+			t.Errorf("%s: %v; RESULTS.md does not say that it was interrupted:\n%s", test.flag, err, text)
+		}
+	}
+}
+
+// until is a buffer that does something once a text comes.
+type until struct {
+	bytes.Buffer
+	text string
+	then func()
+}
+
+func (u *until) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(u.text)) {
+		u.then()
+	}
+	return u.Buffer.Write(text)
+}
+
+// A ^C reaches the process that measures too: it is no failure of that.
+func TestAProcessThatMeasuresLeavesTheInterruptionToItsParent(t *testing.T) {
+	profile := filepath.Join(t.TempDir(), "begun")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd := exec.CommandContext(t.Context(), self, "measure", "-contender", "raw", "-measurement", "steady", "-actors", "100", "-times", "200000", "-cpuprofile", profile)
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for begun := false; !begun; {
+		_, err := os.Stat(profile)
+		begun = err == nil
+		select {
+		case <-time.After(time.Millisecond):
+		case <-t.Context().Done():
+			begun = true
+		}
+	}
+	if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil || !strings.HasPrefix(out.String(), "[") {
+		t.Errorf("got %q, %v, want figures", out.String(), err)
+	}
 }
 
 func TestMisuse(t *testing.T) {

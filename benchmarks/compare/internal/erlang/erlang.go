@@ -69,10 +69,10 @@ func Compile(ctx context.Context) (_ *Program, err error) {
 }
 
 // Command is the command that measures; it prints the figures as an array of
-// JSON.
+// JSON. Like the processes of this program it leaves a ^C to its parent.
 func (p *Program) Command(m bench.Measurement, size bench.Size) (path string, arguments []string) {
 	return "erl", []string{
-		"+P", "4000000", "+Bd", "-env", "ERL_CRASH_DUMP_SECONDS", "0", "-noshell", "-noinput", "-pa", p.directory,
+		"+P", "4000000", "+Bi", "-env", "ERL_CRASH_DUMP_SECONDS", "0", "-noshell", "-noinput", "-pa", p.directory,
 		"-run", "compare", "main", m.Name, strconv.Itoa(size.Actors), strconv.Itoa(size.Times),
 	}
 }

@@ -42,6 +42,7 @@ func example() report.Report {
 		Contenders:   contenders,
 		Measurements: bench.Measurements,
 		Repetitions:  3,
+		Complete:     3,
 		Figures:      samples.Figures([]string{"coppice", "raw", "suture"}),
 	}
 }
@@ -162,7 +163,7 @@ func TestDocument(t *testing.T) {
 		"2 x Fast, linux/amd64, go1.26, commit abc, 2026-01-02 03:04 UTC.\n",
 		"(compare.svg)",
 		written(t, r.Table),
-		"of 3 processes",
+		"of 1 to 3 processes",
 		"set before the work, on another machine",
 		"- **raw**: By hand.\n",
 		"| send-1-1 | msg/s | one sender, one actor | 5,000,000 messages |\n",
@@ -188,6 +189,36 @@ func TestDocument(t *testing.T) {
 	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("the document of a short run lacks %q:\n%s", part, got)
+		}
+	}
+}
+
+// Half of a run is not taken for a whole one.
+func TestAnInterruptedRunSaysSo(t *testing.T) {
+	r := example()
+	r.Complete = 2
+	for name, text := range map[string]string{"document": written(t, r.Document), "JSON": written(t, r.JSON)} {
+		want := map[string]string{"document": "**Interrupted after 2 of 3 repetitions.**", "JSON": `,"interrupted":true}`}[name]
+		if !strings.Contains(text, want) {
+			t.Errorf("the %s lacks %q:\n%s", name, want, text)
+		}
+	}
+	r.Complete = 3
+	if text := written(t, r.Document) + written(t, r.JSON); strings.Contains(text, "nterrupted") {
+		t.Errorf("a whole run is called interrupted:\n%s", text)
+	}
+}
+
+func TestHowManyProcesses(t *testing.T) {
+	for want, processes := range map[string][]int{
+		"no process": nil, "one process": {1, 1}, "3 processes": {3, 3}, "2 to 4 processes": {3, 2, 4},
+	} {
+		var r report.Report
+		for _, n := range processes {
+			r.Figures = append(r.Figures, figures.Figure{N: n})
+		}
+		if got := r.Processes(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
