@@ -96,7 +96,7 @@ func TestAFileDescribesTheTreeAndFlagsCountMore(t *testing.T) {
 }
 
 func TestMisuseIsToldAllAtOnce(t *testing.T) {
-	dir := t.TempDir()
+	dir, tree := t.TempDir(), write(t, "{}")
 	for _, test := range []struct {
 		arguments []string
 		want      []string
@@ -114,6 +114,9 @@ func TestMisuseIsToldAllAtOnce(t *testing.T) {
 		{[]string{"-depth", "1", "-fanout", "3", "-burst", "4"}, []string{"-burst: 4 is more than the servers that there are (3)"}},
 		{[]string{"-json", filepath.Join(dir, "no", "where"), "-html", filepath.Join(dir, "no", "where"), "-compare", filepath.Join(dir, "none")},
 			[]string{"-json: there is no directory", "-html: there is no directory", "-compare"}},
+		{[]string{"-html", filepath.Join(dir, "report"), "-json", filepath.Join(dir, ".", "report")}, []string{"-html and -json are the same file"}},
+		{[]string{"-html", tree, "-json", tree, "-tree", tree, "-compare", tree},
+			[]string{"-html and -json are", "-html and -compare are", "-html and -tree are", "-json and -tree are"}},
 		{[]string{"-html", "-"}, []string{"-html: only -json can go to the standard output"}},
 		{[]string{"-compare", write(t, "{}")}, []string{"not a report of the stopwatch"}},
 	} {

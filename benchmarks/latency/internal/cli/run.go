@@ -38,6 +38,7 @@ func (r *run) prepare() error {
 			faults = append(faults, fmt.Errorf("-%s: %w", out.flag, err))
 		}
 	}
+	faults = append(faults, r.clashes())
 	if r.compare == "" {
 		return errors.Join(faults...)
 	}
@@ -57,6 +58,23 @@ func (r *run) prepare() error {
 		fmt.Fprintln(r.streams.Err, "latency: warning:", err)
 	default:
 		faults = append(faults, fmt.Errorf("-compare %s: %w; -anyway compares even so", r.compare, err))
+	}
+	return errors.Join(faults...)
+}
+
+// clashes says which file would be lost. The report to compare with may be: -json
+// renews it.
+func (o options) clashes() error {
+	var faults []error
+	for _, pair := range [][2]struct{ flag, path string }{
+		{{"html", o.html}, {"json", o.json}},
+		{{"html", o.html}, {"compare", o.compare}},
+		{{"html", o.html}, {"tree", o.file}},
+		{{"json", o.json}, {"tree", o.file}},
+	} {
+		if a, b := pair[0], pair[1]; a.path != "" && b.path != "" && files.Same(a.path, b.path) {
+			faults = append(faults, fmt.Errorf("-%s and -%s are the same file: %s", a.flag, b.flag, a.path))
+		}
 	}
 	return errors.Join(faults...)
 }
