@@ -101,10 +101,13 @@ func TestABaselineIsMeasuredToo(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	directory := filepath.Join(t.TempDir(), "new", "results")
+	directory := filepath.Join(t.TempDir(), "new", "my results")
 	got := run(t.Context(), append(quick, "-write", directory)...)
 	expect(t, got, cli.OK, ".*", ".*")
-	for name, part := range map[string]string{"RESULTS.md": "| stop-1000 | s | ", "compare.svg": "</svg>"} {
+	for name, part := range map[string]string{
+		"RESULTS.md":  "Written by `go run ./benchmarks/compare -short -reps 2 -only stop-1000,restart-p99 -write '" + directory + "'`",
+		"compare.svg": "</svg>",
+	} {
 		text, err := os.ReadFile(filepath.Join(directory, name))
 		if err != nil || !strings.Contains(string(text), part) {
 			t.Errorf("%s: %v; it lacks %q:\n%s", name, err, part, text)
@@ -118,7 +121,7 @@ func TestWrite(t *testing.T) {
 	expect(t, run(t.Context(), "-short", "-reps", "1", "-only", "stop-1000", "-contenders", "raw", "-write", directory), cli.Failed, `.*\| stop-1000 \|.*`, `.*compare: open [^\n]*compare.svg: is a directory\n`)
 
 	file := filepath.Join(directory, "RESULTS.md")
-	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir \S+: not a directory\n`)
+	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir [^\n]+: not a directory\n`)
 }
 
 func TestProfiles(t *testing.T) {
@@ -227,6 +230,11 @@ func TestMisuse(t *testing.T) {
 		{[]string{"-only", ""}, `-only: "" is not one of .*`},
 		{[]string{"-contenders", "raw,nobody"}, `-contenders: "nobody" is not one of coppice, raw, suture, protoactor, erlang`},
 		{[]string{"-contenders", "raw,raw"}, `-contenders: raw twice`},
+		{[]string{"-only", "call,cast,call"}, `-only: call twice`},
+		{[]string{"-contenders", "suture", "-only", "call"}, `-only call: nothing to measure, nobody of suture takes part`},
+		{[]string{"-contenders", "suture,raw", "-only", "bytes-hibernated"}, `-only bytes-hibernated: nothing to measure, nobody of suture, raw takes part`},
+		{[]string{"-write", ""}, `-write: a directory is needed`},
+		{[]string{"-cpuprofile="}, `-cpuprofile: a directory is needed`},
 		{[]string{"-contenders", "raw", "-peers"}, `-contenders and -peers both say who takes part`},
 		{[]string{"-reps", "-1", "-only", "x"}, `-reps -1: at least one is needed\n-only: "x" .*`},
 		{[]string{"measure", "-contender", "nobody"}, `no contender is called "nobody"`},

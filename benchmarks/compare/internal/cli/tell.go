@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/report"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/runner"
@@ -18,6 +20,7 @@ const documentName = "RESULTS.md"
 
 func (o options) report(outcome runner.Outcome) report.Report {
 	r := report.Report{
+		Command:      o.command(),
 		Machine:      machine.Describe(),
 		Contenders:   o.contenders,
 		Measurements: o.measurements,
@@ -34,6 +37,23 @@ func (o options) report(outcome runner.Outcome) report.Report {
 		r.Failures = append(r.Failures, err.Error())
 	}
 	return r
+}
+
+// command is the command line, for a shell.
+func (o options) command() string {
+	words := []string{"go run ./benchmarks/compare"}
+	for _, word := range o.commandLine {
+		if word == "" || strings.ContainsFunc(word, isSpecial) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// isSpecial says of more than is special to a shell.
+func isSpecial(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./=,:+@%", r)
 }
 
 func (o options) tell(r report.Report, streams Streams) error {

@@ -19,6 +19,7 @@ const Subject = "coppice"
 
 // Report is the outcome of a run.
 type Report struct {
+	Command      string // that has measured
 	Machine      machine.Machine
 	Contenders   []bench.Contender
 	Measurements []bench.Measurement // of which Figures are

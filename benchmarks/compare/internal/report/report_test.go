@@ -37,6 +37,7 @@ func example() report.Report {
 	add("bytes-hibernated", "coppice", 300)
 	contenders := []bench.Contender{{Name: "coppice", About: "This."}, {Name: "raw", About: "By hand."}, {Name: "suture", About: "That."}}
 	return report.Report{
+		Command: "compare -write .",
 		Machine: machine.Machine{CPU: "Fast", CPUs: 2, OS: "linux", Arch: "amd64", Go: "go1.26", Commit: "abc",
 			Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		Contenders:   contenders,
@@ -164,6 +165,8 @@ func TestDocument(t *testing.T) {
 		"(compare.svg)",
 		written(t, r.Table),
 		"of 1 to 3 processes",
+		"Written by `compare -write .`, on\n",
+		"changes with the run, and with where the linker puts the functions: see docs/speed.md",
 		"set before the work, on another machine",
 		"- **raw**: By hand.\n",
 		"| send-1-1 | msg/s | one sender, one actor | 5,000,000 messages |\n",
