@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,41 @@ func TestTable(t *testing.T) {
 `
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// A verdict does not contradict the ratio beside it: where two digits would, there are
+// more.
+func TestARatioIsShownAsExactlyAsItsVerdictNeeds(t *testing.T) {
+	for _, test := range []struct {
+		workload       string
+		ratio          float64
+		coppice, other string
+		verdict        string
+	}{
+		{"call", 0.85, "0.85x", "0.85x", "held"},
+		{"call", 0.8501, "0.8501x", "0.85x", "missed"},
+		{"call", 0.854, "0.854x", "0.85x", "missed"},
+		{"call", 0.8551, "0.86x", "0.86x", "missed"},
+		{"call", 0.848, "0.85x", "0.85x", "held"},
+		{"call", 0.7049, "0.705x", "0.70x", "held"},
+		{"send-1-1", 1.2996, "1.2996x", "1.30x", "missed"},
+		{"send-1-1", 1.304, "1.30x", "1.30x", "held"},
+		{"bytes-hibernated", 0.0123, "0.012x", "0.012x", "reached"},
+		{"call", math.Inf(1), "+Infx", "+Infx", "missed"},
+	} {
+		w, _ := bench.Find(test.workload)
+		r := example()
+		r.Figures = []figures.Figure{
+			{Workload: w.Name, Contender: "coppice", Unit: w.Unit, RatioToRaw: &test.ratio},
+			{Workload: w.Name, Contender: "suture", Unit: w.Unit, RatioToRaw: &test.ratio},
+		}
+		got := written(t, r.Table)
+		for _, part := range []string{", **" + test.coppice + "** | ", ", **" + test.other + "** | ", " | " + test.verdict + " |"} {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s at %v: want %q, got\n%s", test.workload, test.ratio, part, got)
+			}
+		}
 	}
 }
 
