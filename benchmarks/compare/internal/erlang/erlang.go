@@ -22,7 +22,7 @@ var Contender = bench.Contender{
 	About: "Erlang/OTP, as it is installed. Messages and rings are those of plain processes, sent by processes; the rest is gen_server and supervisor (simple_one_for_one for idle actors). Mailboxes have no bounds, nothing is logged. Bytes are the growth of erlang:memory(total). CPU time includes the busy waiting of its schedulers.",
 	Foreign: []string{
 		"send-1-1", "send-8-1", "send-100-pairs", "cast", "call", "call-deadline", "ring-1000",
-		"spawn-100k", "million", "bytes-idle", "bytes-hibernated",
+		"spawn-100k", "million", "bytes-idle", "bytes-warm", "bytes-hibernated",
 		"restart", "storm-1", "storm-100", "stop-tree-111k", "stop-1000", "steady",
 	},
 }
