@@ -116,6 +116,23 @@ func TestALimitOnNothingIsAnError(t *testing.T) {
 	}
 }
 
+func TestALimitOnNothingSaysWhereThatIs(t *testing.T) {
+	full, empty := reportOf(1), &stopwatch.Report{Parameters: map[string]string{"depth": "2"}}
+	for _, test := range []struct {
+		before, after *stopwatch.Report
+		limit, want   string
+	}{
+		{full, empty, "ready.p99=10%", "limit ready.p99=10%: ready was measured before, but not after"},
+		{empty, full, "ready.p99=10%", "limit ready.p99=10%: ready was measured after, but not before"},
+		{full, full, "message.p99=10%", "limit message.p99=10%: message was measured neither before nor after"},
+		{full, empty, "p99=10%", "limit p99=10%: nothing was measured both before and after"},
+	} {
+		if _, err := stopwatch.Compare(test.before, test.after, limit(t, test.limit)); err == nil || err.Error() != test.want {
+			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
 func TestWarningsOfAComparison(t *testing.T) {
 	before, after := reportOf(1000), reportOf(1000)
 	before.Machine.CPU, after.Machine.CPU = "Fast", "Slow"
