@@ -178,3 +178,21 @@ func TestAReportIsReadBackAsItWas(t *testing.T) {
 		}
 	}
 }
+
+// What looks like an error of the tool is explained where it is seen.
+func TestAReportExplainsWhatLooksWrong(t *testing.T) {
+	const less, late = "handled may be less than ready", "a large p90 of message may come from the measuring"
+	for _, test := range []struct {
+		handled, message []time.Duration
+		less, late       bool
+	}{
+		{nil, nil, false, false},
+		{[]time.Duration{2000}, nil, false, false},
+		{[]time.Duration{500}, []time.Duration{1}, true, true},
+	} {
+		r := stopwatch.Report{Ready: latencyOf(1000), Handled: latencyOf(test.handled...), Message: latencyOf(test.message...)}
+		if got := r.String(); strings.Contains(got, less) != test.less || strings.Contains(got, late) != test.late {
+			t.Errorf("handled %v, message %v: got\n%s", test.handled, test.message, got)
+		}
+	}
+}

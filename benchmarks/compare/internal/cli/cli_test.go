@@ -60,6 +60,8 @@ func TestJSON(t *testing.T) {
 			N                         int
 			RatioToRaw                float64 `json:"ratio_to_raw"`
 			Short                     bool
+			Commit                    string
+			Time                      time.Time
 		}
 		decoder := json.NewDecoder(strings.NewReader(line))
 		decoder.DisallowUnknownFields()
@@ -242,7 +244,7 @@ func TestMisuse(t *testing.T) {
 	} {
 		expect(t, run(t.Context(), test.arguments...), cli.Misused, "", `compare: `+test.says+`\n`)
 	}
-	expect(t, run(t.Context(), "-h"), cli.OK, "", `compare measures Coppice .*-cpuprofile directory.*Workloads: send-1-1, .*Contenders: coppice, raw, .*`)
+	expect(t, run(t.Context(), "-h"), cli.OK, "", `compare measures Coppice .*-cpuprofile directory.*Contenders: coppice, raw, .*Workloads:\n  send-1-1          msg/s: one sender, one actor\n.*  steady-p99 .*`)
 }
 
 func TestErlangThatIsNotInstalled(t *testing.T) {

@@ -70,7 +70,10 @@ func parse(arguments []string, out io.Writer) (options, error) {
 			fmt.Fprint(out, usage)
 			flags.SetOutput(out)
 			flags.PrintDefaults()
-			fmt.Fprintf(out, "\nWorkloads: %s.\nContenders: %s.\n", strings.Join(workloads(), ", "), strings.Join(contenders.Names(), ", "))
+			fmt.Fprintf(out, "\nContenders: %s.\nWorkloads:\n", strings.Join(contenders.Names(), ", "))
+			for _, w := range bench.Workloads {
+				fmt.Fprintf(out, "  %-16s  %s: %s\n", w.Name, w.Unit, w.About)
+			}
 		}
 		return options{}, err
 	}

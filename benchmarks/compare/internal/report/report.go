@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
@@ -36,9 +37,11 @@ func (r Report) JSON(w io.Writer) error {
 	for _, f := range r.Figures {
 		line := struct {
 			figures.Figure
-			Short       bool `json:"short,omitempty"`
-			Interrupted bool `json:"interrupted,omitempty"`
-		}{f, r.Short, r.Interrupted()}
+			Short       bool      `json:"short,omitempty"`
+			Interrupted bool      `json:"interrupted,omitempty"`
+			Commit      string    `json:"commit"`
+			Time        time.Time `json:"time"`
+		}{f, r.Short, r.Interrupted(), r.Machine.Commit, r.Machine.Time}
 		if err := encoder.Encode(line); err != nil {
 			return err
 		}

@@ -135,7 +135,8 @@ func TestJSON(t *testing.T) {
 		if short {
 			want += `,"short":true`
 		}
-		if lines[0] != want+"}" {
+		want += `,"commit":"abc","time":"2026-01-02T03:04:05Z"}`
+		if lines[0] != want {
 			t.Errorf("got %s\nwant %s", lines[0], want)
 		}
 		for _, line := range lines {
@@ -237,7 +238,7 @@ func TestAnInterruptedRunSaysSo(t *testing.T) {
 	r := example()
 	r.Complete = 2
 	for name, text := range map[string]string{"document": written(t, r.Document), "JSON": written(t, r.JSON)} {
-		want := map[string]string{"document": "**Interrupted after 2 of 3 repetitions.**", "JSON": `,"interrupted":true}`}[name]
+		want := map[string]string{"document": "**Interrupted after 2 of 3 repetitions.**", "JSON": `,"interrupted":true,`}[name]
 		if !strings.Contains(text, want) {
 			t.Errorf("the %s lacks %q:\n%s", name, want, text)
 		}

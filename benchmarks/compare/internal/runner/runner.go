@@ -5,6 +5,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
@@ -33,7 +34,7 @@ type Job struct {
 
 // String names the job.
 func (j Job) String() string {
-	return fmt.Sprintf("%s of %s, repetition %d", j.Measurement.Name, j.Contender.Name, j.Repetition)
+	return fmt.Sprintf("%s of %s, repetition %d", strings.Join(j.Measurement.Of(), " and "), j.Contender.Name, j.Repetition)
 }
 
 // Jobs are all of them, in order: who is first changes with the repetition.

@@ -91,7 +91,7 @@ func TestSamplesOfAllProcesses(t *testing.T) {
 			t.Errorf("got %s, want %s", line, want[i])
 		}
 	}
-	if len(heard) != 30 || heard[0] != "begin call of a, repetition 1" || heard[1] != "end call of a, repetition 1" {
+	if len(heard) != 30 || heard[0] != "begin call of a, repetition 1" || heard[1] != "end call of a, repetition 1" || heard[6] != "begin spawn-1m and stop-1m of a, repetition 1" {
 		t.Errorf("heard %q", heard)
 	}
 }

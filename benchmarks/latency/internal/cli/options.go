@@ -29,6 +29,10 @@ Measured are, each with a histogram from p50 to p99.99:
 	stopped  from the request to stop the tree until nothing of it is left
 	message  with -load, from when a message was due until it was handled
 
+handled may be less than ready: an actor takes messages as soon as it is up, before
+its supervisor knows. A large p90 of message may come from the measuring: from timers
+that come late, and from victims that wait for their crash.
+
 The report also names the children that were slowest to be ready, and to stop: three
 of each in the text, ten in the files of -json and -html. A + after the commit says
 that tracked files were changed.
@@ -105,7 +109,7 @@ func (o *options) define(flags *flag.FlagSet) {
 	flags.StringVar(&o.html, "html", "", "write the report with plots to a `file`")
 	flags.StringVar(&o.compare, "compare", "", "compare with the report in a `file` that -json has written")
 	flags.BoolVar(&o.anyway, "anyway", false, "compare reports of different trees too")
-	flags.Func("limit", "with -compare: how much a figure may grow, such as ready.p99=10%; a `figure=percent`", func(text string) error {
+	flags.Func("limit", "with -compare: how much a figure may grow, `figure=percent`, such as ready.p99=10%", func(text string) error {
 		l, err := stopwatch.ParseLimit(text)
 		o.limits = append(o.limits, l)
 		return err
