@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/progress"
+	"github.com/coppice-go/coppice/benchmarks/internal/machine"
 )
 
 // The exit statuses of the command.
@@ -76,11 +77,16 @@ func (o options) run(ctx context.Context, streams Streams) (err error) {
 	if o.missing != "" {
 		fmt.Fprintln(streams.Err, o.missing)
 	}
+	busy := machine.Busy()
+	if busy != "" {
+		fmt.Fprintln(streams.Err, busy)
+	}
 	shown := progress.New(streams.Err, streams.Terminal, plan.Jobs())
 	plan.Begin, plan.End = shown.Begin, shown.End
 	outcome, err := plan.Run(ctx)
 	shown.Close()
 	r := o.report(outcome)
+	r.Busy = busy
 	switch {
 	case err != nil && len(r.Figures) == 0:
 		return fmt.Errorf("%w; there are no figures", errInterrupted)

@@ -22,6 +22,7 @@ const Subject = "coppice"
 type Report struct {
 	Command      string // that has measured
 	Machine      machine.Machine
+	Busy         string // a sentence, if the machine had other work when the run began
 	Contenders   []bench.Contender
 	Measurements []bench.Measurement // of which Figures are
 	Short        bool                // they were of the short sizes

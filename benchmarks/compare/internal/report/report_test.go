@@ -213,15 +213,17 @@ func TestDocument(t *testing.T) {
 			t.Errorf("the document lacks %q:\n%s", part, got)
 		}
 	}
-	for _, part := range []string{"short run", "could be measured", "steady-p99 |", "<no value>", "%!"} {
+	for _, part := range []string{"short run", "quiet machine", "could be measured", "steady-p99 |", "<no value>", "%!"} {
 		if strings.Contains(got, part) {
 			t.Errorf("the document has %q:\n%s", part, got)
 		}
 	}
 
+	r.Busy = "the load average was 9"
 	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot"}
 	got = written(t, r.Document)
 	for _, part := range []string{
+		"UTC.\n\n**Not a quiet machine**: the load average was 9.\n\n",
 		"**A short run, for a first look: it measured less than its names say.**",
 		"- spawn-1m, stop-1m: 100,000 actors instead of 1,000,000 actors\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 100,000 actors |\n",

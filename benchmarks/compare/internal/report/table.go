@@ -56,7 +56,7 @@ func (r Report) Legend() string {
 		}
 	}
 	if r.judges() {
-		legend += "; missed: not even within \"not worse than\""
+		legend += "; reached: the goal; held: \"not worse than\"; missed: neither"
 	}
 	return legend
 }

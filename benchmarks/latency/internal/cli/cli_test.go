@@ -82,7 +82,7 @@ func TestAFileDescribesTheTreeAndFlagsCountMore(t *testing.T) {
 	path := write(t, `{"depth": 1, "fanout": 4, "strategy": "one_for_all", "backoff": "1s", "stubborn": 0.5, "stubborn-for": "2s", "crashes": 10, "trees": 2, "for": "0s"}`)
 	out := filepath.Join(t.TempDir(), "out.json")
 	r := command(t, "-fanout", "2", "-tree", path, "-json", out, "-short")
-	r.check(t, cli.OK, "10 crashes, 2 stops", "a tree of 1 supervisors and 2 servers, 1 of them stubborn")
+	r.check(t, cli.OK, "10 crashes, 2 stops", "a tree of 1 supervisor and 2 servers, 1 of them stubborn")
 	report := read(t, out)
 	for name, want := range map[string]string{"depth": "1", "fanout": "2", "strategy": "one_for_all", "backoff": "1s", "stubborn": "0.5", "shutdown": "5s", "burst": "1"} {
 		if got := report.Parameters[name]; got != want {

@@ -91,7 +91,7 @@ func readReport(path string) (*stopwatch.Report, error) {
 // measure measures, and shows how far it has come.
 func (r *run) measure(ctx context.Context, measure Measure) (*stopwatch.Report, error) {
 	supervisors, servers := r.shape.Size()
-	fmt.Fprintf(r.streams.Err, "a tree of %d supervisors and %d servers, %d of them stubborn\n", supervisors, servers, r.shape.Stubborns())
+	fmt.Fprintf(r.streams.Err, "a tree of %s and %s, %d of them stubborn\n", counted(supervisors, "supervisor"), counted(servers, "server"), r.shape.Stubborns())
 	shown := progress.New(r.streams.Err, r.streams.Terminal)
 	r.measuring.Progress = shown.Set
 
@@ -101,6 +101,13 @@ func (r *run) measure(ctx context.Context, measure Measure) (*stopwatch.Report, 
 	defer drawn.Wait()
 	defer stop()
 	return measure(ctx, r.shape.Make, r.measuring)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // conclude prints and writes what was measured, and decides the exit status.
