@@ -61,10 +61,25 @@ func Compare(before, after *Report, limits ...Limit) (Comparison, error) {
 		if err := l.check(); err != nil {
 			faults = append(faults, fmt.Errorf("limit %v: %w", l, err))
 		} else if !used[i] {
-			faults = append(faults, fmt.Errorf("limit %v: that was not measured in both reports", l))
+			faults = append(faults, fmt.Errorf("limit %v: %s", l, unmeasured(before, after, l)))
 		}
 	}
 	return c, errors.Join(faults...)
+}
+
+// unmeasured says where a limit finds nothing to compare.
+func unmeasured(before, after *Report, l Limit) string {
+	if l.Latency == "" {
+		return "nothing was measured both before and after"
+	}
+	was, is := before.Latency(l.Latency).N > 0, after.Latency(l.Latency).N > 0
+	switch {
+	case was:
+		return l.Latency + " was measured before, but not after"
+	case is:
+		return l.Latency + " was measured after, but not before"
+	}
+	return l.Latency + " was measured neither before nor after"
 }
 
 func (r *Row) limit(l Limit) {

@@ -116,6 +116,23 @@ func TestALimitOnNothingIsAnError(t *testing.T) {
 	}
 }
 
+func TestALimitOnNothingSaysWhereThatIs(t *testing.T) {
+	full, empty := reportOf(1), &stopwatch.Report{Parameters: map[string]string{"depth": "2"}}
+	for _, test := range []struct {
+		before, after *stopwatch.Report
+		limit, want   string
+	}{
+		{full, empty, "ready.p99=10%", "limit ready.p99=10%: ready was measured before, but not after"},
+		{empty, full, "ready.p99=10%", "limit ready.p99=10%: ready was measured after, but not before"},
+		{full, full, "message.p99=10%", "limit message.p99=10%: message was measured neither before nor after"},
+		{full, empty, "p99=10%", "limit p99=10%: nothing was measured both before and after"},
+	} {
+		if _, err := stopwatch.Compare(test.before, test.after, limit(t, test.limit)); err == nil || err.Error() != test.want {
+			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}
+
 func TestWarningsOfAComparison(t *testing.T) {
 	before, after := reportOf(1000), reportOf(1000)
 	before.Machine.CPU, after.Machine.CPU = "Fast", "Slow"
@@ -158,6 +175,24 @@ func TestAReportIsReadBackAsItWas(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"parameters": {}, "what": 1}`, "[1]"} {
 		if _, err := stopwatch.Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "not a report of the stopwatch") {
 			t.Errorf("%q: got %v, want it refused", text, err)
+		}
+	}
+}
+
+// What looks like an error of the tool is explained where it is seen.
+func TestAReportExplainsWhatLooksWrong(t *testing.T) {
+	const less, late = "handled may be less than ready", "a large p90 of message may come from the measuring"
+	for _, test := range []struct {
+		handled, message []time.Duration
+		less, late       bool
+	}{
+		{nil, nil, false, false},
+		{[]time.Duration{2000}, nil, false, false},
+		{[]time.Duration{500}, []time.Duration{1}, true, true},
+	} {
+		r := stopwatch.Report{Ready: latencyOf(1000), Handled: latencyOf(test.handled...), Message: latencyOf(test.message...)}
+		if got := r.String(); strings.Contains(got, less) != test.less || strings.Contains(got, late) != test.late {
+			t.Errorf("handled %v, message %v: got\n%s", test.handled, test.message, got)
 		}
 	}
 }

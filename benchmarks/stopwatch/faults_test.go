@@ -33,6 +33,18 @@ func TestOptionsThatMakeNoSenseAreRefusedAllAtOnce(t *testing.T) {
 
 var errBoom = errors.New("boom")
 
+// openOnce opens a server, but not a second time.
+func openOnce(then error) func(context.Context) (*counter, error) {
+	var opened bool
+	return func(context.Context) (*counter, error) {
+		if opened {
+			return nil, then
+		}
+		opened = true
+		return new(counter), nil
+	}
+}
+
 // tree is a tree of one child, which is the victim.
 func tree(child supervisor.Child, victim stopwatch.Victim, events *tracing.Tracing) stopwatch.Tree {
 	return stopwatch.Tree{Root: supervisor.New("tree", policy(events, 0), child), Victims: []stopwatch.Victim{victim}}
@@ -117,6 +129,22 @@ func TestTreesThatCannotBeMeasured(t *testing.T) {
 				Victims: []stopwatch.Victim{stopwatch.Server(a), stopwatch.Server(b)},
 			}
 		}, "is not up again after 10s"},
+		{"a victim cannot be started again", func(events *tracing.Tracing) stopwatch.Tree {
+			a, b := actor.NewServer("a", openOnce(errBoom)), actor.NewServer("b", open)
+			return stopwatch.Tree{
+				Root:    supervisor.New("tree", policy(events, time.Second), a, b),
+				Victims: []stopwatch.Victim{stopwatch.Server(a), stopwatch.Server(b)},
+			}
+		}, "tree/a is not up again after 10s; the last start that failed, of tree/a: boom"},
+		{"a sibling is in the way", func(events *tracing.Tracing) stopwatch.Tree {
+			p := policy(events, time.Second)
+			p.Strategy = strategy.OneForAll
+			a, b, c := actor.NewServer("a", openOnce(errBoom)), actor.NewServer("b", open), actor.NewServer("c", open)
+			return stopwatch.Tree{
+				Root:    supervisor.New("tree", p, a, b, c),
+				Victims: []stopwatch.Victim{stopwatch.Server(b), stopwatch.Server(c)},
+			}
+		}, " is not up again after 10s; the last start that failed, of tree/a: boom"},
 		{"a victim handles nothing", func(events *tracing.Tracing) stopwatch.Tree {
 			a, b := server(), actor.NewServer("b", open)
 			v, w := stopwatch.Server(a), stopwatch.Server(b)

@@ -26,7 +26,8 @@ func TestAGroupThatRestartsTogether(t *testing.T) {
 		released := make(chan struct{})
 		r, err := stopwatch.Measure(t.Context(), func(events *tracing.Tracing) stopwatch.Tree {
 			a, b := actor.NewServer("a", open), stubborn("b", 3*time.Second, released)
-			return stopwatch.Tree{Root: group(events, time.Second, a, b), Victims: []stopwatch.Victim{stopwatch.Server(a)}}
+			// The victim is the last to start: the stop finds all of them up.
+			return stopwatch.Tree{Root: group(events, time.Second, b, a), Victims: []stopwatch.Victim{stopwatch.Server(a)}}
 		}, stopwatch.Options{Crashes: 5, Trees: 1})
 		if err != nil {
 			t.Fatal(err)

@@ -3,7 +3,7 @@ package stopwatch
 import "time"
 
 // Line is how a latency went over the time of a run: a number of slots of equal
-// width, at most maxSlots. However long the run, the line keeps its length: when
+// width, at most 256. However long the run, the line keeps its length: when
 // it is full, each two slots become one.
 type Line struct {
 	Width time.Duration `json:"width_ns"` // of a slot

@@ -91,11 +91,11 @@ func (m *measuring) measure(ctx context.Context, crashes int) error {
 	if err := r.start(); err != nil {
 		return err
 	}
-	err := r.crashAll(crashes)
-	if err == errStopped {
-		err = nil // run tells of it
+	r.failure = r.crashAll(crashes)
+	if r.failure == errStopped {
+		r.failure = nil // run tells of it
 	}
-	return errors.Join(err, r.stop(ctx))
+	return errors.Join(r.failure, r.stop(ctx))
 }
 
 func (m *measuring) timeOver() bool { return m.options.For > 0 && m.clock.now() >= m.options.For }

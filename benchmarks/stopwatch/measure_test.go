@@ -3,6 +3,7 @@ package stopwatch_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,9 @@ func TestMoreCrashesThanTheTreeMayHaveAreAnError(t *testing.T) {
 		gaveUp, ok := errors.AsType[*exit.GaveUp](err)
 		if !ok || gaveUp.Supervisor != "tree" || gaveUp.Child != "a" {
 			t.Fatalf("got %v, want a *exit.GaveUp of tree because of a", err)
+		}
+		if n := strings.Count(err.Error(), "more often than its policy allows"); n != 1 {
+			t.Errorf("it is told %d times, want once: %v", n, err)
 		}
 		if r.Counts.Crashes != 3 || r.Failure != err.Error() {
 			t.Errorf("got %d crashes and failure %q, want the 3 that were allowed, and %q", r.Counts.Crashes, r.Failure, err)

@@ -127,6 +127,12 @@ func (r *Report) String() string {
 		fmt.Fprintln(table)
 	}
 	_ = table.Flush() // to memory
+	if r.Handled.N > 0 && r.Handled.At(.5) < r.Ready.At(.5) {
+		text.WriteString("handled may be less than ready: an actor takes messages before its supervisor knows that it is up\n")
+	}
+	if r.Message.N > 0 {
+		text.WriteString("a large p90 of message may come from the measuring: late timers, and victims that wait for their crash\n")
+	}
 	text.WriteString(r.Counts.String() + "\n")
 	for _, slow := range []struct {
 		what string

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/supervisor"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -29,6 +28,7 @@ type round struct {
 	failures   chan error // has room for the first
 	ended      chan error // has room for how the tree has ended
 	over       bool       // it has
+	failure    error      // of the crashes
 }
 
 func (m *measuring) newRound(ctx context.Context) *round {
@@ -136,9 +136,8 @@ func (r *round) meet() error {
 // endedEarly is the error of a tree that has ended before its stop.
 func (r *round) endedEarly(err error) error {
 	r.over = true
-	var gaveUp *exit.GaveUp
 	switch {
-	case errors.As(err, &gaveUp):
+	case gaveUp(err):
 		return gaveUpError(err)
 	case err == nil:
 		return errors.New("the tree has ended by itself")
@@ -186,7 +185,11 @@ func (r *round) stopTree(ctx context.Context, tell func(gone time.Duration)) err
 	if !r.over {
 		select {
 		case err := <-r.ended: // by the stop, or just before
-			if gaveUp := (*exit.GaveUp)(nil); errors.As(err, &gaveUp) {
+			switch {
+			case !gaveUp(err):
+			case gaveUp(r.failure): // told already: its event comes before the end
+				return nil
+			default:
 				return gaveUpError(err)
 			}
 		case <-limited.Done():

@@ -111,7 +111,7 @@ func (r *round) settle(patience <-chan time.Time) error {
 	for r.watch.down.Load() > 0 {
 		err := r.await(r.watch.news, patience, "")
 		if _, late := err.(*lateError); late {
-			return fmt.Errorf("%s is not up again after %v", r.whoIsDown(), r.options.Patience)
+			return r.watch.because(fmt.Errorf("%s is not up again after %v", r.whoIsDown(), r.options.Patience))
 		}
 		if err != nil {
 			return err
@@ -199,7 +199,7 @@ func (r *round) late(crashes []*crash, err error) error {
 		case crashed && ready:
 			what = "has handled no message since its crash"
 		}
-		return fmt.Errorf("%s %s after %v", c.victim.path, what, r.options.Patience)
+		return r.watch.because(fmt.Errorf("%s %s after %v", c.victim.path, what, r.options.Patience))
 	}
 	return fmt.Errorf("%w after %v", err, r.options.Patience)
 }

@@ -1,6 +1,7 @@
 package stopwatch
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -13,6 +14,8 @@ type watch struct {
 	clock   clock
 	fail    func(error)
 	victims atomic.Pointer[map[string]*victim] // by path; nil until the tree is up
+
+	failed atomic.Pointer[tracing.StartFailed] // the latest, until who has failed is up
 
 	seen      atomic.Bool   // there was an event at all
 	unasked   atomic.Int64  // crashes
@@ -37,6 +40,8 @@ func (w *watch) see(e tracing.Event) {
 		w.isUp(e.Head)
 	case tracing.Restarted:
 		w.isUp(e.Head)
+	case tracing.StartFailed:
+		w.failed.Store(&e)
 	case tracing.Exited:
 		w.isDown(e.Path)
 	case tracing.Terminated:
@@ -56,6 +61,11 @@ func (w *watch) see(e tracing.Event) {
 	}
 }
 
+func gaveUp(err error) bool {
+	_, yes := errors.AsType[*exit.GaveUp](err)
+	return yes
+}
+
 // gaveUpError says what to do about a tree that crashes more often than it may.
 func gaveUpError(err error) error {
 	return fmt.Errorf("the tree was made to crash more often than its policy allows (%w); measure with a longer Pause, or with more Restarts (of the command: -pause, -restarts 0)", err)
@@ -71,6 +81,9 @@ func (w *watch) victim(path string) *victim {
 }
 
 func (w *watch) isUp(head tracing.Head) {
+	if f := w.failed.Load(); f != nil && f.Path == head.Path {
+		w.failed.CompareAndSwap(f, nil)
+	}
 	v := w.victim(head.Path)
 	if v == nil {
 		return
@@ -82,6 +95,16 @@ func (w *watch) isUp(head tracing.Head) {
 		w.down.Add(-1)
 		w.tell()
 	}
+}
+
+// because adds to the error that somebody is not up which start has failed. That need
+// not be its own: siblings and supervisors are in its way too.
+func (w *watch) because(err error) error {
+	f := w.failed.Load()
+	if f == nil {
+		return err
+	}
+	return fmt.Errorf("%w; the last start that failed, of %s: %w", err, f.Path, f.Reason)
 }
 
 func (w *watch) isDown(path string) {

@@ -30,6 +30,27 @@ func Check(path string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
+// Same says whether two paths lead to the same place, where there may be no file yet.
+// A device, which keeps nothing that could be lost, is never the same.
+func Same(a, b string) bool {
+	if one, err := os.Stat(a); err == nil {
+		other, err := os.Stat(b)
+		return err == nil && one.Mode().IsRegular() && os.SameFile(one, other)
+	}
+	return place(a) == place(b)
+}
+
+// place is a path of which as much is resolved as there is.
+func place(path string) string {
+	if directory, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(directory, filepath.Base(path))
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	return path
+}
+
 // Replace writes a file as a whole or not at all. What is no plain file, such as a
 // device or a link, stays what it is, and is written to.
 func Replace(path string, write func(io.Writer) error) error {

@@ -83,3 +83,33 @@ func TestWhatCannotBeWrittenIsToldBefore(t *testing.T) {
 		t.Errorf("got %v left behind, %v, want nothing", left, err)
 	}
 }
+
+func TestTheSamePlace(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := errors.Join(os.WriteFile("there", nil, 0o600), os.WriteFile("other", nil, 0o600), os.Mkdir("below", 0o700),
+		os.Symlink("there", "link"), os.Symlink(dir, "way")); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"there", "there", true},
+		{"there", filepath.Join(dir, "there"), true},
+		{"there", "below/../there", true},
+		{"there", "link", true},
+		{"there", "other", false},
+		{"there", "none", false},
+		{"none", "there", false},
+		{"none", "./none", true},
+		{"none", "way/none", true},
+		{"none", "below/none", false},
+		{"nowhere/none", "nowhere/./none", true},
+		{os.DevNull, os.DevNull, false},
+	} {
+		if got := files.Same(test.a, test.b); got != test.want {
+			t.Errorf("%s, %s: got %v, want %v", test.a, test.b, got, test.want)
+		}
+	}
+}

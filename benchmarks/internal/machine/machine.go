@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -19,7 +20,7 @@ type Machine struct {
 	OS     string    `json:"os"`
 	Arch   string    `json:"arch"`
 	Go     string    `json:"go"`
-	Commit string    `json:"commit"` // of the working directory, with "+" if files were changed; empty outside of git
+	Commit string    `json:"commit"` // that the program was built from, or of the working directory if it does not know; with "+" if files were changed; empty if neither is there
 	Time   time.Time `json:"time"`
 }
 
@@ -62,8 +63,31 @@ func model() string {
 	return ""
 }
 
+// built is the commit that a program says it was built from. One that "go run" or "go
+// test" has built says none.
+func built(info *debug.BuildInfo, ok bool) string {
+	if !ok {
+		return ""
+	}
+	settings := make(map[string]string)
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	name := settings["vcs.revision"]
+	if name = name[:min(len(name), digits)]; name != "" && settings["vcs.modified"] == "true" {
+		name += "+"
+	}
+	return name
+}
+
+// digits is how many of a commit are told.
+const digits = 12
+
 func commit() string {
-	head, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if name := built(debug.ReadBuildInfo()); name != "" {
+		return name
+	}
+	head, err := exec.Command("git", "rev-parse", fmt.Sprintf("--short=%d", digits), "HEAD").Output()
 	if err != nil {
 		return ""
 	}

@@ -101,7 +101,7 @@ func newSection(name string, l *stopwatch.Latency, before *stopwatch.Report) (se
 		draw    func() (template.HTML, error)
 	}{
 		{rank, func() (template.HTML, error) { return percentiles(l, earlier) }},
-		{"How often which", func() (template.HTML, error) { return histogram(l) }},
+		{"How often: the number of each latency", func() (template.HTML, error) { return histogram(l) }},
 		{"Over the run: the mean (line) and the greatest (dots) of each moment", func() (template.HTML, error) { return timeline(l) }},
 	} {
 		svg, err := p.draw()

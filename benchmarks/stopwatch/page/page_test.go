@@ -111,7 +111,7 @@ func TestAPageComparesWithBefore(t *testing.T) {
 	before := report(time.Microsecond)
 	before.Parameters["depth"] = "3"
 	html := write(t, report(2*time.Microsecond), before, stopwatch.Limit{Latency: "ready", Figure: "p99", Growth: .5})
-	for _, want := range []string{"Before and after", "grey is before", `depth was &#34;3&#34;, is &#34;2&#34;`, "<td>2.00</td><td>ready.p99=50% </td>"} {
+	for _, want := range []string{"Before and after", "grey is before", `depth was &#34;3&#34;, is &#34;2&#34;`, "<td>2.00</td><td>ready.p99=50% crossed</td>"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%q is missing", want)
 		}

@@ -218,6 +218,7 @@ func TestFailures(t *testing.T) {
 			return nil, nil, wrong
 		},
 		Idle:       func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
+		Warm:       func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
 		Hibernated: func() (func(int) error, bench.Stop, error) { return nil, nil, wrong },
 		Crashes: func(int, int, bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 			return nil, nil, wrong
@@ -239,6 +240,7 @@ func TestFailures(t *testing.T) {
 			return func(*bench.Token) error { return wrong }, nothing, nil
 		},
 		Idle:       func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
+		Warm:       func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
 		Hibernated: func() (func(int) error, bench.Stop, error) { return failing, nothing, nil },
 		Crashes: func(supervisors, children int, lives bench.Lives) (func(int, *bench.Message) error, bench.Stop, error) {
 			for i := range supervisors * children {

@@ -43,7 +43,11 @@ type Contender struct {
 	// Idle makes a parent that spawns actors which have nothing to do.
 	Idle func() (spawn func(actors int) error, stop Stop, err error)
 
-	// Hibernated is Idle, of actors that give back what they can while they have
+	// Warm is Idle, of actors that are sent a message each, and keep what they need
+	// for the next.
+	Warm func() (spawn func(actors int) error, stop Stop, err error)
+
+	// Hibernated is Warm, of actors that give back what they can while they have
 	// nothing to do.
 	Hibernated func() (spawn func(actors int) error, stop Stop, err error)
 

@@ -39,6 +39,8 @@ func spawningAndStopping(c Contender, size Size) ([]float64, error) {
 
 func idling(c Contender, size Size) ([]float64, error) { return held(c.Idle, false, size) }
 
+func warm(c Contender, size Size) ([]float64, error) { return held(c.Warm, false, size) }
+
 func hibernating(c Contender, size Size) ([]float64, error) { return held(c.Hibernated, true, size) }
 
 // held is how many bytes of the heap and of the stacks an idle actor holds; if

@@ -44,6 +44,7 @@ var Measurements = []Measurement{
 	{Name: "million", Workloads: []string{"spawn-1m", "stop-1m"},
 		Full: Size{1_000_000, 1}, Short: Size{100_000, 1}, said: actors, can: idles, run: spawningAndStopping},
 	{Name: "bytes-idle", Full: Size{100_000, 1}, Short: Size{20_000, 1}, said: actors, can: idles, run: idling},
+	{Name: "bytes-warm", Full: Size{100_000, 1}, Short: Size{20_000, 1}, said: actors, can: warms, run: warm},
 	{Name: "bytes-hibernated", Full: Size{100_000, 1}, Short: Size{20_000, 1}, said: actors, can: hibernates, run: hibernating},
 	{Name: "restart", Workloads: []string{"restart-p50", "restart-p99"},
 		Full: Size{1, 20_000}, Short: Size{1, 5_000}, said: "%[2]d crashes", can: crashes, run: restarting},
@@ -69,6 +70,7 @@ func batches(c Contender) bool    { return c.Batch != nil }
 func calls(c Contender) bool      { return c.Call != nil }
 func rings(c Contender) bool      { return c.Ring != nil }
 func idles(c Contender) bool      { return c.Idle != nil }
+func warms(c Contender) bool      { return c.Warm != nil }
 func hibernates(c Contender) bool { return c.Hibernated != nil }
 func crashes(c Contender) bool    { return c.Crashes != nil }
 func trees(c Contender) bool      { return c.Tree != nil }

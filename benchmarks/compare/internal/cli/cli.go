@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/progress"
+	"github.com/coppice-go/coppice/benchmarks/internal/machine"
 )
 
 // The exit statuses of the command.
@@ -41,13 +42,14 @@ func Run(ctx context.Context, arguments []string, streams Streams) int {
 	case err != nil:
 		return streams.fail(Misused, err)
 	}
-	if err := options.run(ctx, streams); err != nil {
-		if ctx.Err() != nil {
-			return streams.fail(Interrupted, errors.New("interrupted; there are no figures"))
-		}
+	switch err := options.run(ctx, streams); {
+	case err == nil:
+		return OK
+	case errors.Is(err, errInterrupted):
+		return streams.fail(Interrupted, err)
+	default:
 		return streams.fail(Failed, err)
 	}
-	return OK
 }
 
 func (s Streams) fail(status int, err error) int {
@@ -55,25 +57,41 @@ func (s Streams) fail(status int, err error) int {
 	return status
 }
 
-// run measures, and tells the figures that there are even if some are missing.
+// errInterrupted means that the user did not want to wait for the end.
+var errInterrupted = errors.New("interrupted")
+
+// run measures, and tells the figures that there are even if some are missing, or
+// if it was interrupted. A run that has none leaves an earlier one's files alone.
 func (o options) run(ctx context.Context, streams Streams) (err error) {
 	if err := o.makeDirectories(); err != nil {
 		return err
 	}
 	plan, cleanUp, err := o.plan(ctx)
 	if err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w; there are no figures", errInterrupted)
+		}
 		return err
 	}
 	defer func() { err = errors.Join(err, cleanUp()) }()
 	if o.missing != "" {
 		fmt.Fprintln(streams.Err, o.missing)
 	}
+	busy := machine.Busy()
+	if busy != "" {
+		fmt.Fprintln(streams.Err, busy)
+	}
 	shown := progress.New(streams.Err, streams.Terminal, plan.Jobs())
 	plan.Begin, plan.End = shown.Begin, shown.End
-	samples, failed, err := plan.Run(ctx)
+	outcome, err := plan.Run(ctx)
 	shown.Close()
-	if err != nil {
-		return err
+	r := o.report(outcome)
+	r.Busy = busy
+	switch {
+	case err != nil && len(r.Figures) == 0:
+		return fmt.Errorf("%w; there are no figures", errInterrupted)
+	case err != nil:
+		err = fmt.Errorf("%w %s; this is what was measured by then", errInterrupted, r.Extent())
 	}
-	return errors.Join(append(failed, o.tell(o.report(samples, failed), streams))...)
+	return errors.Join(err, errors.Join(outcome.Failed...), o.tell(r, streams))
 }

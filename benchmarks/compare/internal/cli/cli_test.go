@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/cli"
 )
@@ -33,6 +35,9 @@ func expect(t *testing.T, got result, status int, out, err string) {
 	}
 }
 
+// busy is what is said first if the machine has other work.
+const busy = `(the load average was [^\n]*\n)?`
+
 // quick are two workloads that take no time, one of them with another.
 var quick = []string{"-short", "-reps", "2", "-only", "stop-1000,restart-p99"}
 
@@ -43,13 +48,13 @@ func TestATable(t *testing.T) {
 	}
 	expect(t, got, cli.OK,
 		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload \| coppice \| raw \| suture \|[^\n]*\n[^\n]*\n`+
-			row("restart-p99")+row("stop-1000")+`\nAbove 1x is better for msg/s, below 1x for times and bytes; missed: not even within "not worse than"\.\n`,
-		`repetition 1 of 2: 6 processes\nrepetition 2 of 2: 6 processes\n`)
+			row("restart-p99")+row("stop-1000")+`\nAbove 1x is better for msg/s, below 1x for times and bytes; reached: the goal; held: "not worse than"; missed: neither\.\n`,
+		busy+`repetition 1 of 2: 6 processes\nrepetition 2 of 2: 6 processes\n`)
 }
 
 func TestJSON(t *testing.T) {
 	got := run(t.Context(), append(quick, "-json", "-contenders", "raw,coppice")...)
-	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, `repetition 1 .*`)
+	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, busy+`repetition 1 .*`)
 	var names []string
 	for line := range strings.Lines(got.out) {
 		var f struct {
@@ -58,6 +63,8 @@ func TestJSON(t *testing.T) {
 			N                         int
 			RatioToRaw                float64 `json:"ratio_to_raw"`
 			Short                     bool
+			Commit                    string
+			Time                      time.Time
 		}
 		decoder := json.NewDecoder(strings.NewReader(line))
 		decoder.DisallowUnknownFields()
@@ -88,7 +95,7 @@ func TestRepetitions(t *testing.T) {
 	} {
 		ctx, interrupt := context.WithCancel(t.Context())
 		interrupt()
-		expect(t, run(ctx, append(test.arguments, "-only", "call")...), cli.Interrupted, "", `(erlang takes no part: [^\n]*\n)?repetition 1 of `+test.want+": .*")
+		expect(t, run(ctx, append(test.arguments, "-only", "call")...), cli.Interrupted, "", `(erlang takes no part: [^\n]*\n)?`+busy+`repetition 1 of `+test.want+": .*")
 	}
 }
 
@@ -99,10 +106,13 @@ func TestABaselineIsMeasuredToo(t *testing.T) {
 }
 
 func TestWrite(t *testing.T) {
-	directory := filepath.Join(t.TempDir(), "new", "results")
+	directory := filepath.Join(t.TempDir(), "new", "my results")
 	got := run(t.Context(), append(quick, "-write", directory)...)
 	expect(t, got, cli.OK, ".*", ".*")
-	for name, part := range map[string]string{"RESULTS.md": "| stop-1000 | s | ", "compare.svg": "</svg>"} {
+	for name, part := range map[string]string{
+		"RESULTS.md":  "Written by `go run ./benchmarks/compare -short -reps 2 -only stop-1000,restart-p99 -write '" + directory + "'`",
+		"compare.svg": "</svg>",
+	} {
 		text, err := os.ReadFile(filepath.Join(directory, name))
 		if err != nil || !strings.Contains(string(text), part) {
 			t.Errorf("%s: %v; it lacks %q:\n%s", name, err, part, text)
@@ -116,7 +126,7 @@ func TestWrite(t *testing.T) {
 	expect(t, run(t.Context(), "-short", "-reps", "1", "-only", "stop-1000", "-contenders", "raw", "-write", directory), cli.Failed, `.*\| stop-1000 \|.*`, `.*compare: open [^\n]*compare.svg: is a directory\n`)
 
 	file := filepath.Join(directory, "RESULTS.md")
-	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir \S+: not a directory\n`)
+	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir [^\n]+: not a directory\n`)
 }
 
 func TestProfiles(t *testing.T) {
@@ -145,7 +155,71 @@ func TestAFailureIsTold(t *testing.T) {
 func TestInterruption(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
-	expect(t, run(ctx, quick...), cli.Interrupted, "", `.*compare: interrupted; there are no figures\n`)
+	directory := t.TempDir()
+	expect(t, run(ctx, append(quick, "-write", directory)...), cli.Interrupted, "", `.*compare: interrupted; there are no figures\n`)
+	if left, err := os.ReadDir(directory); err != nil || len(left) > 0 {
+		t.Errorf("got %v, %v in place of results, want nothing", left, err)
+	}
+}
+
+// What was measured in minutes is not lost when somebody does not want to wait for
+// the rest.
+func TestAnInterruptedRunTellsWhatItHas(t *testing.T) {
+	for _, test := range []struct{ flag, out string }{
+		{"-reps=99", `\d+ x [^\n]*; median \(least–most\) of [^\n]+\n\nInterrupted after 1 of 99 repetitions\.\n.*\| stop-1000 \|.*`},
+		{"-json", `(\{[^\n]*"n":[12],[^\n]*"interrupted":true[^\n]*\}\n){2}`},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		directory, out, err := t.TempDir(), new(bytes.Buffer), &until{text: "repetition 2 ", then: interrupt}
+		arguments := []string{"-short", "-reps", "99", "-only", "stop-1000", "-contenders", "coppice,raw", test.flag, "-write", directory}
+		status := cli.Run(ctx, arguments, cli.Streams{Out: out, Err: err})
+		expect(t, result{status, out.String(), err.String()}, cli.Interrupted, test.out,
+			`.*compare: interrupted after 1 of 99 repetitions; this is what was measured by then\n`)
+		if text, err := os.ReadFile(filepath.Join(directory, "RESULTS.md")); err != nil || !strings.Contains(string(text), "**Interrupted after 1 of 99 ") {
+			t.Errorf("%s: %v; RESULTS.md does not say that it was interrupted:\n%s", test.flag, err, text)
+		}
+	}
+}
+
+// until is a buffer that does something once a text comes.
+type until struct {
+	bytes.Buffer
+	text string
+	then func()
+}
+
+func (u *until) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(u.text)) {
+		u.then()
+	}
+	return u.Buffer.Write(text)
+}
+
+// A ^C reaches the process that measures too: it is no failure of that.
+func TestAProcessThatMeasuresLeavesTheInterruptionToItsParent(t *testing.T) {
+	profile := filepath.Join(t.TempDir(), "begun")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	cmd := exec.CommandContext(t.Context(), self, "measure", "-contender", "raw", "-measurement", "steady", "-actors", "100", "-times", "200000", "-cpuprofile", profile)
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for begun := false; !begun; {
+		_, err := os.Stat(profile)
+		begun = err == nil
+		select {
+		case <-time.After(time.Millisecond):
+		case <-t.Context().Done():
+			begun = true
+		}
+	}
+	if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil || !strings.HasPrefix(out.String(), "[") {
+		t.Errorf("got %q, %v, want figures", out.String(), err)
+	}
 }
 
 func TestMisuse(t *testing.T) {
@@ -161,6 +235,11 @@ func TestMisuse(t *testing.T) {
 		{[]string{"-only", ""}, `-only: "" is not one of .*`},
 		{[]string{"-contenders", "raw,nobody"}, `-contenders: "nobody" is not one of coppice, raw, suture, protoactor, erlang`},
 		{[]string{"-contenders", "raw,raw"}, `-contenders: raw twice`},
+		{[]string{"-only", "call,cast,call"}, `-only: call twice`},
+		{[]string{"-contenders", "suture", "-only", "call"}, `-only call: nothing to measure, nobody of suture takes part`},
+		{[]string{"-contenders", "suture,raw", "-only", "bytes-hibernated"}, `-only bytes-hibernated: nothing to measure, nobody of suture, raw takes part`},
+		{[]string{"-write", ""}, `-write: a directory is needed`},
+		{[]string{"-cpuprofile="}, `-cpuprofile: a directory is needed`},
 		{[]string{"-contenders", "raw", "-peers"}, `-contenders and -peers both say who takes part`},
 		{[]string{"-reps", "-1", "-only", "x"}, `-reps -1: at least one is needed\n-only: "x" .*`},
 		{[]string{"measure", "-contender", "nobody"}, `no contender is called "nobody"`},
@@ -168,12 +247,12 @@ func TestMisuse(t *testing.T) {
 	} {
 		expect(t, run(t.Context(), test.arguments...), cli.Misused, "", `compare: `+test.says+`\n`)
 	}
-	expect(t, run(t.Context(), "-h"), cli.OK, "", `compare measures Coppice .*-cpuprofile directory.*Workloads: send-1-1, .*Contenders: coppice, raw, .*`)
+	expect(t, run(t.Context(), "-h"), cli.OK, "", `compare measures Coppice .*-cpuprofile directory.*Contenders: coppice, raw, .*Workloads:\n  send-1-1          msg/s: one sender, one actor\n.*  steady-p99 .*`)
 }
 
 func TestErlangThatIsNotInstalled(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	expect(t, run(t.Context(), "-contenders", "raw,erlang"), cli.Misused, "", `compare: -contenders: erlang: erl and erlc are not installed\n`)
 	got := run(t.Context(), "-peers", "-short", "-reps", "1", "-only", "stop-1000", "-json")
-	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, "erlang takes no part: erl and erlc are not installed\nrepetition 1 of 1: .*")
+	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, "erlang takes no part: erl and erlc are not installed\n"+busy+"repetition 1 of 1: .*")
 }

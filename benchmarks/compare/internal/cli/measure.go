@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/pprof"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
@@ -15,7 +16,9 @@ import (
 // measureWord is the first argument of a process that measures.
 const measureWord = "measure"
 
-// measure does the job of a process, and prints its figures as an array of JSON.
+// measure does the job of a process, and prints its figures as an array of JSON. A ^C
+// reaches all processes of a terminal: the one that has started this one decides
+// what comes of it.
 func measure(arguments []string, streams Streams) int {
 	var contender, measurement, profile string
 	var size bench.Size
@@ -37,6 +40,7 @@ func measure(arguments []string, streams Streams) int {
 	if err != nil {
 		return streams.fail(Misused, err)
 	}
+	signal.Ignore(os.Interrupt)
 	var figures []float64
 	err = profiled(profile, func() (err error) {
 		figures, err = m.Run(c, size)

@@ -29,6 +29,7 @@ were changed.
 `
 
 type options struct {
+	commandLine  []string
 	contenders   []bench.Contender
 	missing      string // who of the peers is, and why
 	measurements []bench.Measurement
@@ -51,7 +52,7 @@ const (
 // parse reads flags. It writes to out only if it is asked for help, and returns
 // [flag.ErrHelp] then.
 func parse(arguments []string, out io.Writer) (options, error) {
-	var o options
+	o := options{commandLine: arguments}
 	var only, who string
 	var peers bool
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
@@ -69,7 +70,10 @@ func parse(arguments []string, out io.Writer) (options, error) {
 			fmt.Fprint(out, usage)
 			flags.SetOutput(out)
 			flags.PrintDefaults()
-			fmt.Fprintf(out, "\nWorkloads: %s.\nContenders: %s.\n", strings.Join(workloads(), ", "), strings.Join(contenders.Names(), ", "))
+			fmt.Fprintf(out, "\nContenders: %s.\nWorkloads:\n", strings.Join(contenders.Names(), ", "))
+			for _, w := range bench.Workloads {
+				fmt.Fprintf(out, "  %-16s  %s: %s\n", w.Name, w.Unit, w.About)
+			}
 		}
 		return options{}, err
 	}
@@ -85,8 +89,26 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	if !given["reps"] {
 		o.repetitions = defaultRepetitions(o.short, peers)
 	}
+	for _, directory := range []string{"write", "cpuprofile"} {
+		if given[directory] && flags.Lookup(directory).Value.String() == "" {
+			faults = append(faults, fmt.Errorf("-%s: a directory is needed", directory))
+		}
+	}
 	faults = append(faults, o.choose(given["contenders"], who, peers), o.limit(given["only"], only))
-	return o, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return options{}, err
+	}
+	return o, o.check()
+}
+
+// check looks whether there is anything to measure.
+func (o options) check() error {
+	for _, m := range o.measurements {
+		if slices.ContainsFunc(m.Of(), o.tells) && slices.ContainsFunc(o.contenders, m.Can) {
+			return nil
+		}
+	}
+	return fmt.Errorf("-only %s: nothing to measure, nobody of %s takes part", strings.Join(o.only, ","), strings.Join(o.names(), ", "))
 }
 
 func defaultRepetitions(short, peers bool) int {
@@ -143,6 +165,9 @@ func (o *options) limit(limited bool, only string) error {
 		if !found {
 			faults = append(faults, fmt.Errorf("-only: %q is not one of %s", name, strings.Join(workloads(), ", ")))
 			continue
+		}
+		if slices.Contains(o.only, name) {
+			faults = append(faults, fmt.Errorf("-only: %s twice", name))
 		}
 		o.only = append(o.only, w.Name)
 		needed = append(needed, w.Name, w.Baseline)

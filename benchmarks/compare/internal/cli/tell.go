@@ -6,9 +6,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
-	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/report"
+	"github.com/coppice-go/coppice/benchmarks/compare/internal/runner"
 	"github.com/coppice-go/coppice/benchmarks/internal/files"
 	"github.com/coppice-go/coppice/benchmarks/internal/machine"
 )
@@ -16,23 +18,42 @@ import (
 // documentName is the file that -write writes beside the plot.
 const documentName = "RESULTS.md"
 
-func (o options) report(samples *figures.Samples, failed []error) report.Report {
+func (o options) report(outcome runner.Outcome) report.Report {
 	r := report.Report{
+		Command:      o.command(),
 		Machine:      machine.Describe(),
 		Contenders:   o.contenders,
 		Measurements: o.measurements,
 		Short:        o.short,
 		Repetitions:  o.repetitions,
+		Complete:     outcome.Complete,
 	}
-	for _, f := range samples.Figures(o.names()) {
+	for _, f := range outcome.Samples.Figures(o.names()) {
 		if o.tells(f.Workload) {
 			r.Figures = append(r.Figures, f)
 		}
 	}
-	for _, err := range failed {
+	for _, err := range outcome.Failed {
 		r.Failures = append(r.Failures, err.Error())
 	}
 	return r
+}
+
+// command is the command line, for a shell.
+func (o options) command() string {
+	words := []string{"go run ./benchmarks/compare"}
+	for _, word := range o.commandLine {
+		if word == "" || strings.ContainsFunc(word, isSpecial) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
+}
+
+// isSpecial says of more than is special to a shell.
+func isSpecial(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./=,:+@%", r)
 }
 
 func (o options) tell(r report.Report, streams Streams) error {
@@ -47,7 +68,10 @@ func (o options) print(r report.Report, streams Streams) error {
 	if o.json {
 		return r.JSON(streams.Out)
 	}
-	fmt.Fprintf(streams.Out, "%v; median (least–most) of %d processes, **ratio to raw**\n", r.Machine, r.Repetitions)
+	fmt.Fprintf(streams.Out, "%v; median (least–most) of %s, **ratio to raw**\n", r.Machine, r.Processes())
+	if r.Interrupted() {
+		fmt.Fprintf(streams.Out, "\nInterrupted %s.\n", r.Extent())
+	}
 	if r.Short {
 		fmt.Fprintln(streams.Out, "\nA short run, for a first look: it measured less than its names say.")
 		for _, line := range r.Shortened() {

@@ -2,6 +2,7 @@ package contenders_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
@@ -15,7 +16,7 @@ func tiny(m bench.Measurement) bench.Size {
 	switch {
 	case m.Name == "stop-tree-111k":
 		size.Actors = 2
-	case m.Of()[0] == "bytes-idle" || m.Of()[0] == "bytes-hibernated":
+	case strings.HasPrefix(m.Name, "bytes-"):
 		size.Actors = 5000
 	default:
 		size.Actors = min(size.Actors, 100)
@@ -59,6 +60,27 @@ func TestEveryMeasurementOfEveryContender(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Coppice's actors have a goroutine and a channel only once they have had a message:
+// what is called warm has had one.
+func TestAWarmActorHasMoreThanAnIdleOne(t *testing.T) {
+	c, _ := contenders.Find("coppice")
+	figure := make(map[string]float64)
+	for _, name := range []string{"bytes-idle", "bytes-warm"} {
+		m, err := bench.FindMeasurement(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		figures, err := m.Run(c, tiny(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		figure[name] = figures[0]
+	}
+	if more := figure["bytes-warm"] - figure["bytes-idle"]; more < 2048 {
+		t.Errorf("got %v bytes more, want the 2048 of a stack at least", more)
 	}
 }
 

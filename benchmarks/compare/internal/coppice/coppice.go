@@ -24,8 +24,9 @@ var Contender = bench.Contender{
 	Paced:      paced,
 	Call:       call,
 	Ring:       ring,
-	Idle:       func() (func(int) error, bench.Stop, error) { return dynamic(options) },
-	Hibernated: func() (func(int) error, bench.Stop, error) { return dynamic(hibernating) },
+	Idle:       func() (func(int) error, bench.Stop, error) { return dynamic(options, false) },
+	Warm:       func() (func(int) error, bench.Stop, error) { return dynamic(options, true) },
+	Hibernated: func() (func(int) error, bench.Stop, error) { return dynamic(hibernating, true) },
 	Crashes:    crashes,
 	Tree:       tree,
 }

@@ -14,8 +14,8 @@ import (
 var hibernating = actor.Options{Mailbox: options.Mailbox, ParkAfter: time.Millisecond}
 
 // dynamic makes a Dynamic, and gives what starts actors below it. Those that are to
-// hibernate are sent a message each: what has never had work is not awake.
-func dynamic(options actor.Options) (func(int) error, bench.Stop, error) {
+// be warm are sent a message each: what has never had work has no goroutine.
+func dynamic(options actor.Options, warm bool) (func(int) error, bench.Stop, error) {
 	d := supervisor.NewDynamic("bench", rootPolicy())
 	stop, err := plant(d)
 	var actors []*actor.Actor[*bench.Message]
@@ -28,7 +28,7 @@ func dynamic(options actor.Options) (func(int) error, bench.Stop, error) {
 			}
 			actors = append(actors, a)
 		}
-		if options.ParkAfter > 0 {
+		if warm {
 			return each(actors)
 		}
 		return nil

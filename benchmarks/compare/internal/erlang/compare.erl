@@ -28,6 +28,7 @@ measure("ring-1000", Actors, Times) -> ring(Actors, Times);
 measure("spawn-100k", Actors, _) -> [Spawned, _] = spawn_and_stop(Actors), [Spawned];
 measure("million", Actors, _) -> spawn_and_stop(Actors);
 measure("bytes-idle", Actors, _) -> bytes(idle, Actors);
+measure("bytes-warm", Actors, _) -> bytes(warm, Actors);
 measure("bytes-hibernated", Actors, _) -> bytes(hibernated, Actors);
 measure("restart", _, Times) -> restarts(Times);
 measure("storm-1", Children, _) -> storm(1, Children);
@@ -113,6 +114,7 @@ bytes(Kind, Actors) ->
     garbage_collect(),
     Before = erlang:memory(total),
     spawn_children(Supervisor, Actors),
+    [gen_server:call(P, {m, 1}) || Kind =:= warm, {_, P, _, _} <- supervisor:which_children(Supervisor)],
     garbage_collect(),
     garbage_collect(Supervisor),
     timer:sleep(100),

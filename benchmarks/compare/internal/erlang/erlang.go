@@ -22,7 +22,7 @@ var Contender = bench.Contender{
 	About: "Erlang/OTP, as it is installed. Messages and rings are those of plain processes, sent by processes; the rest is gen_server and supervisor (simple_one_for_one for idle actors). Mailboxes have no bounds, nothing is logged. Bytes are the growth of erlang:memory(total). CPU time includes the busy waiting of its schedulers.",
 	Foreign: []string{
 		"send-1-1", "send-8-1", "send-100-pairs", "cast", "call", "call-deadline", "ring-1000",
-		"spawn-100k", "million", "bytes-idle", "bytes-hibernated",
+		"spawn-100k", "million", "bytes-idle", "bytes-warm", "bytes-hibernated",
 		"restart", "storm-1", "storm-100", "stop-tree-111k", "stop-1000", "steady",
 	},
 }
@@ -69,10 +69,10 @@ func Compile(ctx context.Context) (_ *Program, err error) {
 }
 
 // Command is the command that measures; it prints the figures as an array of
-// JSON.
+// JSON. Like the processes of this program it leaves a ^C to its parent.
 func (p *Program) Command(m bench.Measurement, size bench.Size) (path string, arguments []string) {
 	return "erl", []string{
-		"+P", "4000000", "+Bd", "-env", "ERL_CRASH_DUMP_SECONDS", "0", "-noshell", "-noinput", "-pa", p.directory,
+		"+P", "4000000", "+Bi", "-env", "ERL_CRASH_DUMP_SECONDS", "0", "-noshell", "-noinput", "-pa", p.directory,
 		"-run", "compare", "main", m.Name, strconv.Itoa(size.Actors), strconv.Itoa(size.Times),
 	}
 }

@@ -17,14 +17,15 @@ import (
 // Contender is protoactor-go.
 var Contender = bench.Contender{
 	Name:       "protoactor",
-	About:      "protoactor-go of 2024-08-22. Its mailboxes have no bounds, its idle actors no goroutine, so it is there both as idle and as hibernated; each of its calls has a timeout. It restarts without limit and logs nothing. It tells all children of an actor to stop at once.",
+	About:      "protoactor-go of 2024-08-22. Its mailboxes have no bounds, its idle actors no goroutine, so it is there as idle, as warm, and as hibernated; each of its calls has a timeout. It restarts without limit and logs nothing. It tells all children of an actor to stop at once.",
 	Send:       send,
 	Cast:       send, // it knows no other way
 	Paced:      paced,
 	Call:       call,
 	Ring:       ring,
-	Idle:       idle,
-	Hibernated: idle,
+	Idle:       func() (func(int) error, bench.Stop, error) { return idle(false) },
+	Warm:       func() (func(int) error, bench.Stop, error) { return idle(true) },
+	Hibernated: func() (func(int) error, bench.Stop, error) { return idle(true) },
 	Crashes:    crashes,
 	Tree:       tree,
 }
@@ -142,13 +143,16 @@ type spawn struct {
 	done     chan struct{}
 }
 
-func idle() (func(int) error, bench.Stop, error) {
-	system := newSystem()
+// idle is of actors with nothing to do, if they are warm after a message each.
+func idle(warm bool) (func(int) error, bench.Stop, error) {
+	system, message := newSystem(), new(bench.Message)
 	child := actor.PropsFromFunc(nothing)
 	parent := system.Root.Spawn(actor.PropsFromFunc(func(c actor.Context) {
 		if m, ok := c.Message().(spawn); ok {
 			for range m.children {
-				c.Spawn(child)
+				if pid := c.Spawn(child); warm {
+					c.Send(pid, message)
+				}
 			}
 			close(m.done)
 		}

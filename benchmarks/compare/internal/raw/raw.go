@@ -19,7 +19,8 @@ var Contender = bench.Contender{
 	Paced:   paced,
 	Call:    call,
 	Ring:    ring,
-	Idle:    idle,
+	Idle:    func() (func(int) error, bench.Stop, error) { return idle(false) },
+	Warm:    func() (func(int) error, bench.Stop, error) { return idle(true) },
 	Crashes: crashes,
 	Tree:    tree,
 }
@@ -140,13 +141,20 @@ func ring(n int, last *bench.Tally) (func(*bench.Token) error, bench.Stop, error
 	}, g.stop, nil
 }
 
-func idle() (func(int) error, bench.Stop, error) {
+// idle is of actors with nothing to do, if they are warm after a message each.
+func idle(warm bool) (func(int) error, bench.Stop, error) {
 	g := newGroup()
 	var actors []actor
 	return func(n int) error {
 		actors = make([]actor, 0, n)
 		for range n {
 			actors = append(actors, g.spawn(nothing))
+		}
+		if warm {
+			m := new(bench.Message)
+			for _, a := range actors {
+				a.mailbox <- m
+			}
 		}
 		return nil
 	}, g.stop, nil

@@ -3,8 +3,12 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
@@ -16,11 +20,14 @@ const Subject = "coppice"
 
 // Report is the outcome of a run.
 type Report struct {
+	Command      string // that has measured
 	Machine      machine.Machine
+	Busy         string // a sentence, if the machine had other work when the run began
 	Contenders   []bench.Contender
 	Measurements []bench.Measurement // of which Figures are
 	Short        bool                // they were of the short sizes
-	Repetitions  int
+	Repetitions  int                 // that were to be
+	Complete     int                 // that are; fewer if the run was interrupted
 	Figures      []figures.Figure
 	Failures     []string // processes that failed, if any
 }
@@ -31,13 +38,41 @@ func (r Report) JSON(w io.Writer) error {
 	for _, f := range r.Figures {
 		line := struct {
 			figures.Figure
-			Short bool `json:"short,omitempty"`
-		}{f, r.Short}
+			Short       bool      `json:"short,omitempty"`
+			Interrupted bool      `json:"interrupted,omitempty"`
+			Commit      string    `json:"commit"`
+			Time        time.Time `json:"time"`
+		}{f, r.Short, r.Interrupted(), r.Machine.Commit, r.Machine.Time}
 		if err := encoder.Encode(line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Interrupted says whether the run ended before all was measured.
+func (r Report) Interrupted() bool { return r.Complete < r.Repetitions }
+
+// Extent says how far the run has come.
+func (r Report) Extent() string {
+	return fmt.Sprintf("after %d of %d repetitions", r.Complete, r.Repetitions)
+}
+
+// Processes says how many of them each figure is of: not as many for all, if some
+// have failed or the run was interrupted.
+func (r Report) Processes() string {
+	if len(r.Figures) == 0 {
+		return "no process"
+	}
+	of := func(a, b figures.Figure) int { return cmp.Compare(a.N, b.N) }
+	least, most := slices.MinFunc(r.Figures, of).N, slices.MaxFunc(r.Figures, of).N
+	switch {
+	case least < most:
+		return fmt.Sprintf("%d to %d processes", least, most)
+	case most == 1:
+		return "one process"
+	}
+	return fmt.Sprintf("%d processes", most)
 }
 
 // find finds a figure.

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -37,11 +38,13 @@ func example() report.Report {
 	add("bytes-hibernated", "coppice", 300)
 	contenders := []bench.Contender{{Name: "coppice", About: "This."}, {Name: "raw", About: "By hand."}, {Name: "suture", About: "That."}}
 	return report.Report{
+		Command: "compare -write .",
 		Machine: machine.Machine{CPU: "Fast", CPUs: 2, OS: "linux", Arch: "amd64", Go: "go1.26", Commit: "abc",
 			Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		Contenders:   contenders,
 		Measurements: bench.Measurements,
 		Repetitions:  3,
+		Complete:     3,
 		Figures:      samples.Figures([]string{"coppice", "raw", "suture"}),
 	}
 }
@@ -71,6 +74,41 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// A verdict does not contradict the ratio beside it: where two digits would, there are
+// more.
+func TestARatioIsShownAsExactlyAsItsVerdictNeeds(t *testing.T) {
+	for _, test := range []struct {
+		workload       string
+		ratio          float64
+		coppice, other string
+		verdict        string
+	}{
+		{"call", 0.85, "0.85x", "0.85x", "held"},
+		{"call", 0.8501, "0.8501x", "0.85x", "missed"},
+		{"call", 0.854, "0.854x", "0.85x", "missed"},
+		{"call", 0.8551, "0.86x", "0.86x", "missed"},
+		{"call", 0.848, "0.85x", "0.85x", "held"},
+		{"call", 0.7049, "0.705x", "0.70x", "held"},
+		{"send-1-1", 1.2996, "1.2996x", "1.30x", "missed"},
+		{"send-1-1", 1.304, "1.30x", "1.30x", "held"},
+		{"bytes-hibernated", 0.0123, "0.012x", "0.012x", "reached"},
+		{"call", math.Inf(1), "+Infx", "+Infx", "missed"},
+	} {
+		w, _ := bench.Find(test.workload)
+		r := example()
+		r.Figures = []figures.Figure{
+			{Workload: w.Name, Contender: "coppice", Unit: w.Unit, RatioToRaw: &test.ratio},
+			{Workload: w.Name, Contender: "suture", Unit: w.Unit, RatioToRaw: &test.ratio},
+		}
+		got := written(t, r.Table)
+		for _, part := range []string{", **" + test.coppice + "** | ", ", **" + test.other + "** | ", " | " + test.verdict + " |"} {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s at %v: want %q, got\n%s", test.workload, test.ratio, part, got)
+			}
+		}
+	}
+}
+
 func TestATableWithoutRatiosDoesNotJudge(t *testing.T) {
 	r := example()
 	var samples figures.Samples
@@ -97,7 +135,8 @@ func TestJSON(t *testing.T) {
 		if short {
 			want += `,"short":true`
 		}
-		if lines[0] != want+"}" {
+		want += `,"commit":"abc","time":"2026-01-02T03:04:05Z"}`
+		if lines[0] != want {
 			t.Errorf("got %s\nwant %s", lines[0], want)
 		}
 		for _, line := range lines {
@@ -162,7 +201,9 @@ func TestDocument(t *testing.T) {
 		"2 x Fast, linux/amd64, go1.26, commit abc, 2026-01-02 03:04 UTC.\n",
 		"(compare.svg)",
 		written(t, r.Table),
-		"of 3 processes",
+		"of 1 to 3 processes",
+		"Written by `compare -write .`, on\n",
+		"changes with the run, and with where the linker puts the functions: see docs/speed.md",
 		"set before the work, on another machine",
 		"- **raw**: By hand.\n",
 		"| send-1-1 | msg/s | one sender, one actor | 5,000,000 messages |\n",
@@ -172,15 +213,17 @@ func TestDocument(t *testing.T) {
 			t.Errorf("the document lacks %q:\n%s", part, got)
 		}
 	}
-	for _, part := range []string{"short run", "could be measured", "steady-p99 |", "<no value>", "%!"} {
+	for _, part := range []string{"short run", "quiet machine", "could be measured", "steady-p99 |", "<no value>", "%!"} {
 		if strings.Contains(got, part) {
 			t.Errorf("the document has %q:\n%s", part, got)
 		}
 	}
 
+	r.Busy = "the load average was 9"
 	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot"}
 	got = written(t, r.Document)
 	for _, part := range []string{
+		"UTC.\n\n**Not a quiet machine**: the load average was 9.\n\n",
 		"**A short run, for a first look: it measured less than its names say.**",
 		"- spawn-1m, stop-1m: 100,000 actors instead of 1,000,000 actors\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 100,000 actors |\n",
@@ -188,6 +231,36 @@ func TestDocument(t *testing.T) {
 	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("the document of a short run lacks %q:\n%s", part, got)
+		}
+	}
+}
+
+// Half of a run is not taken for a whole one.
+func TestAnInterruptedRunSaysSo(t *testing.T) {
+	r := example()
+	r.Complete = 2
+	for name, text := range map[string]string{"document": written(t, r.Document), "JSON": written(t, r.JSON)} {
+		want := map[string]string{"document": "**Interrupted after 2 of 3 repetitions.**", "JSON": `,"interrupted":true,`}[name]
+		if !strings.Contains(text, want) {
+			t.Errorf("the %s lacks %q:\n%s", name, want, text)
+		}
+	}
+	r.Complete = 3
+	if text := written(t, r.Document) + written(t, r.JSON); strings.Contains(text, "nterrupted") {
+		t.Errorf("a whole run is called interrupted:\n%s", text)
+	}
+}
+
+func TestHowManyProcesses(t *testing.T) {
+	for want, processes := range map[string][]int{
+		"no process": nil, "one process": {1, 1}, "3 processes": {3, 3}, "2 to 4 processes": {3, 2, 4},
+	} {
+		var r report.Report
+		for _, n := range processes {
+			r.Figures = append(r.Figures, figures.Figure{N: n})
+		}
+		if got := r.Processes(); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

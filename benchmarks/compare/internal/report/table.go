@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchunit"
@@ -30,7 +31,7 @@ func (r Report) Table(w io.Writer) error {
 				row = append(row, "–")
 				continue
 			}
-			row = append(row, cell(f))
+			row = append(row, cell(workload, f))
 		}
 		if judged {
 			row = append(row, r.judge(workload)...)
@@ -55,7 +56,7 @@ func (r Report) Legend() string {
 		}
 	}
 	if r.judges() {
-		legend += "; missed: not even within \"not worse than\""
+		legend += "; reached: the goal; held: \"not worse than\"; missed: neither"
 	}
 	return legend
 }
@@ -86,24 +87,41 @@ func (r Report) judge(w bench.Workload) []string {
 	if f, found := r.find(w.Name, Subject); found && f.RatioToRaw != nil {
 		verdict = string(w.Judge(*f.RatioToRaw))
 	}
-	return []string{ratio(w.Limit), ratio(w.Goal), verdict}
+	return []string{ratio(w.Limit, digits(w.Limit)), ratio(w.Goal, digits(w.Goal)), verdict}
 }
 
 // cell is a median with its spread, and the ratio of one who is not raw itself.
-func cell(f figures.Figure) string {
+func cell(w bench.Workload, f figures.Figure) string {
 	text := spread(f)
-	if f.RatioToRaw != nil && f.Contender != figures.Baseline {
-		text += ", **" + ratio(*f.RatioToRaw) + "**"
+	switch {
+	case f.RatioToRaw == nil || f.Contender == figures.Baseline:
+		return text
+	case f.Contender == Subject:
+		return text + ", **" + judged(w, *f.RatioToRaw) + "**"
 	}
-	return text
+	return text + ", **" + ratio(*f.RatioToRaw, digits(*f.RatioToRaw)) + "**"
 }
 
-func ratio(r float64) string {
-	if r < 0.1 {
-		return fmt.Sprintf("%.3fx", r)
+// judged is a ratio with as many digits as it takes to see that its verdict is the
+// right one: 0.854x is above 0.85x.
+func judged(w bench.Workload, r float64) string {
+	for n := digits(r); ; n++ {
+		text := ratio(r, n)
+		if shown, err := strconv.ParseFloat(strings.TrimSuffix(text, "x"), 64); err != nil || w.Judge(shown) == w.Judge(r) {
+			return text
+		}
 	}
-	return fmt.Sprintf("%.2fx", r)
 }
+
+// digits is how many a ratio has after the point, to be read at a glance.
+func digits(r float64) int {
+	if r < 0.1 {
+		return 3
+	}
+	return 2
+}
+
+func ratio(r float64, digits int) string { return strconv.FormatFloat(r, 'f', digits, 64) + "x" }
 
 // spread is a median, and the least and the most, such as 20.7 (19.6–22.6) ms.
 func spread(f figures.Figure) string {

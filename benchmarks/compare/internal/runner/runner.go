@@ -5,6 +5,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
@@ -33,7 +34,7 @@ type Job struct {
 
 // String names the job.
 func (j Job) String() string {
-	return fmt.Sprintf("%s of %s, repetition %d", j.Measurement.Name, j.Contender.Name, j.Repetition)
+	return fmt.Sprintf("%s of %s, repetition %d", strings.Join(j.Measurement.Of(), " and "), j.Contender.Name, j.Repetition)
 }
 
 // Jobs are all of them, in order: who is first changes with the repetition.
@@ -52,27 +53,36 @@ func (p Plan) Jobs() []Job {
 	return jobs
 }
 
-// Run runs the plan. A process that fails is no reason to stop: its figures are
-// missing, and failed says why. When ctx ends, the process that runs is killed,
-// no other is started, and the error is the cause.
-func (p Plan) Run(ctx context.Context) (samples *figures.Samples, failed []error, err error) {
-	samples = new(figures.Samples)
+// Outcome is what a run has measured.
+type Outcome struct {
+	Samples  figures.Samples
+	Failed   []error // processes whose figures are missing, and why
+	Complete int     // repetitions in which all have had their turn
+}
+
+// Run runs the plan. A process that fails is no reason to stop. When ctx ends, the
+// process that runs is killed, no other is started, and the error is the cause; the
+// Outcome has what was measured by then.
+func (p Plan) Run(ctx context.Context) (Outcome, error) {
+	var o Outcome
 	for _, job := range p.Jobs() {
 		tell(p.Begin, job)
 		values, err := p.Process(ctx, job)
 		if ctx.Err() != nil {
-			return nil, nil, context.Cause(ctx)
+			o.Complete = job.Repetition - 1
+			return o, context.Cause(ctx)
 		}
 		tell(p.End, job)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%v: %w", job, err))
+			o.Failed = append(o.Failed, fmt.Errorf("%v: %w", job, err))
 			continue
 		}
 		for i, workload := range job.Measurement.Of() {
-			samples.Add(workload, job.Contender.Name, values[i])
+			o.Samples.Add(workload, job.Contender.Name, values[i])
 		}
 	}
-	return samples, failed, nil
+	o.Complete = p.Repetitions
+	return o, nil
 }
 
 func tell(who func(Job), job Job) {

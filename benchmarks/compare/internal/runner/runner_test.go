@@ -74,11 +74,11 @@ func TestSamplesOfAllProcesses(t *testing.T) {
 	var heard []string
 	p.Begin = func(j runner.Job) { heard = append(heard, "begin "+j.String()) }
 	p.End = func(j runner.Job) { heard = append(heard, "end "+j.String()) }
-	samples, failed, err := p.Run(t.Context())
-	if err != nil || failed != nil {
-		t.Fatal(failed, err)
+	outcome, err := p.Run(t.Context())
+	if err != nil || outcome.Failed != nil || outcome.Complete != 3 {
+		t.Fatal(outcome, err)
 	}
-	got := samples.Figures([]string{"a", "b", "c"})
+	got := outcome.Samples.Figures([]string{"a", "b", "c"})
 	want := []string{
 		"call a 8 (1–12) 3", "call b 6 (2–13) 3", "call c 7 (3–11) 3",
 		"spawn-1m a 10 (4–14) 3", "spawn-1m b 9 (5–15) 3", "stop-1m a -10 (-14–-4) 3", "stop-1m b -9 (-15–-5) 3",
@@ -91,7 +91,7 @@ func TestSamplesOfAllProcesses(t *testing.T) {
 			t.Errorf("got %s, want %s", line, want[i])
 		}
 	}
-	if len(heard) != 30 || heard[0] != "begin call of a, repetition 1" || heard[1] != "end call of a, repetition 1" {
+	if len(heard) != 30 || heard[0] != "begin call of a, repetition 1" || heard[1] != "end call of a, repetition 1" || heard[6] != "begin spawn-1m and stop-1m of a, repetition 1" {
 		t.Errorf("heard %q", heard)
 	}
 }
@@ -103,29 +103,42 @@ func TestAProcessThatFailsIsNoReasonToStop(t *testing.T) {
 		}
 		return make([]float64, len(j.Measurement.Of())), nil
 	})
-	samples, failed, err := p.Run(t.Context())
-	if err != nil || len(failed) != 2 || failed[0].Error() != "call of b, repetition 2: too hot" {
+	outcome, err := p.Run(t.Context())
+	if failed := outcome.Failed; err != nil || len(failed) != 2 || failed[0].Error() != "call of b, repetition 2: too hot" {
 		t.Errorf("got %q, %v", failed, err)
 	}
-	for _, f := range samples.Figures([]string{"a", "b"}) {
+	for _, f := range outcome.Samples.Figures([]string{"a", "b"}) {
 		if want := map[string]int{"a": 3, "b": 2}[f.Contender]; f.N != want {
 			t.Errorf("%s of %s: got %d processes, want %d", f.Workload, f.Contender, f.N, want)
 		}
 	}
 }
 
+// What was measured before an interruption is not lost with it.
 func TestAnInterruptionEndsTheRun(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why, ran := errors.New("enough"), 0
-	p := plan(t, func(context.Context, runner.Job) ([]float64, error) {
-		if ran++; ran == 4 {
+	p := plan(t, func(_ context.Context, j runner.Job) ([]float64, error) {
+		ran++
+		switch j.String() {
+		case "call of a, repetition 1":
+			return nil, errors.New("too hot")
+		case "call of c, repetition 2": // the second one of its repetition
 			cancel(why)
 		}
-		return make([]float64, 2), nil
+		return make([]float64, len(j.Measurement.Of())), nil
 	})
-	samples, failed, err := p.Run(ctx)
-	if samples != nil || failed != nil || !errors.Is(err, why) || ran != 4 {
-		t.Errorf("got %v, %v, %v after %d processes, want the cause after 4", samples, failed, err, ran)
+	outcome, err := p.Run(ctx)
+	if len(outcome.Failed) != 1 || !errors.Is(err, why) || ran != 7 || outcome.Complete != 1 {
+		t.Errorf("got %+v, %v after %d processes, want the cause, one repetition and one failure after 7", outcome, err, ran)
+	}
+	var got []string
+	for _, f := range outcome.Samples.Figures([]string{"a", "b", "c"}) {
+		got = append(got, fmt.Sprint(f.Workload, " ", f.Contender, " ", f.N))
+	}
+	want := []string{"call b 2", "call c 1", "spawn-1m a 1", "spawn-1m b 1", "stop-1m a 1", "stop-1m b 1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

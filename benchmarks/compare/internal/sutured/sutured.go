@@ -18,7 +18,8 @@ import (
 var Contender = bench.Contender{
 	Name:    "suture",
 	About:   "suture v4.0.6. It knows no messages: its services have raw's mailboxes and selects. Its failure threshold is out of reach, its events go nowhere. It tells all children of a supervisor to stop at once.",
-	Idle:    idle,
+	Idle:    func() (func(int) error, bench.Stop, error) { return idle(false) },
+	Warm:    func() (func(int) error, bench.Stop, error) { return idle(true) },
 	Crashes: crashes,
 	Tree:    tree,
 }
@@ -78,7 +79,8 @@ func unheard(int) {}
 
 func nothing(int, *bench.Message) {}
 
-func idle() (func(int) error, bench.Stop, error) {
+// idle is of services with nothing to do, if they are warm after a message each.
+func idle(warm bool) (func(int) error, bench.Stop, error) {
 	root := suture.New("bench", spec)
 	stop := plant(root)
 	var services []*service
@@ -88,6 +90,12 @@ func idle() (func(int) error, bench.Stop, error) {
 			s := newService(i, unheard, nothing)
 			services = append(services, s)
 			root.Add(s)
+		}
+		if warm {
+			m := new(bench.Message)
+			for _, s := range services {
+				s.mailbox <- m
+			}
 		}
 		return nil
 	}, stop, nil

@@ -82,7 +82,7 @@ func TestAFileDescribesTheTreeAndFlagsCountMore(t *testing.T) {
 	path := write(t, `{"depth": 1, "fanout": 4, "strategy": "one_for_all", "backoff": "1s", "stubborn": 0.5, "stubborn-for": "2s", "crashes": 10, "trees": 2, "for": "0s"}`)
 	out := filepath.Join(t.TempDir(), "out.json")
 	r := command(t, "-fanout", "2", "-tree", path, "-json", out, "-short")
-	r.check(t, cli.OK, "10 crashes, 2 stops", "a tree of 1 supervisors and 2 servers, 1 of them stubborn")
+	r.check(t, cli.OK, "10 crashes, 2 stops", "a tree of 1 supervisor and 2 servers, 1 of them stubborn")
 	report := read(t, out)
 	for name, want := range map[string]string{"depth": "1", "fanout": "2", "strategy": "one_for_all", "backoff": "1s", "stubborn": "0.5", "shutdown": "5s", "burst": "1"} {
 		if got := report.Parameters[name]; got != want {
@@ -96,7 +96,7 @@ func TestAFileDescribesTheTreeAndFlagsCountMore(t *testing.T) {
 }
 
 func TestMisuseIsToldAllAtOnce(t *testing.T) {
-	dir := t.TempDir()
+	dir, tree := t.TempDir(), write(t, "{}")
 	for _, test := range []struct {
 		arguments []string
 		want      []string
@@ -108,12 +108,24 @@ func TestMisuseIsToldAllAtOnce(t *testing.T) {
 		{[]string{"-tree", filepath.Join(dir, "none")}, []string{"-tree"}},
 		{[]string{"-tree", write(t, "[]")}, []string{"-tree"}},
 		{[]string{"-tree", write(t, `{"levels": 1, "depth": [1], "load": "x", "json": "y", "fanout": "0"}`)},
-			[]string{`no field "levels"`, "depth: [1] is neither", "load: ", `no field "json"`, "-fanout: 0: at least one child"}},
+			[]string{`no field "levels"`, "depth: [1] is neither", "load: x: want a number\n", `no field "json"`, ": fanout: 0: at least one child"}},
+		{[]string{"-tree", write(t, `{"backoff": 10, "depth": "two", "seed": -1}`)},
+			[]string{`: backoff: 10: want a duration such as "10ms"`, ": depth: two: want a whole number\n", ": seed: -1: want a whole number"}},
+		{[]string{"-tree", write(t, `{"crashes": -1, "pause": "-1s", "load": -1, "waiting": 99, "burst": 1000}`)},
+			[]string{"file.json: crashes: -1", "file.json: pause: -1s", "file.json: load: -1", "file.json: waiting: 99", "file.json: burst: 1000"}},
+		{[]string{"-tree", write(t, `{"depth": 2, "depth": 3}`)}, []string{"file.json: depth: it is there twice"}},
+		{[]string{"-tree", write(t, "[1]")}, []string{`file.json: want a JSON object with the names of flags, such as {"depth": 3}`}},
+		{[]string{"-tree", write(t, "null")}, []string{"want a JSON object"}},
+		{[]string{"-tree", write(t, `{"depth": 2} 3`)}, []string{"invalid character '3' after top-level value"}},
+		{[]string{"-backoff", "1"}, []string{`invalid value "1" for flag -backoff: want a duration such as "10ms"`}},
 		{[]string{"-depth", "0", "-capacity", "4", "-waiting", "5", "-crashes", "-1", "-trees", "0", "-burst", "0", "-load", "-1", "-pause", "-1s", "-for", "-1s", "-limit", "p99=1%", "there"},
 			[]string{"-depth: 0", "-waiting: 5 messages do not fit into a mailbox of 4", "-crashes: -1", "-trees: 0", "-burst: 0", "-load: -1", "-pause: -1s", "-for: -1s", "-limit and -anyway need -compare file", `"there"`}},
 		{[]string{"-depth", "1", "-fanout", "3", "-burst", "4"}, []string{"-burst: 4 is more than the servers that there are (3)"}},
 		{[]string{"-json", filepath.Join(dir, "no", "where"), "-html", filepath.Join(dir, "no", "where"), "-compare", filepath.Join(dir, "none")},
 			[]string{"-json: there is no directory", "-html: there is no directory", "-compare"}},
+		{[]string{"-html", filepath.Join(dir, "report"), "-json", filepath.Join(dir, ".", "report")}, []string{"-html and -json are the same file"}},
+		{[]string{"-html", tree, "-json", tree, "-tree", tree, "-compare", tree},
+			[]string{"-html and -json are", "-html and -compare are", "-html and -tree are", "-json and -tree are"}},
 		{[]string{"-html", "-"}, []string{"-html: only -json can go to the standard output"}},
 		{[]string{"-compare", write(t, "{}")}, []string{"not a report of the stopwatch"}},
 	} {
@@ -123,6 +135,11 @@ func TestMisuseIsToldAllAtOnce(t *testing.T) {
 		}
 		if r.out != "" {
 			t.Errorf("%q: got output %q, want none", test.arguments, r.out)
+		}
+		for _, never := range []string{"parse error", "-depth: 0: at least", "%!"} {
+			if test.arguments[0] == "-tree" && strings.Contains(r.err, never) {
+				t.Errorf("%q: got %q in %s", test.arguments, never, r.err)
+			}
 		}
 	}
 }
@@ -161,11 +178,14 @@ func TestALimitThatIsCrossedIsTheExitStatus(t *testing.T) {
 		t.Errorf("got %q left behind, %v, want nothing", left, err)
 	}
 
-	r = command(t, with("100ms", "-compare", before, "-limit", "message.p99=10%")...)
+	r = command(t, with("100ms", "-compare", before, "-load", "1", "-limit", "message.p99=10%")...)
 	r.check(t, cli.Misused, "", "-limit message.p99=10%: the report of -compare has no message")
 
 	r = command(t, "-backoff", "100ms", "-depth", "1", "-crashes", "0", "-trees", "1", "-compare", before, "-limit", "ready.p99=10%")
-	r.check(t, cli.Failed, "", "limit ready.p99=10%: that was not measured in both reports")
+	r.check(t, cli.Misused, "", "-limit ready.p99=10%: ready is measured with -crashes only")
+
+	r = command(t, with("100ms", "-compare", before, "-anyway", "-limit", "message.p50=10%")...)
+	r.check(t, cli.Misused, "", "-limit message.p50=10%: message is measured with a -load only")
 }
 
 func TestJSONOnTheStandardOutput(t *testing.T) {

@@ -29,6 +29,10 @@ Measured are, each with a histogram from p50 to p99.99:
 	stopped  from the request to stop the tree until nothing of it is left
 	message  with -load, from when a message was due until it was handled
 
+handled may be less than ready: an actor takes messages as soon as it is up, before
+its supervisor knows. A large p90 of message may come from the measuring: from timers
+that come late, and from victims that wait for their crash.
+
 The report also names the children that were slowest to be ready, and to stop: three
 of each in the text, ten in the files of -json and -html. A + after the commit says
 that tracked files were changed.
@@ -58,6 +62,8 @@ type options struct {
 	limits    []stopwatch.Limit
 	anyway    bool
 	short     bool
+
+	fromFile map[string]bool // flags that the file has set
 }
 
 // The flags that may stand in a file too.
@@ -103,7 +109,7 @@ func (o *options) define(flags *flag.FlagSet) {
 	flags.StringVar(&o.html, "html", "", "write the report with plots to a `file`")
 	flags.StringVar(&o.compare, "compare", "", "compare with the report in a `file` that -json has written")
 	flags.BoolVar(&o.anyway, "anyway", false, "compare reports of different trees too")
-	flags.Func("limit", "with -compare: how much a figure may grow, such as ready.p99=10%; a `figure=percent`", func(text string) error {
+	flags.Func("limit", "with -compare: how much a figure may grow, `figure=percent`, such as ready.p99=10%", func(text string) error {
 		l, err := stopwatch.ParseLimit(text)
 		o.limits = append(o.limits, l)
 		return err
@@ -117,6 +123,7 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	flags := flag.NewFlagSet("latency", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	o.define(flags)
+	flags.VisitAll(explain)
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(out, usage)
@@ -130,7 +137,11 @@ func parse(arguments []string, out io.Writer) (options, error) {
 
 	var faults []error
 	if o.file != "" {
-		faults = append(faults, readFile(o.file, flags, given))
+		fromFile, err := readFile(o.file, flags, given)
+		for name := range fromFile {
+			given[name] = true
+		}
+		o.fromFile, faults = fromFile, append(faults, err)
 	}
 	if o.short {
 		for name, value := range short {
@@ -149,7 +160,7 @@ func parse(arguments []string, out io.Writer) (options, error) {
 
 // check says what is wrong with the options, all of it.
 func (o *options) check(arguments []string) error {
-	faults := []error{o.shape.Check()}
+	faults := []error{o.shape.Check(o.from)}
 	if len(arguments) > 0 {
 		faults = append(faults, fmt.Errorf("only flags are taken, not %q", arguments))
 	}
@@ -159,7 +170,7 @@ func (o *options) check(arguments []string) error {
 		value, least int
 	}{{"crashes", m.Crashes, 0}, {"trees", m.Trees, 1}, {"burst", m.Burst, 1}, {"waiting", m.Waiting, 1}} {
 		if n.value < n.least {
-			faults = append(faults, fmt.Errorf("-%s: %d is less than %d", n.flag, n.value, n.least))
+			faults = append(faults, fmt.Errorf("%s: %d is less than %d", o.from(n.flag), n.value, n.least))
 		}
 	}
 	for _, d := range []struct {
@@ -167,20 +178,43 @@ func (o *options) check(arguments []string) error {
 		value time.Duration
 	}{{"pause", m.Pause}, {"for", m.For}} {
 		if d.value < 0 {
-			faults = append(faults, fmt.Errorf("-%s: %v is negative", d.flag, d.value))
+			faults = append(faults, fmt.Errorf("%s: %v is negative", o.from(d.flag), d.value))
 		}
 	}
 	if !(m.Load >= 0 && m.Load <= stopwatch.MaxLoad) {
-		faults = append(faults, fmt.Errorf("-load: %v is not from 0 to %d", m.Load, int(stopwatch.MaxLoad)))
+		faults = append(faults, fmt.Errorf("%s: %v is not from 0 to %d", o.from("load"), m.Load, int(stopwatch.MaxLoad)))
 	}
 	if o.shape.Capacity >= 1 && m.Waiting > o.shape.Capacity {
-		faults = append(faults, fmt.Errorf("-waiting: %d messages do not fit into a mailbox of %d (-capacity)", m.Waiting, o.shape.Capacity))
+		faults = append(faults, fmt.Errorf("%s: %d messages do not fit into a mailbox of %d (-capacity)", o.from("waiting"), m.Waiting, o.shape.Capacity))
 	}
 	if _, servers := o.shape.Size(); o.shape.Depth > 0 && o.shape.FanOut > 0 && m.Burst > servers {
-		faults = append(faults, fmt.Errorf("-burst: %d is more than the servers that there are (%d)", m.Burst, servers))
+		faults = append(faults, fmt.Errorf("%s: %d is more than the servers that there are (%d)", o.from("burst"), m.Burst, servers))
 	}
 	if o.compare == "" && (len(o.limits) > 0 || o.anyway) {
 		faults = append(faults, errors.New("-limit and -anyway need -compare file"))
+	}
+	faults = append(faults, o.unmeasured())
+	return errors.Join(faults...)
+}
+
+// from says where a flag's value was given.
+func (o *options) from(flag string) string {
+	if o.fromFile[flag] {
+		return "-tree " + o.file + ": " + flag
+	}
+	return "-" + flag
+}
+
+// unmeasured says which limits are on what these options do not measure.
+func (o *options) unmeasured() error {
+	var faults []error
+	for _, l := range o.limits {
+		switch {
+		case l.Latency == "message" && o.measuring.Load == 0:
+			faults = append(faults, fmt.Errorf("-limit %v: message is measured with a -load only", l))
+		case (l.Latency == "ready" || l.Latency == "handled") && o.measuring.Crashes == 0:
+			faults = append(faults, fmt.Errorf("-limit %v: %s is measured with -crashes only", l, l.Latency))
+		}
 	}
 	return errors.Join(faults...)
 }

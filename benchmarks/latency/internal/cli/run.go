@@ -38,6 +38,7 @@ func (r *run) prepare() error {
 			faults = append(faults, fmt.Errorf("-%s: %w", out.flag, err))
 		}
 	}
+	faults = append(faults, r.clashes())
 	if r.compare == "" {
 		return errors.Join(faults...)
 	}
@@ -61,6 +62,23 @@ func (r *run) prepare() error {
 	return errors.Join(faults...)
 }
 
+// clashes says which file would be lost. The report to compare with may be: -json
+// renews it.
+func (o options) clashes() error {
+	var faults []error
+	for _, pair := range [][2]struct{ flag, path string }{
+		{{"html", o.html}, {"json", o.json}},
+		{{"html", o.html}, {"compare", o.compare}},
+		{{"html", o.html}, {"tree", o.file}},
+		{{"json", o.json}, {"tree", o.file}},
+	} {
+		if a, b := pair[0], pair[1]; a.path != "" && b.path != "" && files.Same(a.path, b.path) {
+			faults = append(faults, fmt.Errorf("-%s and -%s are the same file: %s", a.flag, b.flag, a.path))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 func readReport(path string) (*stopwatch.Report, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -73,7 +91,7 @@ func readReport(path string) (*stopwatch.Report, error) {
 // measure measures, and shows how far it has come.
 func (r *run) measure(ctx context.Context, measure Measure) (*stopwatch.Report, error) {
 	supervisors, servers := r.shape.Size()
-	fmt.Fprintf(r.streams.Err, "a tree of %d supervisors and %d servers, %d of them stubborn\n", supervisors, servers, r.shape.Stubborns())
+	fmt.Fprintf(r.streams.Err, "a tree of %s and %s, %d of them stubborn\n", counted(supervisors, "supervisor"), counted(servers, "server"), r.shape.Stubborns())
 	shown := progress.New(r.streams.Err, r.streams.Terminal)
 	r.measuring.Progress = shown.Set
 
@@ -83,6 +101,13 @@ func (r *run) measure(ctx context.Context, measure Measure) (*stopwatch.Report, 
 	defer drawn.Wait()
 	defer stop()
 	return measure(ctx, r.shape.Make, r.measuring)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // conclude prints and writes what was measured, and decides the exit status.

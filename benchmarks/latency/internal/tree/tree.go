@@ -52,12 +52,12 @@ func (s Shape) Size() (supervisors, servers int) {
 	return supervisors, servers
 }
 
-// Check says what is wrong with a shape, all of it, each fault with the name of its
-// flag.
-func (s Shape) Check() error {
+// Check says what is wrong with a shape, all of it. Each fault begins with what from
+// says of a flag: where its value was given.
+func (s Shape) Check(from func(flag string) string) error {
 	var faults []error
 	fault := func(flag, format string, args ...any) {
-		faults = append(faults, fmt.Errorf("-"+flag+": "+format, args...))
+		faults = append(faults, fmt.Errorf("%s: %s", from(flag), fmt.Sprintf(format, args...)))
 	}
 	if s.Depth < 1 {
 		fault("depth", "%d: at least one level of supervisors is needed", s.Depth)

@@ -18,6 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func flagged(flag string) string { return "-" + flag }
+
 func shape() tree.Shape {
 	return tree.Shape{Depth: 2, FanOut: 3, Within: time.Second, Capacity: 16, Shutdown: time.Second}
 }
@@ -40,8 +42,8 @@ func TestATreeHasTheShapeThatIsDescribed(t *testing.T) {
 		if supervisors != test.supervisors || servers != test.servers || len(made.Victims) != servers {
 			t.Errorf("%d levels of %d: got %d supervisors, %d servers, %d victims, want %d, %d, %d", test.depth, test.fanOut, supervisors, servers, len(made.Victims), test.supervisors, test.servers, test.servers)
 		}
-		if n, m := s.Size(); n != supervisors || m != servers || s.Check() != nil {
-			t.Errorf("%d levels of %d: got size %d, %d, check %v, want %d, %d, nil", test.depth, test.fanOut, n, m, s.Check(), supervisors, servers)
+		if n, m := s.Size(); n != supervisors || m != servers || s.Check(flagged) != nil {
+			t.Errorf("%d levels of %d: got size %d, %d, check %v, want %d, %d, nil", test.depth, test.fanOut, n, m, s.Check(flagged), supervisors, servers)
 		}
 		if err := made.Root.(*supervisor.Supervisor).Check(); err != nil {
 			t.Error(err)
@@ -54,7 +56,7 @@ func TestAllFaultsOfAShapeAreTold(t *testing.T) {
 		Depth: 0, FanOut: 0, Backoff: -1, BackoffMax: -1, Restarts: -1, Within: 0, Capacity: 0, Shutdown: -1,
 		Stubborn: math.NaN(), StubbornFor: -1,
 	}
-	err := bad.Check()
+	err := bad.Check(flagged)
 	for _, flag := range []string{"depth", "fanout", "backoff", "backoff-max", "restarts", "within", "capacity", "shutdown", "stubborn", "stubborn-for"} {
 		if err == nil || !strings.Contains(err.Error(), "-"+flag+": ") {
 			t.Errorf("got %v, want it to name -%s", err, flag)
@@ -71,7 +73,7 @@ func TestAllFaultsOfAShapeAreTold(t *testing.T) {
 	} {
 		s := shape()
 		test.change(&s)
-		if err := s.Check(); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := s.Check(flagged); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 	}
@@ -80,7 +82,7 @@ func TestAllFaultsOfAShapeAreTold(t *testing.T) {
 // measure measures a tree in virtual time.
 func measure(t *testing.T, s tree.Shape, o stopwatch.Options) (r *stopwatch.Report) {
 	t.Helper()
-	if err := s.Check(); err != nil {
+	if err := s.Check(flagged); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
