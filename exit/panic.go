@@ -1,9 +1,9 @@
 package exit
 
 import (
-	"fmt"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -87,7 +87,7 @@ func (p *Panic) Unwrap() error {
 func (p *Panic) Stack() string {
 	var text strings.Builder
 	for _, frame := range p.frames() {
-		fmt.Fprintf(&text, "%s\n\t%s:%d\n", frame.Function, frame.File, frame.Line)
+		text.WriteString(frame.Function + "\n\t" + frame.File + ":" + strconv.Itoa(frame.Line) + "\n")
 	}
 	return text.String()
 }

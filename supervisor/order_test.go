@@ -3,6 +3,8 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"runtime"
 	"sync"
@@ -110,5 +112,35 @@ func TestAlreadyStartedIsOneError(t *testing.T) {
 			t.Errorf("start: got %v, want %v", err, supervisor.ErrAlreadyStarted)
 		}
 		checkError(t, "stop", root.Stop(t.Context()), "")
+	})
+}
+
+// What follows a crash may end the program: its line is in the log by then.
+func TestTheLogTellsOfACrashBeforeWhatFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines []string
+		c := named("c")
+		c.onStart = func(_ context.Context, n int) error {
+			lines = append(lines, fmt.Sprintf("start %d", n))
+			return nil
+		}
+		root := supervisor.New("root", supervisor.Policy{Restarts: 1, Tracing: tracing.New(tracing.Options{
+			Logger: slog.New(journal{lines: &lines}),
+		})}, c)
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			_ = root.Run(context.Background())
+			lines = append(lines, "Run is over")
+		}()
+		synctest.Wait()
+		c.crash()
+		c.crash()
+		<-over
+		checkList(t, "log", lines, []string{
+			"start 1", "ERROR child crashed",
+			"start 2", "ERROR child crashed", "ERROR supervisor gave up",
+			"Run is over",
+		})
 	})
 }

@@ -114,8 +114,10 @@ func (e Crash) String() string {
 }
 
 // LogValue is path, incarnation, reason, in_start, lived, message (its type), waiting,
-// decision, attempt, delay, why, restarts, trace_id, message_trace_id and the
-// stack of a panic, as far as there are such.
+// decision, attempt, delay, why, restarts, within, trace_id, message_trace_id and the
+// stack of a panic, as far as there are such. restarts is the number of Restarts, and
+// within the time from the oldest to this crash: they had lines of their own, and
+// their reasons written again in each would take as long as all else of it.
 func (e Crash) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.Bool("in_start", e.InStart), slog.Duration("lived", e.Lived)}
 	if e.MessageType != "" {
@@ -128,12 +130,8 @@ func (e Crash) LogValue() slog.Value {
 	case GiveUp:
 		attrs = append(attrs, slog.String("why", e.why()))
 	}
-	if len(e.Restarts) > 0 {
-		restarts := make([]string, len(e.Restarts))
-		for i, r := range e.Restarts {
-			restarts[i] = r.Time.Format(time.RFC3339Nano) + " " + r.String()
-		}
-		attrs = append(attrs, slog.Any("restarts", restarts))
+	if n := len(e.Restarts); n > 0 {
+		attrs = append(attrs, slog.Int("restarts", n), slog.Duration("within", e.Time.Sub(e.Restarts[0].Time)))
 	}
 	if e.TraceID != "" {
 		attrs = append(attrs, slog.String("trace_id", e.TraceID))

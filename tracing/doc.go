@@ -33,7 +33,11 @@
 //
 // So each crash is told once at level error, with all that is known of it: a
 // [Crash] carries what Exited, StartFailed or Terminated has said before, and that
-// a restart follows.
+// a restart follows. Of the restarts before it its line has only their number and
+// within what time they were.
+//
+// A line is written on the goroutine that acts, before what follows: that of a crash
+// is there if the restart ends the program, and waits for a handler that is slow.
 //
 // What must not be seen by whoever reads logs, events or spans, [Options.Redact]
 // takes out of all of them.

@@ -74,14 +74,14 @@ var every = []struct {
 		`level=WARN msg="child stopped" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=killed coppice.took=1s coppice.killed=false coppice.overdue=false`,
 	}, {
 		tracing.Crash{
-			Head: head(), Reason: failed("boom"), Lived: time.Hour, Message: secret, MessageType: "tracing_test.deposit", Waiting: 7,
+			Head: tracing.Head{Time: time.Unix(3, 0).UTC(), Path: "bank/alice", Incarnation: 2}, Reason: failed("boom"), Lived: time.Hour, Message: secret, MessageType: "tracing_test.deposit", Waiting: 7,
 			Restarts: []tracing.Restarting{{Head: tracing.Head{Time: time.Unix(0, 0).UTC(), Path: "bank/alice", Incarnation: 1}, Attempt: 1, Reason: failed("bang")}},
 			Decision: tracing.Restart, Attempt: 2, Delay: time.Second,
 		},
 		`bank/alice#2 crashed after 1h0m0s with a tracing_test.deposit in hand, 7 waiting: boom; restarts in 1s, attempt 2`,
 		`level=ERROR msg="child crashed" coppice.path=bank/alice coppice.incarnation=2 coppice.reason=boom coppice.in_start=false coppice.lived=1h0m0s ` +
 			`coppice.message=tracing_test.deposit coppice.waiting=7 coppice.decision=restart coppice.attempt=2 coppice.delay=1s ` +
-			`coppice.restarts="[1970-01-01T00:00:00Z bank/alice#1 restarts at once, attempt 1: bang]"`,
+			`coppice.restarts=1 coppice.within=3s`,
 	}, {
 		tracing.Crash{Head: head(), Reason: failed("no table"), InStart: true, Decision: tracing.Refuse},
 		`bank/alice#2 crashed in its start: no table; was not a restart`,

@@ -131,7 +131,7 @@ func (e Missed) LogValue() slog.Value { return slog.GroupValue(slog.Int("count",
 
 // group puts the head in front of attrs.
 func (h Head) group(attrs ...slog.Attr) slog.Value {
-	head := []slog.Attr{slog.String("path", h.Path)}
+	head := append(make([]slog.Attr, 0, 2+len(attrs)), slog.String("path", h.Path))
 	if h.Incarnation > 0 {
 		head = append(head, slog.Int("incarnation", h.Incarnation))
 	}
@@ -145,11 +145,12 @@ func typeOf(message any) slog.Attr { return slog.String("message", messageType(m
 // ended is group for a reason that is told for the first time, so with the stack
 // of a panic, last because it is long.
 func (h Head) ended(reason exit.Reason, attrs ...slog.Attr) slog.Value {
-	attrs = append([]slog.Attr{because(reason)}, attrs...)
+	all := append(make([]slog.Attr, 0, 2+len(attrs)), because(reason))
+	all = append(all, attrs...)
 	if p := panicOf(reason); p != nil {
-		attrs = append(attrs, slog.String("stack", p.Stack()))
+		all = append(all, slog.String("stack", p.Stack()))
 	}
-	return h.group(attrs...)
+	return h.group(all...)
 }
 
 // panicOf is reason as a panic, or nil.
