@@ -23,6 +23,8 @@ import (
 
 // Mailbox is the address of an actor. Messages can be sent to it by any number
 // of goroutines; one incarnation at a time receives from it.
+//
+// The zero value, which has no owner, refuses all messages with [ErrClosed].
 type Mailbox[M any] struct {
 	owner   Owner[M]
 	current atomic.Pointer[box[M]] // nil while there is none: before the first message, while the receiver is parked
@@ -152,18 +154,29 @@ func (m *Mailbox[M]) around(note *Note) func(context.Context, M, int, func(conte
 	if b := m.current.Load(); b != nil {
 		return b.around
 	}
+	if m.owner == nil {
+		return nil
+	}
 	return m.owner.Around()
+}
+
+// refusal is the error that a sender gets instead of err.
+func (m *Mailbox[M]) refusal(err error) error {
+	if m.owner == nil {
+		return err
+	}
+	return m.owner.Refusal(err)
 }
 
 func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 	for {
 		if ctx.Err() != nil {
-			return m.owner.Refusal(refused(ctx, "send"))
+			return m.refusal(refused(ctx, "send"))
 		}
 		b := m.current.Load()
 		if b == nil || b.state.Load()&sealed != 0 {
 			if !m.accepts(b) {
-				return m.owner.Refusal(ErrClosed)
+				return m.refusal(ErrClosed)
 			}
 			continue
 		}
@@ -172,7 +185,7 @@ func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 			return nil
 		case errNotOpen:
 		default:
-			return m.owner.Refusal(err)
+			return m.refusal(err)
 		}
 	}
 }
