@@ -114,8 +114,9 @@ func refused(ctx context.Context, doing string) error {
 //
 // This is the hot path of a sender. To try without waiting costs a third of a select
 // that can wait, and one word tells of all that is out of the ordinary. Each way out is
-// a call of its own, and there is no note among the arguments: what is kept on the stack
-// for later is stored before the channel is locked, and the lock waits for that.
+// a call of its own, and there is no note among the arguments: a variable that must
+// survive the send is spilled to the stack before the channel's lock, and the locked
+// instruction waits for that store.
 func (m *Mailbox[M]) Send(ctx context.Context, message M) error {
 	if ctx.Err() != nil {
 		return m.SendNoted(ctx, message, nil)
