@@ -7,7 +7,8 @@ import (
 
 // Inbox is what the loop of an actor receives from.
 //
-// Its methods belong to the goroutine of the loop. The zero value receives nothing.
+// Its methods belong to the goroutine of the loop. The zero value receives
+// nothing, so it has nothing to open.
 type Inbox[M any] struct {
 	// C is the channel itself, to be selected on beside other channels. Give
 	// each envelope to Open at once: only that shows its message. An envelope
@@ -32,9 +33,6 @@ func (r *Receiver[M]) Inbox() *Inbox[M] { return &Inbox[M]{C: r.loop.C, end: r} 
 // well, one by one, before all others. What is left of it becomes dead letters if an
 // envelope is opened that was not received from C as it is now.
 func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
-	if in.end == nil {
-		return message, false
-	}
 	message, ok = in.end.Open(e)
 	in.C = in.end.loop.C
 	return message, ok
