@@ -156,7 +156,8 @@ func (b Behavior[M]) check(o Options) error {
 // can be sent to it from anywhere, for as long as it lives, whichever incarnation is
 // running.
 //
-// All methods may be called concurrently.
+// All methods may be called concurrently. One that was not made by [New] cannot be
+// started, as its Check says, and refuses messages with [mailbox.ErrClosed].
 type Actor[M any] struct {
 	name    string
 	open    func(context.Context) (Behavior[M], error)
@@ -261,6 +262,9 @@ func (a *Actor[M]) String() string { return a.Path() }
 // Check says what is wrong with the actor's construction, all of it. It is nil
 // if the actor can be started. Supervisors call it.
 func (a *Actor[M]) Check() error {
+	if a.options == nil {
+		return errUnmade
+	}
 	if a.open == nil {
 		return errors.Join(a.options.faults, errors.New("open: nil"))
 	}
@@ -324,6 +328,9 @@ func (a *Actor[M]) run(cell *incarnation.Cell, behavior *Behavior[M]) (run func(
 // admit lets the actor begin an incarnation in the life of a child, one life at a
 // time. first says that it is the first one there.
 func (a *Actor[M]) admit(cell *incarnation.Cell) (first bool, err error) {
+	if a.options == nil {
+		return false, errUnmade
+	}
 	if cell == nil {
 		return false, fmt.Errorf("%s: %w", a.name, ErrUnsupervised)
 	}
@@ -345,6 +352,8 @@ func (a *Actor[M]) admit(cell *incarnation.Cell) (first bool, err error) {
 	}
 	return true, nil
 }
+
+var errUnmade = errors.New("not made by New or NewServer")
 
 // belong ties the mailbox, which is open, to the life of the child.
 func (a *Actor[M]) belong(scope *incarnation.Scope) {

@@ -20,8 +20,9 @@ type pools struct {
 
 // pool is the calls of one type. One of them is its resident, which a caller takes that
 // finds it free: that costs two atomic operations, a third of what a [sync.Pool] does.
-// The others are for those who call at the same time. Whose goroutine dies in the call,
-// in a method of its ctx for example, keeps the resident: then all use the others.
+// The others are for those who call at the same time. If a caller's goroutine
+// exits inside the call (its ctx calls Goexit, say), the resident stays taken for good,
+// and everybody uses the others.
 type pool struct {
 	of     any // the nil of its type
 	others sync.Pool

@@ -55,7 +55,8 @@ type ServerOptions[S any] struct {
 // work on, one after the other: OTP's gen_server, typed both ways. Use [Call]
 // and [Cast] to talk to it. It is a child for a supervisor, and its own address.
 //
-// All methods may be called concurrently.
+// All methods may be called concurrently. One that was not made by [NewServer] cannot
+// be started, as its Check says, and refuses messages with [mailbox.ErrClosed].
 type Server[S any] struct {
 	actor Actor[job[S]]
 	calls atomic.Pointer[pools] // that are over; nil if there were none

@@ -74,8 +74,11 @@ func upToFloor(pcs []uintptr) int {
 // that says whether it is in the floor: to look up a name takes longer than a frame.
 var seen [256]atomic.Uint64
 
+// place is where an address is kept.
+func place(pc uintptr) *atomic.Uint64 { return &seen[uint64(pc)*0x9e3779b97f4a7c15>>56] }
+
 func isFloor(pc uintptr) bool {
-	at := &seen[uint64(pc)*0x9e3779b97f4a7c15>>56]
+	at := place(pc)
 	known := at.Load()
 	if known>>1 != uint64(pc) {
 		known = uint64(pc) << 1

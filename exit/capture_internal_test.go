@@ -1,6 +1,7 @@
 package exit
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/coppice-go/coppice/internal/frames"
@@ -44,6 +45,31 @@ func TestHowManyFramesAreAskedFor(t *testing.T) {
 			if kept := len(p.pcs); kept != test.there {
 				t.Errorf("%d: got %d kept, want %d", i, kept, test.there)
 			}
+		}
+	}
+}
+
+// Of two addresses that share a place among those that were seen, each is looked up
+// anew: none is taken for the other.
+func TestAddressesThatShareAPlace(t *testing.T) {
+	first := reflect.ValueOf(TestAddressesThatShareAPlace).Pointer() + 1
+	second := first
+	for place(second) != place(first) || second == first {
+		second++
+	}
+	defer func(before uint64) { place(first).Store(before) }(place(first).Load())
+	place(first).Store(uint64(first)<<1 | 1) // as if it were in the floor
+	for _, test := range []struct {
+		name string
+		pc   uintptr
+		want bool
+	}{
+		{"the one that is there", first, true},
+		{"another", second, false},
+		{"the first, which has had to go", first, false},
+	} {
+		if got := isFloor(test.pc); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
 	}
 }

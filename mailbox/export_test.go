@@ -56,3 +56,13 @@ func (in *Receiver[M]) Crash(retries int) (message M, inHand bool) {
 	in.Bury(&lost, true)
 	return lost.Message(), inHand
 }
+
+// Underway is a sender that has found the mailbox open: what it gives puts the message
+// into the channel that was there then, and looks a second time.
+func (m *Mailbox[M]) Underway() (put func(message M) bool) {
+	b := m.current.Load()
+	return func(message M) bool { return b.put(Envelope[M]{message: message}) }
+}
+
+// RestsToWait is what Serve does before it waits for its channel alone.
+func (in *Receiver[M]) RestsToWait() bool { return in.restsToWait() }

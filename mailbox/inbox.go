@@ -7,7 +7,8 @@ import (
 
 // Inbox is what the loop of an actor receives from.
 //
-// Its methods belong to the goroutine of the loop.
+// Its methods belong to the goroutine of the loop. The zero value receives
+// nothing, so it has nothing to open.
 type Inbox[M any] struct {
 	// C is the channel itself, to be selected on beside other channels. Give
 	// each envelope to Open at once: only that shows its message. An envelope
@@ -39,7 +40,11 @@ func (in *Inbox[M]) Open(e Envelope[M]) (message M, ok bool) {
 
 // Done says that the message in hand is handled. Without it the next Open says
 // so, and until then the message counts as in hand.
-func (in *Inbox[M]) Done() { in.end.Done() }
+func (in *Inbox[M]) Done() {
+	if in.end != nil {
+		in.end.Done()
+	}
+}
 
 // Rest gives the messages that are waiting, each taken in hand in turn, and
 // ends when none is left. It does not wait: it is for a loop that has seen its
@@ -50,6 +55,9 @@ func (in *Inbox[M]) Done() { in.end.Done() }
 // A loop may break it off and go on with C.
 func (in *Inbox[M]) Rest() iter.Seq[M] {
 	return func(yield func(M) bool) {
+		if in.end == nil {
+			return
+		}
 		defer func() { in.C = in.end.loop.C }()
 		in.end.Rest()(yield)
 	}
@@ -57,4 +65,9 @@ func (in *Inbox[M]) Rest() iter.Seq[M] {
 
 // Context is the ctx for the work on the message in hand: the loop's own, with
 // the trace of that message. Sends and calls with it belong to the trace.
-func (in *Inbox[M]) Context() context.Context { return in.end.Context() }
+func (in *Inbox[M]) Context() context.Context {
+	if in.end == nil {
+		return context.Background()
+	}
+	return in.end.Context()
+}

@@ -23,6 +23,8 @@ import (
 
 // Mailbox is the address of an actor. Messages can be sent to it by any number
 // of goroutines; one incarnation at a time receives from it.
+//
+// The zero value, which has no owner, refuses all messages with [ErrClosed].
 type Mailbox[M any] struct {
 	owner   Owner[M]
 	current atomic.Pointer[box[M]] // nil while there is none: before the first message, while the receiver is parked
@@ -112,8 +114,9 @@ func refused(ctx context.Context, doing string) error {
 //
 // This is the hot path of a sender. To try without waiting costs a third of a select
 // that can wait, and one word tells of all that is out of the ordinary. Each way out is
-// a call of its own, and there is no note among the arguments: what is kept on the stack
-// for later is stored before the channel is locked, and the lock waits for that.
+// a call of its own, and there is no note among the arguments: a variable that must
+// survive the send is spilled to the stack before the channel's lock, and the locked
+// instruction waits for that store.
 func (m *Mailbox[M]) Send(ctx context.Context, message M) error {
 	if ctx.Err() != nil {
 		return m.SendNoted(ctx, message, nil)
@@ -152,18 +155,29 @@ func (m *Mailbox[M]) around(note *Note) func(context.Context, M, int, func(conte
 	if b := m.current.Load(); b != nil {
 		return b.around
 	}
+	if m.owner == nil {
+		return nil
+	}
 	return m.owner.Around()
+}
+
+// refusal is the error that a sender gets instead of err.
+func (m *Mailbox[M]) refusal(err error) error {
+	if m.owner == nil {
+		return err
+	}
+	return m.owner.Refusal(err)
 }
 
 func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 	for {
 		if ctx.Err() != nil {
-			return m.owner.Refusal(refused(ctx, "send"))
+			return m.refusal(refused(ctx, "send"))
 		}
 		b := m.current.Load()
 		if b == nil || b.state.Load()&sealed != 0 {
 			if !m.accepts(b) {
-				return m.owner.Refusal(ErrClosed)
+				return m.refusal(ErrClosed)
 			}
 			continue
 		}
@@ -172,7 +186,7 @@ func (m *Mailbox[M]) accept(ctx context.Context, e Envelope[M]) error {
 			return nil
 		case errNotOpen:
 		default:
-			return m.owner.Refusal(err)
+			return m.refusal(err)
 		}
 	}
 }

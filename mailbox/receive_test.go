@@ -107,6 +107,22 @@ func TestStopWakesAWaitingReceiver(t *testing.T) {
 	}
 }
 
+// A stop during a message sends no poke: the receiver must see it before it waits. One
+// that comes later does.
+func TestAStopBeforeTheWaitIsNotLost(t *testing.T) {
+	for _, drain := range []bool{false, true} {
+		_, _, in := begin(t, 1, 1)
+		in.StopAndWake(drain)
+		check(t, "pokes for who has a message in hand", len(in.Channel()), 0)
+		check(t, "would wait", in.RestsToWait(), false)
+
+		_, _, in = begin(t, 1, 1)
+		check(t, "would wait, not stopped", in.RestsToWait(), true)
+		in.StopAndWake(drain)
+		check(t, "pokes for who waits", len(in.Channel()), 1)
+	}
+}
+
 func TestNextIsIdleWhenItsPatienceEnds(t *testing.T) {
 	for _, options := range []mailbox.Options{capacity(mailbox.Unbuffered), capacity(1)} {
 		t.Run(fmt.Sprint(options.Capacity), func(t *testing.T) {

@@ -262,6 +262,52 @@ func TestMoveTakesBlockedSendersAlong(t *testing.T) {
 	}
 }
 
+// A sender that has looked at the channel before the abandonment, and puts its message
+// in after: that goes over to the successor, unless the mailbox is closed by then.
+func TestMoveTakesLateSendersAlong(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		do    func(box *mailbox.Mailbox[int], put func(int) bool)
+		taken string
+		dead  string
+	}{
+		{"before there is a successor", func(_ *mailbox.Mailbox[int], put func(int) bool) { put(3); put(4) },
+			"2 3 4", "1 in hand of an abandoned incarnation"},
+		{"when there is more than room for", func(_ *mailbox.Mailbox[int], put func(int) bool) { put(3); put(4); put(5) },
+			"2 3 4", "1 in hand of an abandoned incarnation, 5 in hand of an abandoned incarnation"},
+		{"when the mailbox is sealed", func(box *mailbox.Mailbox[int], put func(int) bool) { box.Seal(); put(3) },
+			"2 3", "1 in hand of an abandoned incarnation"},
+		{"when the mailbox is closed", func(box *mailbox.Mailbox[int], put func(int) bool) { box.Close(); put(3); box.Open() },
+			"", "1 in hand of an abandoned incarnation, 2 discarded, 3 discarded"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			box, dead := opened(capacity(3))
+			old := box.Incarnate(true)
+			send(t, box, 1, 2)
+			check(t, "in hand", next(t, old), 1)
+			put := box.Underway()
+			old.Freeze()
+			test.do(box, put)
+			check(t, "old channel", messages(old.C()), "")
+			check(t, "successor", drained(box.Incarnate(true)), test.taken)
+			check(t, "dead letters", dead.String(), test.dead)
+		})
+	}
+	t.Run("a successor that waits is woken", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			box, _ := opened(capacity(3))
+			old := box.Incarnate(true)
+			put := box.Underway()
+			old.Freeze()
+			in, taken := box.Incarnate(true), make(chan int)
+			go func() { message, _ := in.Next(0); taken <- message }()
+			synctest.Wait()
+			put(1)
+			check(t, "taken", <-taken, 1)
+		})
+	})
+}
+
 // The callback may use the mailbox: whatever finds a dead letter holds no lock.
 func TestDeadLettersMayBeSentAgain(t *testing.T) {
 	for _, test := range []struct {

@@ -86,6 +86,5 @@ func (in *Receiver[M]) serveRest(ctx context.Context, handle func(context.Contex
 	return nil
 }
 
-// restsToWait rests. What Next says of a stop holds here too: it is seen here, or it
-// sends a poke after.
+// restsToWait rests. As in Next, a stop is either seen here or sends a poke later.
 func (in *Receiver[M]) restsToWait() bool { return in.rest() && in.stop.Load() == 0 }

@@ -350,3 +350,9 @@ func TestShutdownString(t *testing.T) {
 		check(t, "text", test.shutdown.String(), test.want)
 	}
 }
+
+func TestSpecWithoutAChild(t *testing.T) {
+	check(t, "name", supervisor.Spec{}.Name(), "")
+	_, err := supervisor.Spec{}.Start(t.Context())
+	checkError(t, "start", err, "Child: a nil Child")
+}

@@ -65,11 +65,21 @@ type Spec struct {
 	Watch *Watch
 }
 
-// Name is the name of the child.
-func (s Spec) Name() string { return s.Child.Name() }
+// Name is the name of the child, empty if there is none.
+func (s Spec) Name() string {
+	if s.Child == nil {
+		return ""
+	}
+	return s.Child.Name()
+}
 
-// Start is the child's Start.
-func (s Spec) Start(ctx context.Context) (run func() error, err error) { return s.Child.Start(ctx) }
+// Start is the child's Start. Without a child it fails as [Supervisor.Check] does.
+func (s Spec) Start(ctx context.Context) (run func() error, err error) {
+	if s.Child == nil {
+		return nil, faultOf("Child", "a nil Child")
+	}
+	return s.Child.Start(ctx)
+}
 
 // DefaultShutdown is how long the stop of a child may take whose spec does not
 // say, unless it is a supervisor (S20).

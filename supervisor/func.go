@@ -60,6 +60,10 @@ func (f factory[S]) Check() error {
 	return nil
 }
 
+// opens marks a child that runs what it makes, and not what code of the user starts
+// meanwhile.
+func (f factory[S]) opens() {}
+
 func (f factory[S]) Start(ctx context.Context) (func() error, error) {
 	service, err := f.open(ctx)
 	if err != nil {

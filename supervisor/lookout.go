@@ -121,8 +121,8 @@ func (w *watched) busySince(r *runner, hand incarnation.Hand) (since time.Time) 
 }
 
 // inQueue is the sight of the head of a mailbox, which has no number that could
-// be read. But until all have left that had come by an earlier look, the head is
-// older than that.
+// be read. But as long as a message that had arrived by an earlier look is still
+// queued, the head is at least as old as that look.
 type inQueue struct {
 	scope any    // the child's life
 	marks []mark // with what is still there; never more than mostMarks
@@ -134,8 +134,8 @@ type mark struct {
 	at   time.Time
 }
 
-// mostMarks is the oldest, and as many as it takes to know, when that has gone,
-// whether the next is over the limit too.
+// mostMarks are the oldest mark, and enough later ones to judge the next head when
+// that goes.
 const mostMarks = looks + 2
 
 func (q *inQueue) look(m *member, now time.Time) (since time.Time, same bool) {

@@ -86,15 +86,16 @@ func (n *node) path() string {
 // fails, those that were started are stopped in reverse order, and the error
 // says which failed and why (S9-S13).
 //
-// Supervisors above call it. Called with any other context, also that of a handler
-// or of a child that has started something else with it, it starts a tree, as
-// [Supervisor.Run] does, but returns when the tree is up; then run waits for its
-// end. ctx is for the life of the tree, not for its start: when it ends, the
+// Supervisors above call it, and the Start of a child that stands around this
+// supervisor and returns run as its own. Called with any other context, also that
+// of a handler, of a [Func], or of a child that is up or has started something else
+// with it, it starts a tree, as [Supervisor.Run] does, but returns when the tree is
+// up; then run waits for its end. ctx is for the life of the tree, not for its start: when it ends, the
 // tree stops in order. If it ends before the tree is up, the error is, by
 // errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end
 // of ctx or by Stop. run may be called more than once.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
-	if cell := incarnation.From(ctx); cell != nil && !cell.Attached() {
+	if cell := incarnation.Own(ctx); cell != nil && mayBeNested(cell) {
 		if run, err := n.begin(cell); err != errSecond {
 			return run, err
 		}
@@ -104,6 +105,17 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 		return nil, err
 	}
 	return r.started()
+}
+
+// mayBeNested says whether what is started with the context of an incarnation may be
+// what that runs: only then is there somebody who looks after the children. What
+// Start returns is run by nobody else.
+func mayBeNested(cell *incarnation.Cell) bool {
+	if !cell.Starting() || cell.Attached() {
+		return false
+	}
+	_, opens := incarnation.Inside(cell.Above().Value(incarnation.LookedAfter{})).(interface{ opens() })
+	return !opens
 }
 
 // errSecond is no error: the incarnation has become somebody else's meanwhile.

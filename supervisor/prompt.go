@@ -6,9 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// prompt lets a child that is up reply by itself to who has asked for it. Its
-// supervisor, which waits for the end of the Start, sleeps on then, until there is
-// something to do: that is a switch of goroutines less for each of a million children.
+// prompt lets a child answer the StartChild request itself once it is up, so that the
+// supervisor need not wake: one switch of goroutines fewer for each of a million.
 //
 // It is for a start after which the loop has nothing to do but to wait for what comes.
 // Loop and child both claim it when the Start is over, so one of them replies.
@@ -33,8 +32,8 @@ func (l *loop) offer(r *request) {
 	}
 }
 
-// arm is told whose Start is awaited. One that is watched is to be noticed when it is
-// up, and the end of one with a span told.
+// arm is told whose Start is awaited. Not for a watched child, whose start the loop
+// must note, nor for a traced one, whose span the loop must end.
 func (p *prompt) arm(r *runner) {
 	if p.offered && r.member.watched == nil && !r.member.life.Traces() {
 		p.armed = true
@@ -53,7 +52,8 @@ func (p *prompt) withdraw() (replied bool) {
 }
 
 // reply is called by an incarnation that is up, which wakes the loop unless it can reply
-// by itself: the members are the loop's own, and a snapshot sees without it who is up.
+// by itself: only the loop changes members, and a snapshot can tell from the phase that
+// the child is up.
 func (l *loop) reply(r *runner) {
 	replied := false
 	defer func() { // also if a log handler leaves by Goexit when it is asked what it hears

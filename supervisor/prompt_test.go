@@ -33,6 +33,48 @@ func startUnheard(t *testing.T, policy supervisor.Policy) *supervisor.Dynamic {
 	return pool
 }
 
+// answers are those to requests that wait beside the test, which tells of them itself:
+// one that has none yet is an error, and no reason to wait until all tests time out.
+type answers []*answer
+
+type answer struct {
+	what string
+	done atomic.Bool
+	err  error
+}
+
+// ask makes a request, and returns when that waits or is done.
+func (a *answers) ask(what string, f func() error) {
+	one := &answer{what: what}
+	*a = append(*a, one)
+	go func() {
+		one.err = f()
+		one.done.Store(true)
+	}()
+	synctest.Wait()
+}
+
+func (a answers) done() (n int) {
+	for _, one := range a {
+		if one.done.Load() {
+			n++
+		}
+	}
+	return n
+}
+
+// check wants all to be done, without an error.
+func (a answers) check(t *testing.T) {
+	t.Helper()
+	for _, one := range a {
+		if !one.done.Load() {
+			t.Errorf("%s: got no answer, want one", one.what)
+			continue
+		}
+		checkError(t, one.what, one.err, "")
+	}
+}
+
 func TestADelayedRestartComesAfterAChildThatWasStartedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startUnheard(t, supervisor.Policy{Backoff: strategy.Constant(time.Second), Tracing: quiet()})
@@ -50,12 +92,9 @@ func TestADelayedRestartComesAfterAChildThatWasStartedMeanwhile(t *testing.T) {
 		gate := make(chan struct{}) // both come to the supervisor at once
 		slow := named("slow")
 		slow.onStart = func(context.Context, int) error { <-gate; return nil }
+		var asked answers
 		for _, child := range []*child{slow, named("d")} {
-			go func() {
-				_, err := pool.StartChild(context.Background(), child)
-				checkError(t, "start", err, "")
-			}()
-			synctest.Wait()
+			asked.ask(child.name, func() error { _, err := pool.StartChild(context.Background(), child); return err })
 			if child == slow {
 				a.crash()
 			}
@@ -64,6 +103,7 @@ func TestADelayedRestartComesAfterAChildThatWasStartedMeanwhile(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		check(t, "starts of a, again", a.starts.Load(), 3)
+		asked.check(t)
 	})
 }
 
@@ -74,22 +114,16 @@ func TestAllThatCameDuringAStartIsDealtWithAfterIt(t *testing.T) {
 		slow, a := named("slow"), named("a")
 		slow.onStart = func(context.Context, int) error { <-gate; return nil }
 		added(t, pool, a)
-		var done atomic.Int32
-		ask := func(what string, f func() error) {
-			go func() {
-				checkError(t, what, f(), "")
-				done.Add(1)
-			}()
-			synctest.Wait()
-		}
+		var asked answers
+		ask := asked.ask
 		ask("start slow", func() error { _, err := pool.StartChild(context.Background(), slow); return err })
 		ask("start b", func() error { _, err := pool.StartChild(context.Background(), named("b")); return err })
 		ask("terminate a", func() error { return pool.TerminateChild(context.Background(), "a#1") })
 		ask("start c", func() error { _, err := pool.StartChild(context.Background(), named("c")); return err })
-		check(t, "done before the gate opens", done.Load(), 0)
+		check(t, "done before the gate opens", asked.done(), 0)
 		close(gate)
 		synctest.Wait()
-		check(t, "done", done.Load(), 4)
+		asked.check(t)
 		checkList(t, "children", pool.Children(), []string{"b#3", "c#4", "slow#2"})
 	})
 }

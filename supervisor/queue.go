@@ -29,8 +29,8 @@ func (q *queue) push(item any) {
 	}
 }
 
-// postpone says whether the loop comes back to the items by itself. Where ten thousand
-// children die while it waits for the start of one, it is not to be woken by each.
+// postpone(true) tells push not to wake the loop, which will look at the queue by
+// itself: ten thousand children may die while it waits for the start of one.
 func (q *queue) postpone(later bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

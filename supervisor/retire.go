@@ -29,8 +29,9 @@ func (l *loop) retire(m *member, cause exit.Reason, final bool) bool {
 }
 
 // tellStop tells an incarnation to stop. If it ends meanwhile, nothing of that comes
-// through the queue: afterwards dead says so. Whoever ends says first that he is
-// dead, and then looks whether he is being asked, so either sees the other.
+// through the queue: afterwards dead says so. An ending incarnation first sets its
+// phase, then reads asking, and is not queued if it finds itself there; the loop sets
+// asking first and reads the phase last, so it sees each end that was not queued.
 func (l *loop) tellStop(r *runner, cause exit.Reason, final bool) {
 	l.asking.Store(r)
 	defer l.asking.Store(nil)

@@ -261,8 +261,9 @@ func (r *root) wait() error {
 // [*exit.GaveUp] after giving up; the faults of [Supervisor.Check] before anything
 // was started; the reason why a child did not start; and in addition, by
 // errors.As, a [*StopError] that lists what would not stop. It is never just ctx's
-// error. nil means that every goroutine of the tree has returned, but for those
-// that children started by themselves, without [Go].
+// error. nil means that no goroutine of the tree runs code of yours any more, but
+// for those that children started by themselves, without [Go]; its last goroutine,
+// which has said so, is on its way out, and may be counted for a moment more.
 //
 // A tree whose children have all ended goes on running, unless its
 // [Policy].AutoShutdown says otherwise: end ctx to end it. Run inside of a child's
@@ -278,8 +279,8 @@ func (n *node) Run(ctx context.Context) error {
 
 // Stop stops the tree in order and returns when it has ended. If ctx ends
 // first, the rest is killed, and Stop returns after a short grace: a tenth of a
-// second for each level. nil means that every goroutine of the tree has
-// returned, as with Run; otherwise the error is a [*StopError].
+// second for each level. nil means that nothing of the tree runs any more, as with
+// Run; otherwise the error is a [*StopError].
 //
 // It may be called from anywhere but the tree itself, where it would wait for its
 // own caller: with a ctx that a child of the tree was given it is refused with

@@ -65,8 +65,8 @@ func (r *roster) remove(m *member) {
 	}
 }
 
-// placeOf is the page and the place there of the number that a name ends in. What
-// has none is nobody's name, wherever that leads.
+// placeOf is the page and the place there of the number that a name ends in. A name
+// without '#' gives some number; find compares names, so that does no harm.
 func placeOf(name string) (at uint64, place int) {
 	number, digit := uint64(0), uint64(1)
 	for i := len(name) - 1; i >= 0 && name[i] != '#'; i-- {

@@ -149,7 +149,8 @@ func (r *runner) opens(reason *exit.Reason) {
 	begun = true
 }
 
-// started is told how Start has ended. To fail with a clean reason is to fail (S13).
+// started is told how Start has ended. One that returns an error has failed, also if
+// that is a clean reason (S13).
 func (r *runner) started(reason exit.Reason) {
 	r.cell.Enter(incarnation.Running)
 	switch {

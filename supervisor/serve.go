@@ -63,6 +63,8 @@ func (n networkServer[S]) Check() error {
 	return errors.Join(faults...)
 }
 
+func (n networkServer[S]) opens() {}
+
 func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {

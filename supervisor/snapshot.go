@@ -17,7 +17,7 @@ type Snapshot struct {
 	Name        string
 	Path        string
 	State       State
-	Incarnation int                  // the latest; 0 if there was none
+	Incarnation int                  // the latest; 0 if there was none; it counts up to math.MaxInt32, and stays there
 	Reason      exit.Reason          // why the last incarnation ended, or would not start; nil if none has
 	Restarts    []tracing.Restarting // the last few decisions to restart it, oldest first
 	Busy        bool                 // an actor has a message in hand, or is in its Continue

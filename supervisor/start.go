@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -60,7 +61,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	}
 	act := m.life.Begin(l.kill, kind)
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
-	number := 1 + max(int(m.number), l.tree.latest(m.path()))
+	number := 1 + min(max(int(m.number), l.tree.latest(m.path())), math.MaxInt32-1) // where it stays
 	r := newRunner(l.above, m, scope, number, terms)
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()

@@ -7,8 +7,10 @@ import (
 	"time"
 )
 
-// defaultBuffer is the buffer of a subscription that asks for none.
-const defaultBuffer = 64
+const (
+	defaultBuffer = 64      // of a subscription that asks for none
+	maxBuffer     = 1 << 20 // of one that asks for more: its memory is taken at once
+)
 
 // Subscription is a stream of events for a reader that may be slow. Make one
 // with [Tracing.Subscribe].
@@ -28,7 +30,8 @@ type Subscription struct {
 }
 
 // Subscribe starts a stream of the events that are emitted after it returns.
-// buffer is the number of events that may wait to be read; less than 1 means 64.
+// buffer is the number of events that may wait to be read; less than 1 means 64,
+// more than 1,048,576 means that many, since its memory is taken at once.
 // only names the types of event that are wanted, each by any value of it, so that
 // the others take no place in the buffer; without any, all are:
 //
@@ -45,6 +48,7 @@ func (t *Tracing) Subscribe(buffer int, only ...Event) *Subscription {
 	if buffer < 1 {
 		buffer = defaultBuffer
 	}
+	buffer = min(buffer, maxBuffer)
 	// Room for two reports of losses: one before the event that takes the last
 	// place of the buffer, one at the close.
 	c := make(chan Event, buffer+2)
@@ -63,6 +67,9 @@ func (t *Tracing) Subscribe(buffer int, only ...Event) *Subscription {
 // may or may not be among them. Close does not wait for the reader. It may be
 // called again, by anybody, also by the reader; only the first call counts.
 func (s *Subscription) Close() {
+	if s.tracing == nil { // not made by Subscribe: there is no stream
+		return
+	}
 	s.tracing.change(func(all []*Subscription) []*Subscription {
 		return slices.DeleteFunc(all, func(other *Subscription) bool { return other == s })
 	})

@@ -2,6 +2,7 @@ package tracing_test
 
 import (
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -225,4 +226,18 @@ func TestSubscriptionToSomeTypesCostsNothingForOthers(t *testing.T) {
 	letters := tr.Subscribe(1, tracing.DeadLetter{})
 	defer letters.Close()
 	check(t, "allocations of another event", testing.AllocsPerRun(100, emit), without)
+}
+
+func TestSubscriptionWithoutBounds(t *testing.T) {
+	s := tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)}).Subscribe(math.MaxInt)
+	if got := cap(s.C); got < 1<<20 || got > 1<<20+2 {
+		t.Errorf("buffer: got %d, want %d and room for two reports", got, 1<<20)
+	}
+	s.Close()
+}
+
+func TestSubscriptionThatNobodyHasMade(t *testing.T) {
+	s := new(tracing.Subscription)
+	s.Close()
+	s.Close()
 }

@@ -143,7 +143,7 @@ func (c *Cell) Above() context.Context { return c.parent }
 func (c *Cell) Terms() Terms { return c.terms }
 
 // Attach hangs the hooks that prepare gives into the cell, once, during Start.
-// What has happened before is made up for at once. It is false, and prepare is
+// If a stop or a kill came before, the hooks are called at once. It is false, and prepare is
 // not called, if the incarnation was abandoned before: then it must touch
 // nothing that a successor may be using. So it is if somebody else was faster, in a
 // Start that starts two children with its ctx.
@@ -170,8 +170,9 @@ func (c *Cell) Attach(prepare func() Hooks) bool {
 // Attached says whether hooks have been attached.
 func (c *Cell) Attached() bool { return c.phase.Load()&attached != 0 }
 
-// attachments are the hooks, such that do nothing if there are none. Under the lock
-// they are those that Attach has not made up for.
+// attachments are the hooks, such that do nothing if there are none. Who changes
+// something under the lock has to tell these of it: Attach tells its hooks only of what
+// came before them.
 func (c *Cell) attachments() Hooks {
 	if !c.Attached() {
 		return NoHooks{}

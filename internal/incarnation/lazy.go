@@ -113,7 +113,7 @@ func (e *ending) err(parent context.Context) error {
 	case parent.Err() == nil:
 		return nil
 	}
-	return e.materialize(parent).Err() // from now on the parent was first
+	return e.materialize(parent).Err() // this fixes that the parent ended first
 }
 
 // Value is how context.Cause and derived contexts find the real context.

@@ -77,8 +77,8 @@ func (c *Cell) after(err error) (reason exit.Reason, again bool) {
 // Catch gives what makes a reason of a panic. This is the one place where code of users
 // is recovered from. What it gives is to be deferred, as in Protect, last and with what
 // tells the reason before it: a panic takes much of a small stack, and is gone when that
-// runs. The reason is to be Goexit until there is another, and nil if there is none to
-// tell.
+// runs. Set *reason to Goexit before; the function sets it to nil if there is nothing to
+// report.
 //
 // The function is made where it is deferred, and calls recover itself: the runtime walks
 // over each one in between, twice, and has room to remember the frames of a few.

@@ -173,6 +173,25 @@ func TestWhoHasNotToldIsAsked(t *testing.T) {
 	}
 }
 
+// Whoever has told a moment before it was asked has seen nobody to tell, and is not
+// asked any more: who asks must look again.
+func TestWhoHasToldMeanwhileIsNotAsked(t *testing.T) {
+	for name, tell := range map[string]func(*incarnation.Wait){
+		"own":  func(w *incarnation.Wait) { w.Tell() },
+		"over": (*incarnation.Wait).End,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // else it would hang
+				a, b := newServer("a", 1), newServer("b", 1)
+				w, _ := a.waits(b, &request{asked: func() { t.Error("asked: got one that has told, want none") }})
+				defer w.End()
+				tell(w)
+				w.Asks(context.Background())
+			})
+		})
+	}
+}
+
 // Whose ctx ends while it asks does not wait for the answer.
 func TestWhoAsksUntilItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
