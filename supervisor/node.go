@@ -90,8 +90,8 @@ func (n *node) path() string {
 // supervisor and returns run as its own. Called with any other context, also that
 // of a handler, of a [Func], or of a child that is up or has started something else
 // with it, it starts a tree, as [Supervisor.Run] does, but returns when the tree is
-// up; then run waits for its end. ctx is for the life of the tree, not for its start: when it ends, the
-// tree stops in order. If it ends before the tree is up, the error is, by
+// up; then run waits for its end. ctx is for the life of the tree, not for its
+// start: when it ends, the tree stops in order. If it ends before the tree is up, the error is, by
 // errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end
 // of ctx or by Stop. run may be called more than once.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
