@@ -149,10 +149,12 @@ func (c *call[S, R, M]) refused(err error) (R, error) {
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	c.lose()
 	if c.state.CompareAndSwap(unanswered, left) {
-		select {
-		case <-c.told: // by conclude, which does not ask for the state
-			return c.value, c.err
-		default:
+		if c.home != nil { // else it may be Ask that has told
+			select {
+			case <-c.told: // by conclude, which does not ask for the state
+				return c.value, c.err
+			default:
+			}
 		}
 		c.forgo()
 		var none R // the value is the server's, who may be about to write it
