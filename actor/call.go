@@ -17,7 +17,8 @@ import (
 //
 //   - [ErrNoProc]: the server is not started or gone for good; at once.
 //   - [ErrEnded]: it ended while it had the message in hand, at once; or before
-//     a deferred answer, when its cleanup is done. With its reason.
+//     a deferred answer, when its cleanup is done; or while the message waited in a
+//     Fresh mailbox, when the next incarnation begins. With its reason.
 //   - [ErrCallCycle]: the caller is a server, and the callee waits for it: it is
 //     the caller itself, or is in a call to it, directly or through others; at
 //     once, before anything is sent, also if ctx has a deadline.
@@ -34,7 +35,8 @@ import (
 // handler has returned: a call to that one may be refused then although it waits for
 // nobody, and a cycle of the server itself is not seen. Call with the handler's own ctx.
 //
-// A call that waits behind a crash is answered by the next incarnation. There
+// A call that waits behind a crash is answered by the next incarnation, unless the
+// mailbox is Fresh. There
 // is no default time limit: give ctx a deadline unless you are ready to wait
 // for as long as the server restarts. The deadline and the end of ctx reach the
 // handler's ctx. A call is never handed to a handler twice.
