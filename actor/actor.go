@@ -173,6 +173,11 @@ type askable[M any] interface {
 	asked(M) request // the message as the request that it is
 	again(M) M       // the message once more, for nobody to wait for
 	forget()         // drops what belongs to a life in a tree
+
+	// ended is told why an incarnation has ended with whose mailbox all that waits
+	// there will go, nil when it has gone or the server is gone for good. lastEnd is what it was told.
+	ended(exit.Reason)
+	lastEnd() exit.Reason
 }
 
 // settings are the options of an actor. They are shared by those that are made one
@@ -304,6 +309,9 @@ func (a *Actor[M]) enter(cell *incarnation.Cell) error {
 		a.belong(cell.Scope())
 	case a.options.Mailbox.Fresh && cell.Number() > 1:
 		a.box.Renew()
+		if a.server != nil {
+			a.server.ended(nil)
+		}
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ import (
 //
 //   - [ErrNoProc]: the server is not started or gone for good; at once.
 //   - [ErrEnded]: it ended while it had the message in hand, at once; or before
-//     a deferred answer, when its cleanup is done. With its reason.
+//     a deferred answer, when its cleanup is done; or while the message waited in a
+//     Fresh mailbox, when the next incarnation begins. With its reason.
 //   - [ErrCallCycle]: the caller is a server, and the callee waits for it: it is
 //     the caller itself, or is in a call to it, directly or through others; at
 //     once, before anything is sent, also if ctx has a deadline.
@@ -30,10 +31,12 @@ import (
 // does not hold its server up and may call it, whichever ctx it has; nor does a
 // call wait for its callee whose answer was deferred. Of several servers that
 // close a cycle at the same moment more than one may be refused. A server that
-// calls with the ctx of another one's handler is taken for that one: pass a handler
-// its own.
+// calls with the ctx of another one's handler is taken for that one, also when that
+// handler has returned: a call to that one may be refused then although it waits for
+// nobody, and a cycle of the server itself is not seen. Call with the handler's own ctx.
 //
-// A call that waits behind a crash is answered by the next incarnation. There
+// A call that waits behind a crash is answered by the next incarnation, unless the
+// mailbox is Fresh. There
 // is no default time limit: give ctx a deadline unless you are ready to wait
 // for as long as the server restarts. The deadline and the end of ctx reach the
 // handler's ctx. A call is never handed to a handler twice.
@@ -120,8 +123,8 @@ func (a *answer[R]) fail(path string, f failure) {
 type call[S, R any, M Message[S, R]] struct {
 	answer[R]
 	message M
-	caller  context.Context // nil if the handler's can end with the server's only
-	own     *handlerContext // the handler's, unless it is the server's
+	caller  context.Context // nil if the handler's is no other than the server's
+	own     *handlerContext // the handler's; nil until that begins
 	serving *serving[S]     // that handles it; set before the handler begins
 	home    *pool           // where it goes when it is over; nil if nowhere
 
@@ -149,10 +152,12 @@ func (c *call[S, R, M]) refused(err error) (R, error) {
 func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 	c.lose()
 	if c.state.CompareAndSwap(unanswered, left) {
-		select {
-		case <-c.told: // by conclude, which does not ask for the state
-			return c.value, c.err
-		default:
+		if c.home != nil { // else it may be Ask that has told
+			select {
+			case <-c.told: // by conclude, which does not ask for the state
+				return c.value, c.err
+			default:
+			}
 		}
 		c.forgo()
 		var none R // the value is the server's, who may be about to write it
@@ -174,19 +179,15 @@ func (c *call[S, R, M]) callerGone() bool { return c.state.Load() == left || c.c
 
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.serving = sv
-	own := ctx
-	if c.caller != nil {
-		if c.callerGone() {
-			return errCallerGone
-		}
-		c.own = sv.handlerContext(ctx, c.caller)
-		own = c.own
+	if c.gone() {
+		return errCallerGone
 	}
-	value, err := c.message.Handle(own, sv.state)
+	c.own = sv.handlerContext(ctx, c.caller, c)
+	value, err := c.message.Handle(c.own, sv.state)
 	c.returned = true
 	switch {
 	case err != nil || c.deferred.Load() || c.home == nil:
-	case c.own != nil && (c.caller.Err() != nil || !c.own.endUnasked()):
+	case c.late() || !c.own.endUnasked():
 	case !sv.in.Settle():
 		return nil
 	default: // nothing but an answer, which is given as conclude does
@@ -199,7 +200,7 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 
 // finish is the rest of serve for what most calls are not.
 func (c *call[S, R, M]) finish(ctx context.Context, value R, err error) error {
-	deferred := c.release(c.own != nil && c.caller.Err() != nil)
+	deferred := c.release(c.late())
 	if err == nil && !deferred {
 		c.conclude(value, nil)
 		return nil
@@ -213,6 +214,9 @@ func (c *call[S, R, M]) ended(ctx context.Context, value R, deferred bool, err e
 	if rest, ok := err.(*continuation); ok {
 		if !deferred {
 			c.give(value, nil)
+		}
+		if c.caller == nil {
+			ctx = c.own
 		}
 		if l, ok := ctx.(*limited); ok {
 			return within(l.Context, l.limit, func(ctx context.Context) error { return sv.goOn(ctx, rest) })
@@ -264,21 +268,22 @@ func (c *call[S, R, M]) conclude(value R, err error) {
 
 // handled is told that the handler has crashed.
 func (c *call[S, R, M]) handled() {
-	returned := c.returned // it was the caller's ctx that has crashed
-	c.returned = true
-	c.release(!returned && c.own != nil && c.caller.Err() != nil)
+	if c.own != nil { // the handler has begun
+		c.release(!c.returned && c.late()) // else it was the caller's ctx that has crashed
+	}
 }
+
+// late says that the caller's context has ended.
+func (c *call[S, R, M]) late() bool { return c.caller != nil && c.caller.Err() != nil }
 
 // release ends the context of a handler that is over, unless the answer was deferred.
 // late says that the caller's has ended before.
 func (c *call[S, R, M]) release(late bool) (deferred bool) {
-	if c.deferred.Load() {
-		return true
-	}
-	if c.own != nil && !c.own.end(late) {
+	free, deferred := c.own.leave(late)
+	if !free { // a call whose answer was deferred keeps what is behind its context
 		c.serving.spare = nil
 	}
-	return false
+	return deferred
 }
 
 // chosenEnd is that of the handler, save that the reason for which the caller

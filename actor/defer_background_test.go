@@ -11,8 +11,8 @@ import (
 	"github.com/coppice-go/coppice/exit"
 )
 
-// The calls of a caller whose ctx cannot end have no context of their own: Defer
-// finds the one that is being handled.
+// The calls of a caller whose ctx cannot end have no more than a name of their own for
+// the server's: Defer finds them by it.
 func TestDeferForACallerWhoseContextCannotEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var j journal
@@ -46,7 +46,7 @@ func TestDeferForACallerWhoseContextCannotEnd(t *testing.T) {
 			})
 		}), "3, <nil>")
 		synctest.Wait()
-		check(t, "in it", j.take(), "defer: the handler has returned")
+		check(t, "in it", j.take(), "defer: the call is over")
 
 		check(t, "the end first", call(func(ctx context.Context, _ *state) (int, error) {
 			reply, _ := actor.Defer[int](ctx)

@@ -141,7 +141,7 @@ func TestDeferWhereItCannotBe(t *testing.T) {
 		// The ctx of a handler that has returned takes no answer of a later call.
 		for kind, caller := range map[string]context.Context{"with": t.Context(), "without": context.Background()} {
 			n, err = actor.Call(caller, s, do(func(context.Context, *state) (int, error) { try(kept); return 6, nil }))
-			check(t, "too late, before a call "+kind+" an end", j.take(), "defer: the handler has returned")
+			check(t, "too late, before a call "+kind+" an end", j.take(), "defer: the call is over")
 			check(t, "outcome", answer(n, err), "6, <nil>")
 		}
 		try(kept)

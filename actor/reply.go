@@ -28,9 +28,11 @@ type Reply[R any] struct {
 // is nobody's then: [Continue] is for that.
 //
 // It is an error to call Defer twice for one call, when its handler has
-// returned, on another goroutine than the handler's, with another R than that of its
+// returned, on a goroutine that a handler has started, with another R than that of its
 // message, or with a ctx that is not of a server. In a handler that was cast the
-// Reply answers nobody.
+// Reply answers nobody. A server that has the ctx of another one's handler is taken
+// for that one, as with [Call]: it can defer the answer of this call, as long as the
+// handler has not returned, and of no other.
 func Defer[R any](ctx context.Context) (Reply[R], error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {
@@ -42,32 +44,32 @@ func Defer[R any](ctx context.Context) (Reply[R], error) {
 	if !onOwnGoroutine() {
 		return Reply[R]{}, errors.New("defer: not on the goroutine of the handler")
 	}
-	call, _ := cell.Handler().(interface{ handling() any }).handling().(deferrable)
 	its, ok := ctx.Value(requestKey{}).(*handlerContext)
-	own := ok && incarnation.From(its.request.server) == cell // else it may be that of a server above, which cast
-	switch {
-	case call == nil && !own:
-		return Reply[R]{}, nil
-	case call == nil || call.over() || own && call.context() != its:
-		return Reply[R]{}, errors.New("defer: the handler has returned")
-	case !own && call.context() != nil: // the ctx of something else that the server does
+	if !ok || incarnation.From(its.request.server) != cell { // of a cast, of something else that the server does, or of a server above
 		return Reply[R]{}, nil
 	}
-	of, ok := call.(interface{ later() (Reply[R], error) })
+	return deferThat[R](its)
+}
+
+// deferThat defers the answer of the call that the context is of. That is another
+// server's if the handler has its ctx: so nothing is known but what the context says
+// under its lock.
+func deferThat[R any](its *handlerContext) (Reply[R], error) {
+	if !its.lock() {
+		return Reply[R]{}, errOver
+	}
+	defer its.request.mu.Unlock()
+	if its.request.ended {
+		return Reply[R]{}, errOver
+	}
+	of, ok := its.request.call.(interface{ laterLocked() (Reply[R], error) })
 	if !ok {
 		return Reply[R]{}, fmt.Errorf("defer: the answer to this call is not a %v", reflect.TypeFor[R]())
 	}
-	return of.later()
+	return of.laterLocked()
 }
 
-// deferrable is a call in hand.
-type deferrable interface {
-	context() *handlerContext // nil if it has none
-	over() bool               // its handler has returned
-}
-
-func (c *call[S, R, M]) context() *handlerContext { return c.own }
-func (c *call[S, R, M]) over() bool               { return c.returned }
+var errOver = errors.New("defer: the call is over")
 
 // Give answers the call. It reports whether that was the answer: a call is
 // answered once, and a caller who has left is not answered at all. It may be
@@ -76,8 +78,8 @@ func (r Reply[R]) Give(value R, err error) bool {
 	return r.call != nil && r.call.reply(value, err)
 }
 
-// later defers the answer.
-func (c *call[S, R, M]) later() (Reply[R], error) {
+// laterLocked defers the answer. The lock is that of the handler's context.
+func (c *call[S, R, M]) laterLocked() (Reply[R], error) {
 	if c.deferred.Load() {
 		return Reply[R]{}, errors.New("defer: the answer has been deferred already")
 	}
@@ -85,9 +87,7 @@ func (c *call[S, R, M]) later() (Reply[R], error) {
 		return Reply[R]{}, nil // abandoned: the caller has been told
 	}
 	c.deferred.Store(true)
-	if c.own != nil {
-		c.serving.spare = nil // the call keeps what is behind its context
-	}
+	c.own.request.deferred = true
 	if c.state.Load() == left { // and has not seen that it is deferred
 		c.serving.answered(c)
 	}
@@ -121,7 +121,5 @@ func (c *call[S, R, M]) serverEnded(path string, reason exit.Reason, _ bool) {
 
 // endContext ends the context of a handler whose answer was deferred.
 func (c *call[S, R, M]) endContext() {
-	if c.own != nil {
-		c.own.end(c.caller.Err() != nil)
-	}
+	c.own.end(c.late())
 }

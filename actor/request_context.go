@@ -9,8 +9,8 @@ import (
 
 // handlerContext is the context of the handler of a call: it has the values of
 // the server's incarnation and ends with it, and it ends with the caller's, as
-// if it were derived from that, and when the time for the message is over. A
-// caller whose ctx cannot end needs none: its handler has the server's.
+// if it were derived from that, and when the time for the message is over. For a
+// caller whose ctx cannot end it is just another name for the server's.
 //
 // Each call has one of its own, since a handler may keep it: no more than a name for
 // what is behind it, which one call after the other has. Once its call is over it says
@@ -18,6 +18,7 @@ import (
 type handlerContext struct {
 	request *requestContext
 	stage   atomic.Uint32
+	plain   bool // it is the server's; belongs to the server's own goroutine until the handler begins
 }
 
 // The stages of a name. Whoever asks it anything says so first, and then looks behind
@@ -40,12 +41,14 @@ type requestContext struct {
 	next   int               // which is for the next call
 	first  [1]handlerContext // of them: many are not used again
 
-	mu      sync.Mutex
-	caller  context.Context // only for who has a name that is not over
-	real    context.Context // nil until needed
-	release func()          // ends real and lets go of the server
-	kept    bool            // somebody has asked what must not change
-	ended   bool            // the call is answered, or nobody will answer it; only of one that is not used again
+	mu       sync.Mutex
+	caller   context.Context // only for who has a name that is not over; nil for a plain one
+	call     any             // as caller, for Defer
+	real     context.Context // nil until needed
+	release  func()          // ends real and lets go of the server
+	kept     bool            // somebody has asked what must not change
+	ended    bool            // the call is answered, or nobody will answer it; only of one that is not used again
+	deferred bool            // the answer of the call; as ended
 }
 
 // canceled is what a context that has ended has inside if nobody needed more before.
@@ -59,14 +62,15 @@ var canceled = func() context.Context {
 type requestKey struct{}
 
 // handlerContext makes the context of a handler, of the server's and the caller's.
-func (sv *serving[S]) handlerContext(server, caller context.Context) *handlerContext {
+func (sv *serving[S]) handlerContext(server, caller context.Context, call any) *handlerContext {
 	r := sv.spare
 	if r == nil || r.next == len(r.names) {
 		r = sv.moreNames(server)
 	}
 	h := &r.names[r.next]
 	r.next++
-	r.caller = caller
+	r.caller, r.call = caller, call
+	h.plain = caller == nil
 	return h
 }
 
@@ -98,6 +102,9 @@ const maxNames = 32
 // Deadline is the caller's, or the limit of the message if that is earlier.
 func (h *handlerContext) Deadline() (time.Time, bool) {
 	r := h.request
+	if h.plain {
+		return r.server.Deadline()
+	}
 	if !h.lock() {
 		return time.Time{}, false
 	}
@@ -110,10 +117,18 @@ func (h *handlerContext) Deadline() (time.Time, bool) {
 	return deadline, ok
 }
 
-func (h *handlerContext) Done() <-chan struct{} { return h.materialize().Done() }
+func (h *handlerContext) Done() <-chan struct{} {
+	if h.plain {
+		return h.request.server.Done()
+	}
+	return h.materialize().Done()
+}
 
 func (h *handlerContext) Err() error {
 	r := h.request
+	if h.plain {
+		return r.server.Err()
+	}
 	if !h.lock() {
 		return context.Canceled
 	}
@@ -137,6 +152,9 @@ func (h *handlerContext) Value(key any) any {
 		return h
 	}
 	r := h.request
+	if h.plain {
+		return r.server.Value(key)
+	}
 	real := canceled
 	if h.lock() {
 		real = r.real
@@ -246,13 +264,17 @@ func (r *requestContext) overdue() bool {
 	return !limit.IsZero() && !time.Now().Before(limit)
 }
 
-// end ends the context, and says whether what is behind it may be used again. late
-// says that the caller's has ended. It may be called again.
-func (h *handlerContext) end(late bool) (free bool) {
+// end ends the context, of a call whose answer was deferred. late says that the
+// caller's has ended. It may be called again.
+func (h *handlerContext) end(late bool) { h.endAsked(late, true) }
+
+// leave is end for a handler that has returned, unless the answer was deferred. It
+// says whether what is behind it may be used again.
+func (h *handlerContext) leave(late bool) (free, deferred bool) {
 	if !late && h.endUnasked() {
-		return true
+		return true, false
 	}
-	return h.endAsked(late)
+	return h.endAsked(late, false)
 }
 
 // endUnasked is end for one that nobody has asked anything.
@@ -261,33 +283,36 @@ func (h *handlerContext) endUnasked() bool {
 	if h.stage.Load() != unasked || !h.stage.CompareAndSwap(unasked, over) {
 		return false
 	}
-	r.caller = nil
+	r.caller, r.call = nil, nil
 	return true
 }
 
-func (h *handlerContext) endAsked(late bool) (free bool) {
+func (h *handlerContext) endAsked(late, answered bool) (free, deferred bool) {
 	r := h.request
 	if late || r.overdue() {
 		h.materialize() // it has ended already, and goes on saying why
 	}
 	r.mu.Lock()
 	switch {
+	case r.deferred && !answered: // it may have been answered since
+		r.mu.Unlock()
+		return false, true
 	case h.stage.Load() == over:
 		r.mu.Unlock()
-		return false
+		return false, false
 	case r.real == nil && !r.kept:
 		h.stage.Store(over)
-		r.caller = nil
+		r.caller, r.call = nil, nil
 		r.mu.Unlock()
-		return true
+		return true, false
 	}
 	release := r.release
-	r.release, r.ended = nil, true
+	r.release, r.call, r.ended = nil, nil, true
 	r.mu.Unlock()
 	if release != nil {
 		release()
 	}
-	return false
+	return false, false
 }
 
 // lock is for who asks the name something: it locks what is behind it. It is false,

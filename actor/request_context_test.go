@@ -157,7 +157,7 @@ func TestContextOfACallThatCannotEnd(t *testing.T) {
 			check(t, "sent", send(func(ctx context.Context, _ *state) (int, error) { of[i] = ctx; return 0, nil }), nil)
 		}
 		synctest.Wait()
-		check(t, "ctx of a call", of[0], of[1])
+		check(t, "ctx of a call", of[0].Done(), of[1].Done())
 		check(t, "ctx", observed(of[0]), "<nil>, <nil>, done false")
 		check(t, "stop", tree.Stop(context.Background()), nil)
 		check(t, "ended", of[0].Err(), context.Canceled)
@@ -251,7 +251,7 @@ func TestKeptContextSeesNothingOfALaterCall(t *testing.T) {
 							check(t, "one that was kept", observed(old), "context canceled, context canceled, done true")
 							check(t, "its path", actor.Path(old), "tree/s")
 							_, err := actor.Defer[int](old)
-							check(t, "Defer with it", fmt.Sprint(err), "defer: the handler has returned")
+							check(t, "Defer with it", fmt.Sprint(err), "defer: the call is over")
 						}
 						check(t, "its own", ctx.Err(), nil)
 						_ = ctx.Value(callersKey{})

@@ -65,15 +65,6 @@ func (r *running[M]) loops() bool { return r.receive == nil }
 // closes says whether there is a Close.
 func (r *running[M]) closes() bool { return r.more != nil && r.more.Close != nil }
 
-// handling is the message in hand, nil if there is none. It is asked on the
-// incarnation's own goroutine.
-func (r *running[M]) handling() any {
-	if message, ok := r.in.InHand(); ok {
-		return message
-	}
-	return nil
-}
-
 func (r *running[M]) attach() incarnation.Hooks {
 	r.in.Incarnation = int32(r.cell.Number())
 	r.in.Keeps = r.actor.options.ParkAfter == 0
@@ -94,7 +85,7 @@ func (r *running[M]) attach() incarnation.Hooks {
 
 func (r *running[M]) Self() any { return r.actor.self() }
 
-func (r *running[M]) Handler() any { return r }
+func (r *running[M]) Handler() any { return nil }
 
 func (r *running[M]) Kill() { r.stop(false) }
 
@@ -303,6 +294,9 @@ func (r *running[M]) closeOnly() (err error) {
 }
 
 func (r *running[M]) ended(reason exit.Reason, orderly bool) {
+	if r.actor.server != nil && r.actor.options.Mailbox.Fresh && (reason == exit.Killed || !r.cell.Abandoned()) {
+		r.actor.server.ended(reason)
+	}
 	if r.more != nil && r.more.serving != nil {
 		r.more.serving.ended(reason, orderly)
 	}
