@@ -111,12 +111,6 @@ type askable[M any] interface {
 	asked(M) request // the message as the request that it is
 	again(M) M       // the message once more, for nobody to wait for
 	forget()         // drops what belongs to a life in a tree
-
-	// ended is told why an incarnation has ended whose mailbox goes with all that waits
-	// there, and nil once that has gone or the server is gone for good; lastEnd is what
-	// it was told.
-	ended(exit.Reason)
-	lastEnd() exit.Reason
 }
 
 // New makes an actor. open makes the behavior of each incarnation, fresh: what
@@ -220,9 +214,6 @@ func (a *Actor[M]) enter(cell *incarnation.Cell) error {
 		a.belong(cell.Scope())
 	case a.options.Mailbox.Fresh && cell.Number() > 1:
 		a.box.Renew()
-		if a.server != nil {
-			a.server.ended(nil)
-		}
 	}
 	return nil
 }

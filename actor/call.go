@@ -15,10 +15,10 @@ import (
 // Exactly one of these happens: the handler's value and error are returned as
 // they are, or a [*SendError] says
 //
-//   - [ErrNoProc]: the server is not started or gone for good; at once.
+//   - [ErrNoProc]: the server is not started or gone for good; at once. Also if the
+//     message waited in a Fresh mailbox, when the next incarnation begins.
 //   - [ErrEnded]: it ended while it had the message in hand, at once; or before
-//     a deferred answer, when its cleanup is done; or while the message waited in a
-//     Fresh mailbox, when the next incarnation begins. With its reason.
+//     a deferred answer, when its cleanup is done. With its reason.
 //   - [ErrCallCycle]: the caller is a server, and the callee waits for it: it is
 //     the caller itself, or is in a call to it, directly or through others; at
 //     once, before anything is sent, also if ctx has a deadline.
@@ -36,10 +36,9 @@ import (
 // nobody, and a cycle of the server itself is not seen. Call with the handler's own ctx.
 //
 // A call that waits behind a crash is answered by the next incarnation, unless the
-// mailbox is Fresh. There
-// is no default time limit: give ctx a deadline unless you are ready to wait
-// for as long as the server restarts. The deadline and the end of ctx reach the
-// handler's ctx. A call is never handed to a handler twice.
+// mailbox is Fresh. There is no default time limit: give ctx a deadline unless you are
+// ready to wait for as long as the server restarts. The deadline and the end of ctx
+// reach the handler's ctx. A call is never handed to a handler twice.
 func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
 	s, _ := to.(*Server[S])
 	if s == nil {
@@ -215,13 +214,10 @@ func (c *call[S, R, M]) ended(ctx context.Context, value R, deferred bool, err e
 		if !deferred {
 			c.give(value, nil)
 		}
-		if c.caller == nil {
-			ctx = c.own
-		}
 		if l, ok := ctx.(*limited); ok {
-			return within(l.Context, l.limit, func(ctx context.Context) error { return sv.goOn(ctx, rest) })
+			return within(overOf(l.Context), l.limit, func(ctx context.Context) error { return sv.goOn(ctx, rest) })
 		}
-		return sv.goOn(ctx, rest)
+		return sv.goOn(overOf(ctx), rest)
 	}
 	reason, reply := c.chosenEnd(err)
 	sv.outcome = err

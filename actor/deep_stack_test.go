@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/coppice-go/coppice/actor"
 	"github.com/coppice-go/coppice/exit"
@@ -26,60 +27,63 @@ func TestWhoCrashesDeepBeginsWithTheStackForIt(t *testing.T) {
 	if runtime.GOARCH != "amd64" || !strings.HasPrefix(runtime.Version(), "go1.26") {
 		t.Skip("frames are counted as this compiler makes them")
 	}
-	const actors, crashes = 200, 4
-	var closed sync.WaitGroup
-	var grown [crashes]atomic.Int32
-	all := make([]*actor.Actor[int], actors)
-	children := make([]supervisor.Child, actors)
-	for i := range all {
-		all[i] = actor.New(fmt.Sprint(i), func(context.Context) (actor.Behavior[int], error) {
-			var before uintptr
-			var at int
-			return actor.Behavior[int]{
-				Receive: func(_ context.Context, n int) error {
-					var local byte
-					before, at = address(&local), n
-					panicBelow(3)
-					return nil
-				},
-				Close: func(_ context.Context, reason exit.Reason) error {
-					var local byte
-					if after := address(&local); before != 0 && max(after, before)-min(after, before) > 2048 {
-						grown[at].Add(1)
-					}
-					if !reason.Clean() {
-						closed.Done()
-					}
-					return nil
-				},
-			}, nil
-		})
-		children[i] = all[i]
-	}
-	policy := supervisor.Policy{Restarts: 2 * actors * crashes, Tracing: tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)})}
-	plantWith(t, policy, children...)
-	crowd := make(chan byte)
-	defer close(crowd)
-	for range 5 * actors { // what most need decides what all begin with: two kilobytes
-		go func() { <-crowd }()
-	}
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	runtime.GC()
-	for n := range crashes {
-		closed.Add(actors)
-		for _, a := range all {
-			if err := a.Send(t.Context(), n); err != nil {
-				t.Fatal(err)
-			}
+	synctest.Test(t, func(t *testing.T) {
+		const actors, crashes = 200, 4
+		var closed sync.WaitGroup
+		var grown [crashes]atomic.Int32
+		all := make([]*actor.Actor[int], actors)
+		children := make([]supervisor.Child, actors)
+		for i := range all {
+			all[i] = actor.New(fmt.Sprint(i), func(context.Context) (actor.Behavior[int], error) {
+				var before uintptr
+				var at int
+				return actor.Behavior[int]{
+					Receive: func(_ context.Context, n int) error {
+						var local byte
+						before, at = address(&local), n
+						panicBelow(3)
+						return nil
+					},
+					Close: func(_ context.Context, reason exit.Reason) error {
+						var local byte
+						if after := address(&local); before != 0 && max(after, before)-min(after, before) > 2048 {
+							grown[at].Add(1)
+						}
+						if !reason.Clean() {
+							closed.Done()
+						}
+						return nil
+					},
+				}, nil
+			})
+			children[i] = all[i]
 		}
-		closed.Wait()
-	}
-	if n := grown[0].Load(); n < actors*4/5 {
-		t.Errorf("stacks that have grown in %d first crashes: got %d, want most", actors, n)
-	}
-	if n := grown[crashes-1].Load(); n > actors/5 {
-		t.Errorf("stacks that have grown in %d later crashes: got %d, want few", actors, n)
-	}
+		policy := supervisor.Policy{Restarts: 2 * actors * crashes, Tracing: tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler)})}
+		plantWith(t, policy, children...)
+		crowd := make(chan byte)
+		defer close(crowd)
+		for range 5 * actors { // what most need decides what all begin with: two kilobytes
+			go func() { <-crowd }()
+		}
+		defer debug.SetGCPercent(debug.SetGCPercent(-1))
+		runtime.GC()
+		for n := range crashes {
+			closed.Add(actors)
+			for _, a := range all {
+				if err := a.Send(t.Context(), n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closed.Wait()
+			synctest.Wait() // each has parked again: with a message waiting it would go on with the stack of its Start
+		}
+		if n := grown[0].Load(); n < actors*4/5 {
+			t.Errorf("stacks that have grown in %d first crashes: got %d, want most", actors, n)
+		}
+		if n := grown[crashes-1].Load(); n > actors/5 {
+			t.Errorf("stacks that have grown in %d later crashes: got %d, want few", actors, n)
+		}
+	})
 }
 
 //go:noinline

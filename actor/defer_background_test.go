@@ -47,6 +47,15 @@ func TestDeferForACallerWhoseContextCannotEnd(t *testing.T) {
 		}), "3, <nil>")
 		synctest.Wait()
 		check(t, "in it", j.take(), "defer: the call is over")
+		check(t, "a rest of the work for another caller", answer(actor.Call(t.Context(), s, do(func(context.Context, *state) (int, error) {
+			return 4, actor.Continue(func(ctx context.Context) error {
+				_, err := actor.Defer[int](ctx)
+				j.add("%v, %v", err, ctx.Err())
+				return nil
+			})
+		}))), "4, <nil>")
+		synctest.Wait()
+		check(t, "in that", j.take(), "defer: the call is over, <nil>")
 
 		check(t, "the end first", call(func(ctx context.Context, _ *state) (int, error) {
 			reply, _ := actor.Defer[int](ctx)

@@ -22,9 +22,6 @@ func (o *owner[M]) Seal() { o.box.Seal() }
 // Gone makes the actor free for another life.
 func (o *owner[M]) Gone(exit.Reason) {
 	defer o.scope.Store(nil) // also if a sink leaves by Goexit when it hears of dead letters
-	if o.server != nil && o.options.Mailbox.Fresh {
-		o.server.ended(nil)
-	}
 	o.box.Close()
 	if o.server != nil {
 		o.server.forget()
@@ -70,13 +67,7 @@ func (o *owner[M]) DeadLetter(message M, note *mailbox.Note, why mailbox.Why) {
 
 // failDead answers a request that has become a dead letter.
 func (a *Actor[M]) failDead(message M, why mailbox.Why) {
-	f := failures[why]
-	if why == mailbox.Discarded {
-		if reason := a.server.lastEnd(); reason != nil { // with the mailbox of that incarnation
-			f = failure{ErrEnded, reason}
-		}
-	}
-	a.server.asked(message).fail(a.Path(), f)
+	a.server.asked(message).fail(a.Path(), failures[why])
 }
 
 func (a *Actor[M]) tellDead(message M, note *mailbox.Note, why mailbox.Why) {

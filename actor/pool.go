@@ -5,8 +5,6 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
-
-	"github.com/coppice-go/coppice/exit"
 )
 
 // Calls that are over are used again, so that a call allocates nothing but, where the
@@ -14,12 +12,10 @@ import (
 // channel that was made in a testing/synctest bubble must not leave it. They are
 // dropped when the server's life in a tree ends.
 
-// pools are the calls of a server that are over, by their type, and how it ended last.
+// pools are the calls of a server that are over, by their type.
 type pools struct {
 	latest atomic.Pointer[pool] // the one that was used last: most servers are asked for one thing most of the time
 	byType sync.Map             // of all: *pool by reflect.Type
-
-	lastEnd atomic.Pointer[exit.Reason] // of a server with a Fresh mailbox
 }
 
 // pool is the calls of one type. One of them is its resident, which a caller takes that
@@ -58,7 +54,7 @@ func newCall[S, R any, M Message[S, R]](ctx context.Context, done <-chan struct{
 		}
 	}
 	c.message = message
-	if done != nil || s.actor.options.HandlerTimeout > 0 {
+	if done != nil || s.actor.options != nil && s.actor.options.HandlerTimeout > 0 {
 		c.caller = ctx
 	}
 	return c
@@ -78,7 +74,13 @@ func (p *pools) recent() *pool {
 
 // poolOf finds or makes the pool of the calls of one type.
 func (s *Server[S]) poolOf(none any) *pool {
-	all := s.pools()
+	all := s.calls.Load()
+	if all == nil {
+		s.calls.CompareAndSwap(nil, new(pools))
+		if all = s.calls.Load(); all == nil { // its life ended this moment
+			return new(pool)
+		}
+	}
 	kind := reflect.TypeOf(none)
 	found, ok := all.byType.Load(kind)
 	if !ok {
@@ -87,19 +89,6 @@ func (s *Server[S]) poolOf(none any) *pool {
 	latest := found.(*pool)
 	all.latest.Store(latest)
 	return latest
-}
-
-// pools finds or makes those of the server. They are nobody's if its life ends this
-// moment.
-func (s *Server[S]) pools() *pools {
-	all := s.calls.Load()
-	if all == nil {
-		s.calls.CompareAndSwap(nil, new(pools))
-		if all = s.calls.Load(); all == nil {
-			return new(pools)
-		}
-	}
-	return all
 }
 
 // recycle is for the caller, who reads the answer of a call that is settled.

@@ -116,6 +116,24 @@ func TestS8_FreshMailbox(t *testing.T) {
 	})
 }
 
+func TestFreshMailboxFailsTheCallsInIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := actor.NewServer("s", openState, actor.ServerOptions[state]{
+			Options: actor.Options{Mailbox: mailbox.Options{Fresh: true}},
+		})
+		plant(t, s)
+		err := actor.Cast(t.Context(), s, do(func(ctx context.Context, s *state) (int, error) { <-release; return crash(ctx, s) }))
+		if err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		go func() { synctest.Wait(); close(release) }()
+		_, err = actor.Call(t.Context(), s, next)
+		check(t, "Call", fmt.Sprint(err), "tree/s: no such process: not started, or gone for good")
+	})
+}
+
 func TestRetriesBeforeTheDeadLetter(t *testing.T) {
 	for _, test := range []struct {
 		retries int

@@ -74,6 +74,14 @@ func (sv *serving[S]) handlerContext(server, caller context.Context, call any) *
 	return h
 }
 
+// overOf is the server's context under the name of a call that is over, for what a
+// handler has left to be done: so Defer knows that there is nothing to defer.
+func overOf(server context.Context) *handlerContext {
+	h := &handlerContext{request: &requestContext{server: server}, plain: true}
+	h.stage.Store(over)
+	return h
+}
+
 // moreNames makes names, and what is behind them if there is none yet.
 //
 //go:noinline

@@ -294,9 +294,6 @@ func (r *running[M]) closeOnly() (err error) {
 }
 
 func (r *running[M]) ended(reason exit.Reason, orderly bool) {
-	if r.actor.server != nil && r.actor.options.Mailbox.Fresh && (reason == exit.Killed || !r.cell.Abandoned()) {
-		r.actor.server.ended(reason)
-	}
 	if r.more != nil && r.more.serving != nil {
 		r.more.serving.ended(reason, orderly)
 	}

@@ -129,14 +129,3 @@ func (s *Server[S]) asked(j job[S]) request { return j }
 func (s *Server[S]) again(j job[S]) job[S] { return j.again() }
 
 func (s *Server[S]) forget() { s.calls.Store(nil) }
-
-func (s *Server[S]) ended(reason exit.Reason) { s.pools().lastEnd.Store(&reason) }
-
-func (s *Server[S]) lastEnd() exit.Reason {
-	if all := s.calls.Load(); all != nil {
-		if reason := all.lastEnd.Load(); reason != nil {
-			return *reason
-		}
-	}
-	return nil
-}

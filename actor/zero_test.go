@@ -21,10 +21,11 @@ func TestActorsThatNobodyHasMade(t *testing.T) {
 	a, s := new(actor.Actor[int]), new(actor.Server[zero])
 	ctx := t.Context()
 	for name, err := range map[string]error{
-		"send":     a.Send(ctx, 1),
-		"send all": a.SendAll(ctx, []int{1, 2}),
-		"call":     func() error { _, err := actor.Call(ctx, s, zeroMessage{}); return err }(),
-		"cast":     actor.Cast(ctx, s, zeroMessage{}),
+		"send":                            a.Send(ctx, 1),
+		"send all":                        a.SendAll(ctx, []int{1, 2}),
+		"call":                            func() error { _, err := actor.Call(ctx, s, zeroMessage{}); return err }(),
+		"call with a ctx that cannot end": func() error { _, err := actor.Call(context.Background(), s, zeroMessage{}); return err }(),
+		"cast":                            actor.Cast(ctx, s, zeroMessage{}),
 	} {
 		if !errors.Is(err, mailbox.ErrClosed) {
 			t.Errorf("%s: got %v, want %v", name, err, mailbox.ErrClosed)

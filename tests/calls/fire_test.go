@@ -97,7 +97,7 @@ var fires = []struct {
 	{name: "behind the last crash", policy: supervisor.Policy{Restarts: strategy.NoRestarts},
 		before: panicky, until: 2 * time.Second, end: seven, want: noproc, at: 2 * time.Second, dead: "discarded"},
 	{name: "in a fresh mailbox, behind a crash", options: mailbox.Options{Fresh: true},
-		before: panicky, until: 2 * time.Second, end: seven, want: ended + "panic: boom", at: 2 * time.Second, dead: "discarded"},
+		before: panicky, until: 2 * time.Second, end: seven, want: noproc, at: 2 * time.Second, dead: "discarded"},
 	{name: "queued at a stop", before: seven, until: 2500 * time.Millisecond, end: seven, act: (*field).stop,
 		want: "7, <nil>", at: 2500 * time.Millisecond, left: "caller gone"},
 	{name: "queued at a stop that finishes what is in hand", options: mailbox.Options{Drain: mailbox.FinishInHand},

@@ -44,10 +44,7 @@ func (r *request) possible(heard string) bool {
 	switch heard {
 	case "answered", "answered with an error":
 		return begun == 1 && dead == 0 && (r.fate == refuses) == (heard != "answered") && (r.fate <= defers)
-	case "ended": // while it was in hand, or before the deferred answer, or while it waited in a fresh mailbox
-		if begun == 0 {
-			return dead == 1
-		}
+	case "ended": // while it was in hand, or before the deferred answer
 		crashed := r.fate == panics || r.fate == goexits
 		return begun == 1 && (crashed || r.fate == exits || r.fate == defers) && (dead == 1) == crashed
 	case "abandoned": // in hand, on the way to it, or before the deferred answer
