@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,12 +21,7 @@ import (
 // handler is small: to copy them takes longer than all else in a crash. Whether they
 // were copied is told by the addresses of two variables, before and after.
 func TestACrashFitsIntoTheStackThatAGoroutineBeginsWith(t *testing.T) {
-	if notUsedAgain != 0 || testing.CoverMode() != "" {
-		t.Skip("the race detector and the counters of coverage make larger frames")
-	}
-	if runtime.GOARCH != "amd64" || !strings.HasPrefix(runtime.Version(), "go1.26") {
-		t.Skip("frames are counted as this compiler makes them")
-	}
+	countsFrames(t)
 	const actors = 1000
 	var handled, closed sync.WaitGroup
 	var grown atomic.Int32

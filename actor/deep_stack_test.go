@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,12 +20,7 @@ import (
 // Who crashes again and again deep in calls of its own gets the stack for that at once,
 // while there is nothing on it to be copied.
 func TestWhoCrashesDeepBeginsWithTheStackForIt(t *testing.T) {
-	if notUsedAgain != 0 || testing.CoverMode() != "" {
-		t.Skip("the race detector and the counters of coverage make larger frames")
-	}
-	if runtime.GOARCH != "amd64" || !strings.HasPrefix(runtime.Version(), "go1.26") {
-		t.Skip("frames are counted as this compiler makes them")
-	}
+	countsFrames(t)
 	synctest.Test(t, func(t *testing.T) {
 		const actors, crashes = 200, 4
 		var closed sync.WaitGroup

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -20,12 +19,7 @@ import (
 // into more takes longer than all else in a start, and makes a crash slower that comes
 // after it.
 func TestAStartFitsIntoTheStackThatAGoroutineBeginsWith(t *testing.T) {
-	if notUsedAgain != 0 || testing.CoverMode() != "" {
-		t.Skip("the race detector and the counters of coverage make larger frames")
-	}
-	if runtime.GOARCH != "amd64" || !strings.HasPrefix(runtime.Version(), "go1.26") {
-		t.Skip("frames are counted as this compiler makes them")
-	}
+	countsFrames(t)
 	const actors = 1000
 	news, crowd := make(chan byte), make(chan byte)
 	go func() {
