@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -174,33 +175,48 @@ func TestAStormIsOfChildrenAtWork(t *testing.T) {
 	})
 }
 
-// The load of the steady state is what it says: so many messages in a
-// millisecond, and no more, after one for each actor.
+// The load of the steady state is what it says: no burst comes before its millisecond.
 func TestTheSteadyLoad(t *testing.T) {
+	const bursts = 5
+	early, sent, begun := make([]bool, bursts), 0, time.Now()
+	if err := bench.Paced(bursts*1000, func(i int) error {
+		burst := i / 1000
+		early[burst] = early[burst] || time.Since(begun) < time.Duration(burst+1)*time.Millisecond
+		sent++
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if sent != bursts*1000 || slices.Contains(early, true) {
+		t.Errorf("of %d messages, those of these milliseconds came too early: %v", sent, early)
+	}
+}
+
+// Who cannot hold the load is told so, and not what another load takes.
+func TestALoadThatIsNotHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, counts, begun, first := slow, make(map[time.Duration]int), time.Time{}, 0
-		c.Paced = func(tallies []*bench.Tally) (func(int, *bench.Message) error, bench.Stop, error) {
-			return func(actor int, m *bench.Message) error {
-				if first++; first > 2500 {
-					if begun.IsZero() {
-						begun = time.Now()
-					}
-					counts[time.Since(begun)]++
-				}
-				tallies[actor].Clock(m)
-				return nil
-			}, nothing, nil
-		}
-		m, _ := bench.FindMeasurement("steady")
-		if _, err := m.Run(c, bench.Size{Actors: 2500, Times: 5000}); err != nil {
-			t.Fatal(err)
-		}
-		for i := range 5 {
-			if got := counts[time.Duration(i)*time.Millisecond]; got != 1000 {
-				t.Errorf("after %d ms: got %d messages, want 1000", i, got)
-			}
+		err := bench.Paced(2000, func(int) error {
+			time.Sleep(time.Millisecond)
+			return nil
+		})
+		if err == nil || err.Error() != "the load was not held: 2000 messages took 2s to send, not 2ms" {
+			t.Errorf("got %v, want that the load was not held", err)
 		}
 	})
+}
+
+// A load ends with the first message that cannot be sent.
+func TestALoadThatIsRefused(t *testing.T) {
+	refused, sent := errors.New("refused"), 0
+	err := bench.Paced(2000, func(i int) error {
+		if sent++; i == 1500 {
+			return refused
+		}
+		return nil
+	})
+	if !errors.Is(err, refused) || sent != 1501 {
+		t.Errorf("got %v after %d messages, want the error after 1501", err, sent)
+	}
 }
 
 // What fails is an error with the names of the measurement and the contender,
