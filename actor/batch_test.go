@@ -154,7 +154,7 @@ func TestS8_ABatchInAFreshMailbox(t *testing.T) {
 		sent.sendAll(t, a, 1, 2, 3, 4)
 		synctest.Wait()
 		check(t, "journal", j.take(), "open 1, 1:1, 1:2, close 1: bad, open 2")
-		check(t, "dead letters", kept.deadLetters(), "2: in hand at a crash, 3: discarded, 4: discarded")
+		check(t, "dead letters", kept.deadLetters(), "2: in hand at a crash, 3: waiting at a restart, 4: waiting at a restart")
 		sent.conserved(t, a.Stats())
 	})
 }

@@ -15,10 +15,11 @@ import (
 // Exactly one of these happens: the handler's value and error are returned as
 // they are, or a [*SendError] says
 //
-//   - [ErrNoProc]: the server is not started or gone for good; at once. Also if the
-//     message waited in a Fresh mailbox, when the next incarnation begins.
+//   - [ErrNoProc]: the server is not started or gone for good; at once.
 //   - [ErrEnded]: it ended while it had the message in hand, at once; or before
-//     a deferred answer, when its cleanup is done. With its reason.
+//     a deferred answer, when its cleanup is done. With its reason. Or the message
+//     still waits in a Fresh mailbox when the next incarnation begins: then without a
+//     reason, and no handler has seen it.
 //   - [ErrCallCycle]: the caller is a server, and the callee waits for it: it is
 //     the caller itself, or is in a call to it, directly or through others; at
 //     once, before anything is sent, also if ctx has a deadline.

@@ -199,45 +199,53 @@ func TestCallsQueuedWhenTheChildGoes(t *testing.T) {
 		{"ended for good", supervisor.Spec{Restart: strategy.Temporary}, mailbox.DrainAll, give(0, exit.Normal),
 			func(*testing.T, *supervisor.Supervisor) {}, "0, tree/s: no such process: not started, or gone for good"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				release := make(chan struct{})
-				test.spec.Child = actor.NewServer("s", openState, actor.ServerOptions[state]{
-					Options: actor.Options{Mailbox: mailbox.Options{Drain: test.drain}},
+		for _, fresh := range []bool{false, true} { // which only matters at a restart
+			t.Run(fmt.Sprintf("%s, fresh %t", test.name, fresh), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					release := make(chan struct{})
+					test.spec.Child = actor.NewServer("s", openState, actor.ServerOptions[state]{
+						Options: actor.Options{Mailbox: mailbox.Options{Drain: test.drain, Fresh: fresh}},
+					})
+					s := test.spec.Child.(*actor.Server[state])
+					tree, _ := plantWith(t, supervisor.Policy{Restarts: strategy.NoRestarts}, test.spec)
+					start := time.Now()
+					cast(t, s, func(ctx context.Context, s *state) (int, error) { <-release; return test.first(ctx, s) })
+					outcome := make(chan string)
+					go func() { outcome <- answer(actor.Call(t.Context(), s, next)) }()
+					synctest.Wait()
+					go test.act(t, tree)
+					synctest.Wait()
+					close(release)
+					check(t, "queued", <-outcome, test.want)
+					check(t, "after", time.Since(start), 0)
+					synctest.Wait()
 				})
-				s := test.spec.Child.(*actor.Server[state])
-				tree, _ := plantWith(t, supervisor.Policy{Restarts: strategy.NoRestarts}, test.spec)
-				start := time.Now()
-				cast(t, s, func(ctx context.Context, s *state) (int, error) { <-release; return test.first(ctx, s) })
-				outcome := make(chan string)
-				go func() { outcome <- answer(actor.Call(t.Context(), s, next)) }()
-				synctest.Wait()
-				go test.act(t, tree)
-				synctest.Wait()
-				close(release)
-				check(t, "queued", <-outcome, test.want)
-				check(t, "after", time.Since(start), 0)
-				synctest.Wait()
 			})
-		})
+		}
 	}
 }
 
 // A call in backoff hears when the stop of the tree calls the restart off.
 func TestCallsQueuedInBackoffWhenTheTreeStops(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := actor.NewServer("s", openState)
-		tree, _ := plantWith(t, supervisor.Policy{Backoff: strategy.Constant(time.Hour)}, s)
-		cast(t, s, crash)
-		synctest.Wait()
-		outcome := make(chan string)
-		go func() { outcome <- answer(actor.Call(t.Context(), s, next)) }()
-		synctest.Wait()
-		if err := tree.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-		check(t, "outcome", <-outcome, "0, tree/s: no such process: not started, or gone for good")
-	})
+	for _, fresh := range []bool{false, true} { // which only matters at a restart
+		synctest.Test(t, func(t *testing.T) {
+			s := actor.NewServer("s", openState, actor.ServerOptions[state]{
+				Options: actor.Options{Mailbox: mailbox.Options{Fresh: fresh}},
+			})
+			tree, kept := plantWith(t, supervisor.Policy{Backoff: strategy.Constant(time.Hour)}, s)
+			cast(t, s, crash)
+			synctest.Wait()
+			outcome := make(chan string)
+			go func() { outcome <- answer(actor.Call(t.Context(), s, next)) }()
+			synctest.Wait()
+			if err := tree.Stop(context.Background()); err != nil {
+				t.Error(err)
+			}
+			check(t, "outcome", <-outcome, "0, tree/s: no such process: not started, or gone for good")
+			letters := eventsOf[tracing.DeadLetter](kept)
+			check(t, "the last dead letter", letters[len(letters)-1].Why, "discarded")
+		})
+	}
 }
 
 func TestCallToAFullMailbox(t *testing.T) {

@@ -370,7 +370,7 @@ func TestS145_WhatContinueCanDo(t *testing.T) {
 			return actor.Cast(ctx, self, next) // the last of those that wait
 		}})
 		tree, _ = plant(t, s)
-		close(ready)
+		go func() { synctest.Wait(); close(ready) }() // when the call waits
 		n, err := actor.Call(t.Context(), s, next)
 		check(t, "the first message", answer(n, err), "1, <nil>")
 		check(t, "journal", j.take(), "tree/s tree/s true, tree/s: the call would wait for itself: tree/s → tree/s, <nil>, <nil>, 1, <nil>")

@@ -17,7 +17,9 @@ var (
 	ErrNoProc = errors.New("no such process: not started, or gone for good")
 
 	// ErrEnded says that the callee ended before it answered; [SendError] has
-	// its reason. The call may or may not have had an effect.
+	// its reason. The call may or may not have had an effect. It had none if there is
+	// no reason: then the message still waited in a Fresh mailbox when the next
+	// incarnation began.
 	ErrEnded = errors.New("callee ended before it replied")
 
 	// ErrCallCycle refuses a call that could not be answered because the caller
@@ -60,9 +62,9 @@ type SendError struct {
 	// ErrCallCycle.
 	Cycle []string
 
-	// Reason is why the callee ended; nil unless Err is ErrEnded. It is not
-	// part of the error's chain: a caller whose callee was shut down in order
-	// has not been shut down itself.
+	// Reason is why the callee ended; nil unless Err is ErrEnded, and then too if the
+	// message only waited, in a Fresh mailbox. It is not part of the error's chain: a
+	// caller whose callee was shut down in order has not been shut down itself.
 	Reason exit.Reason
 }
 
@@ -87,10 +89,12 @@ type failure struct {
 }
 
 // failures are what the caller hears when its request becomes a dead letter. A
-// crash has told its reason before.
+// crash has told its reason before. What waited in a Fresh mailbox may have come after
+// that end, in the backoff, or wait for an incarnation that never ran: it has no reason.
 var failures = map[mailbox.Why]failure{
 	mailbox.Overflowed:  {err: mailbox.ErrFull},
 	mailbox.Discarded:   {err: ErrNoProc},
+	mailbox.Renewed:     {err: ErrEnded},
 	mailbox.Crashed:     {err: ErrEnded},
 	mailbox.Interrupted: {err: ErrEnded, reason: exit.Killed},
 }

@@ -110,27 +110,9 @@ func TestS8_FreshMailbox(t *testing.T) {
 		sent.send(t, a, 5)
 		synctest.Wait()
 		check(t, "journal", j.take(), "open 1, 1:1, 1:0, close 1: bad, open 2, 2:5")
-		check(t, "dead letters", kept.deadLetters(), "0: in hand at a crash, 2: discarded, 3: discarded, 4: discarded")
+		check(t, "dead letters", kept.deadLetters(), "0: in hand at a crash, 2: waiting at a restart, 3: waiting at a restart, 4: waiting at a restart")
 		check(t, "Stats", a.Stats(), mailbox.Stats{Handled: 2, Dead: 4})
 		sent.conserved(t, a.Stats())
-	})
-}
-
-func TestFreshMailboxFailsTheCallsInIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		s := actor.NewServer("s", openState, actor.ServerOptions[state]{
-			Options: actor.Options{Mailbox: mailbox.Options{Fresh: true}},
-		})
-		plant(t, s)
-		err := actor.Cast(t.Context(), s, do(func(ctx context.Context, s *state) (int, error) { <-release; return crash(ctx, s) }))
-		if err != nil {
-			t.Error(err)
-		}
-		synctest.Wait()
-		go func() { synctest.Wait(); close(release) }()
-		_, err = actor.Call(t.Context(), s, next)
-		check(t, "Call", fmt.Sprint(err), "tree/s: no such process: not started, or gone for good")
 	})
 }
 

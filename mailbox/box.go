@@ -59,9 +59,10 @@ type box[M any] struct {
 const (
 	sealed uint32 = 1 << iota
 	closed
-	moved  // and a successor has taken over what waited
-	parked // the receiver has given its goroutine back
-	traced // there is something around each send; set from the beginning
+	moved   // and a successor has taken over what waited
+	renewed // closed by Renew
+	parked  // the receiver has given its goroutine back
+	traced  // there is something around each send; set from the beginning
 )
 
 // newBox makes a box for the mailbox as it is now, which is locked.
@@ -191,13 +192,25 @@ func (b *box[M]) seal(with uint32) {
 	}
 }
 
+// why is the reason for the dead letters of a box that is closed, also for what a late
+// sender brings.
+func (b *box[M]) why() Why { return whyClosed(b.state.Load()) }
+
+// whyClosed is why, of a box with such a state.
+func whyClosed(state uint32) Why {
+	if state&renewed != 0 {
+		return Renewed
+	}
+	return Discarded
+}
+
 // empty makes dead letters of what is there.
 func (b *box[M]) empty() {
 	for {
 		select {
 		case e := <-b.channel:
 			if !b.poked(e) {
-				b.mailbox.drop(e, Discarded)
+				b.mailbox.drop(e, b.why())
 			}
 		default:
 			return

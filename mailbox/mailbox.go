@@ -220,7 +220,7 @@ func (m *Mailbox[M]) Open() {
 		m.mu.Unlock()
 		return
 	}
-	m.renew(open)
+	m.renew(open, closed)
 }
 
 // Renew gives a mailbox that accepts messages a new, empty channel; what waits
@@ -231,7 +231,7 @@ func (m *Mailbox[M]) Renew() {
 		m.mu.Unlock()
 		return
 	}
-	m.renew(open)
+	m.renew(open, closed|renewed)
 }
 
 // Seal refuses new messages; what waits can still be received.
@@ -252,21 +252,21 @@ func (m *Mailbox[M]) Seal() {
 // messages again.
 func (m *Mailbox[M]) Close() {
 	m.mu.Lock()
-	m.renew(shut)
+	m.renew(shut, closed)
 }
 
-// renew closes the box; another one is made when it is needed. It unlocks the
-// mailbox before it makes dead letters of what waits.
-func (m *Mailbox[M]) renew(door door) {
+// renew closes the box, and gives it these bits; another one is made when it is needed.
+// It unlocks the mailbox before it makes dead letters of what waits.
+func (m *Mailbox[M]) renew(door door, with uint32) {
 	m.door = door
 	old, held := m.presentLocked(), m.takeHeldLocked()
 	if old != nil {
 		m.current.Store(nil)
-		old.seal(closed)
+		old.seal(with)
 	}
 	m.mu.Unlock()
 	if held != nil {
-		m.drop(*held, Discarded)
+		m.drop(*held, whyClosed(with))
 	}
 	if old != nil {
 		old.empty()

@@ -79,17 +79,17 @@ func (m *model) send(c *caller, way int, back func(string) bool) bool {
 
 // replace closes the current box, puts a new one in its place if anew, and makes
 // dead letters of what waits.
-func (m *model) replace(c *caller, anew bool, back func(string) bool) bool {
+func (m *model) replace(c *caller, anew bool, why mailbox.Why, back func(string) bool) bool {
 	if c.at == atEmpty {
 		m.empty(&m.boxes.all[c.box])
 		return back("ok")
 	}
-	m.drop(m.held, mailbox.Discarded)
+	m.drop(m.held, why)
 	m.held = none
 	c.at, c.box = atEmpty, m.current
 	if m.current >= 0 {
 		old := &m.boxes.all[m.current]
-		old.sealed, old.closed = true, true
+		old.sealed, old.closed, old.renewed = true, true, why == mailbox.Renewed
 	}
 	if anew {
 		m.boxes.add(box{hollow: true})
@@ -102,8 +102,12 @@ func (m *model) replace(c *caller, anew bool, back func(string) bool) bool {
 }
 
 func (m *model) empty(b *box) {
+	why := mailbox.Discarded
+	if b.renewed {
+		why = mailbox.Renewed
+	}
 	for b.letters.n > 0 {
-		m.drop(b.letters.first(), mailbox.Discarded)
+		m.drop(b.letters.first(), why)
 	}
 }
 

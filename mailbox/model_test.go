@@ -58,6 +58,7 @@ type box struct {
 	letters                       few[letter]
 	hollow                        bool // there is no channel yet
 	sealed, closed, moved, parked bool
+	renewed                       bool // when it was closed
 }
 
 // end is a receiver.
@@ -298,17 +299,17 @@ func (m *model) step(c *caller, way int) bool {
 			b.sealed = true
 		}
 	case doCloseBox:
-		return m.replace(c, false, back)
+		return m.replace(c, false, mailbox.Discarded, back)
 	case doOpen:
 		if b != nil && !b.sealed && c.at == 0 {
 			return back("ok")
 		}
-		return m.replace(c, true, back)
+		return m.replace(c, true, mailbox.Discarded, back)
 	case doRenew:
 		if (b == nil || b.sealed) && c.at == 0 {
 			return back("ok")
 		}
-		return m.replace(c, true, back)
+		return m.replace(c, true, mailbox.Renewed, back)
 	case doHangUp:
 		for at := range m.callers.n {
 			if other := &m.callers.all[at]; other.id == c.message {

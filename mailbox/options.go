@@ -45,9 +45,9 @@ type Options struct {
 	// for good; the zero value is DrainAll.
 	Drain Drain
 
-	// Fresh gives every incarnation an empty mailbox, as in OTP (S8): what
-	// waits when the actor restarts becomes dead letters. The zero value keeps
-	// the queue.
+	// Fresh gives every incarnation an empty mailbox, as in OTP (S8): what still
+	// waits when the next one begins to start becomes dead letters, with Renewed as
+	// the reason. The zero value keeps the queue.
 	Fresh bool
 }
 
@@ -130,13 +130,14 @@ type Why uint8
 // The reasons for a dead letter.
 const (
 	Overflowed  Why = iota // there was no room
-	Discarded              // it still waited when the mailbox was closed or renewed
+	Discarded              // it still waited when the mailbox was closed
+	Renewed                // it still waited when the next incarnation began, and the mailbox is Fresh
 	Crashed                // it was in hand at a crash
 	CallerGone             // it was a request, and its caller has left
 	Interrupted            // it was in hand when the incarnation was abandoned, or on its way to it
 )
 
-var whyNames = [...]string{"overflow", "discarded", "in hand at a crash", "caller gone", "in hand of an abandoned incarnation"}
+var whyNames = [...]string{"overflow", "discarded", "waiting at a restart", "in hand at a crash", "caller gone", "in hand of an abandoned incarnation"}
 
 // String names the reason.
 func (w Why) String() string { return name("why", whyNames[:], uint8(w)) }

@@ -54,5 +54,5 @@ func TestPoliciesHaveNames(t *testing.T) {
 	}
 	check(t, "names", strings.Join(names, "; "), "block; reject; drop newest; drop oldest; "+
 		"drain all; finish in hand; discard; "+
-		"overflow; discarded; in hand at a crash; caller gone; in hand of an abandoned incarnation; why(5)")
+		"overflow; discarded; waiting at a restart; in hand at a crash; caller gone; in hand of an abandoned incarnation; why(6)")
 }

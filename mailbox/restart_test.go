@@ -22,11 +22,41 @@ func TestS8_RenewStartsEmpty(t *testing.T) {
 	box, dead, in := begin(t, 4, 2)
 	in.Crash(1)
 	box.Renew()
-	check(t, "dead letters", dead.String(), "2 discarded, 3 discarded, 4 discarded")
+	check(t, "dead letters", dead.String(), "2 waiting at a restart, 3 waiting at a restart, 4 waiting at a restart")
 	in = box.Incarnate(true)
 	send(t, box, 5)
 	check(t, "next incarnation", drained(in), "5")
 	check(t, "account", account(box), "handled 2, in hand 0, waiting 0, dead 3")
+}
+
+// What a sender brings into a channel that Renew has closed shares the fate of what
+// waited there, whatever has become of the mailbox since.
+func TestS8_LateSendersOfARenewedMailbox(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   func(box *mailbox.Mailbox[int])
+		dead string
+	}{
+		{"renewed", func(box *mailbox.Mailbox[int]) { box.Renew() }, "2 waiting at a restart, 3 waiting at a restart"},
+		{"renewed twice", func(box *mailbox.Mailbox[int]) { box.Renew(); box.Incarnate(true); box.Renew() },
+			"2 waiting at a restart, 3 waiting at a restart"},
+		{"renewed, then sealed", func(box *mailbox.Mailbox[int]) { box.Renew(); box.Seal() }, "2 waiting at a restart, 3 waiting at a restart"},
+		{"renewed, then closed", func(box *mailbox.Mailbox[int]) { box.Renew(); box.Close() }, "2 waiting at a restart, 3 waiting at a restart"},
+		{"closed", func(box *mailbox.Mailbox[int]) { box.Close() }, "2 discarded, 3 discarded"},
+		{"closed, and not renewed by Renew", func(box *mailbox.Mailbox[int]) { box.Close(); box.Renew() }, "2 discarded, 3 discarded"},
+		{"closed, then opened", func(box *mailbox.Mailbox[int]) { box.Close(); box.Open() }, "2 discarded, 3 discarded"},
+		{"sealed, then opened", func(box *mailbox.Mailbox[int]) { box.Seal(); box.Open() }, "2 discarded, 3 discarded"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			box, dead, in := begin(t, 2, 1)
+			in.End()
+			put := box.Underway()
+			test.do(box)
+			put(3)
+			check(t, "dead letters", dead.String(), test.dead)
+			check(t, "account", account(box), "handled 1, in hand 0, waiting 0, dead 2")
+		})
+	}
 }
 
 func TestCloseBuriesWhatWaits(t *testing.T) {
@@ -321,7 +351,8 @@ func TestDeadLettersMayBeSentAgain(t *testing.T) {
 		{"overflow, oldest", mailbox.DropOldest, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Send(t.Context(), 5) },
 			"2 overflow, 3 overflow, 4 overflow, 102 overflow"}, // 102, 103 and 104 are faster than 5
 		{"Close", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Close() }, "2 discarded, 3 discarded, 4 discarded"},
-		{"Renew", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Renew() }, "2 discarded, 3 discarded, 4 discarded"},
+		{"Renew", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Renew() },
+			"2 waiting at a restart, 3 waiting at a restart, 4 waiting at a restart"},
 		{"Open", 0, func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { b.Seal(); b.Open() }, "2 discarded, 3 discarded, 4 discarded"},
 		{"Skip", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Skip(mailbox.CallerGone) }, "1 caller gone"},
 		{"Crash", 0, func(_ *mailbox.Mailbox[int], in *mailbox.Receiver[int]) { in.Crash(0) }, "1 in hand at a crash"},

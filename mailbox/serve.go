@@ -24,7 +24,9 @@ func (in *Receiver[M]) Serve(ctx context.Context, patience time.Duration, handle
 		if got != Message {
 			return got, nil
 		}
-		if in.stop.Load() != 0 && ctx.Err() != nil { // the time is over, though Next may not have been told
+		// The time for the drain may be over, though Next was not told. A kill that has
+		// come meanwhile without a drain finds the message in hand, which is not lost.
+		if in.stop.Load()&stopDrain != 0 && ctx.Err() != nil {
 			in.Skip(Discarded)
 			continue
 		}

@@ -53,6 +53,7 @@ func (f *field) stop()      { _ = f.tree.Stop(context.Background()) }
 const (
 	noproc = "0, tree/s: no such process: not started, or gone for good"
 	ended  = "0, tree/s: callee ended before it replied: "
+	lost   = "0, tree/s: callee ended before it replied" // what waited in a Fresh mailbox
 	never  = time.Hour
 )
 
@@ -97,7 +98,17 @@ var fires = []struct {
 	{name: "behind the last crash", policy: supervisor.Policy{Restarts: strategy.NoRestarts},
 		before: panicky, until: 2 * time.Second, end: seven, want: noproc, at: 2 * time.Second, dead: "discarded"},
 	{name: "in a fresh mailbox, behind a crash", options: mailbox.Options{Fresh: true},
+		before: panicky, until: 2 * time.Second, end: seven, want: lost, at: 2 * time.Second, dead: "waiting at a restart"},
+	{name: "in a fresh mailbox, behind a crash, with a backoff", options: mailbox.Options{Fresh: true}, policy: supervisor.Policy{Backoff: strategy.Constant(time.Second)},
+		before: panicky, until: 2 * time.Second, end: seven, want: lost, at: 3 * time.Second, dead: "waiting at a restart"},
+	{name: "in a fresh mailbox, behind the last crash", options: mailbox.Options{Fresh: true}, policy: supervisor.Policy{Restarts: strategy.NoRestarts},
 		before: panicky, until: 2 * time.Second, end: seven, want: noproc, at: 2 * time.Second, dead: "discarded"},
+	{name: "in a fresh mailbox at a group restart", options: mailbox.Options{Fresh: true},
+		before: seven, until: 2500 * time.Millisecond, end: seven, sibling: true, want: lost, at: 2500 * time.Millisecond, dead: "waiting at a restart"},
+	{name: "in a fresh mailbox, behind what is abandoned at a group restart", options: mailbox.Options{Fresh: true},
+		before: seven, until: never, end: seven, sibling: true, want: lost, at: 3 * time.Second, dead: "waiting at a restart"},
+	{name: "in a fresh mailbox at a stop", options: mailbox.Options{Fresh: true},
+		before: seven, until: 2500 * time.Millisecond, end: seven, act: (*field).stop, want: "7, <nil>", at: 2500 * time.Millisecond, left: "caller gone"},
 	{name: "queued at a stop", before: seven, until: 2500 * time.Millisecond, end: seven, act: (*field).stop,
 		want: "7, <nil>", at: 2500 * time.Millisecond, left: "caller gone"},
 	{name: "queued at a stop that finishes what is in hand", options: mailbox.Options{Drain: mailbox.FinishInHand},

@@ -30,6 +30,8 @@ func outcome(err error) string {
 		return "abandoned"
 	case errors.Is(err, actor.ErrEnded) && send.Reason != nil:
 		return "ended"
+	case errors.Is(err, actor.ErrEnded):
+		return "ended before it was its turn"
 	}
 	return "unknown: " + err.Error()
 }
@@ -49,6 +51,8 @@ func (r *request) possible(heard string) bool {
 		return begun == 1 && (crashed || r.fate == exits || r.fate == defers) && (dead == 1) == crashed
 	case "abandoned": // in hand, on the way to it, or before the deferred answer
 		return dead == 1 && begun == 0 || begun == 1 && (r.fate == hangs && dead == 1 || r.fate == defers && dead == 0)
+	case "ended before it was its turn": // it waited in a Fresh mailbox
+		return begun == 0 && dead == 1
 	case "full", "no such process":
 		return begun == 0
 	case "deadline": // in hand, in the queue, or before it had room
@@ -96,7 +100,7 @@ func reckon(t *testing.T, requests []request, servers []*actor.Server[counter]) 
 	if want := (mailbox.Stats{Handled: handled, Dead: dead}); sum != want {
 		t.Errorf("accounts of the servers:\n got %+v\nwant %+v", sum, want)
 	}
-	for _, what := range []string{"answered", "answered with an error", "ended", "abandoned", "full", "deadline"} {
+	for _, what := range []string{"answered", "answered with an error", "ended", "ended before it was its turn", "abandoned", "full", "deadline"} {
 		if heard[what] == 0 {
 			t.Errorf("%q: got none, want some", what)
 		}

@@ -155,7 +155,7 @@ func (l *ledger) buried(id uint64, why mailbox.Why) {
 			return "refused, and yet a dead letter: " + why.String()
 		case e.handled && why != mailbox.Interrupted:
 			return "handled, and yet a dead letter: " + why.String()
-		case e.begun > 0 && why == mailbox.Overflowed:
+		case e.begun > 0 && (why == mailbox.Overflowed || why == mailbox.Renewed): // a Fresh mailbox keeps nothing to try again
 			return "begun, and yet a dead letter: " + why.String()
 		}
 		e.dead = uint8(why) + 1

@@ -95,7 +95,7 @@ func (e *entry) wrong() string {
 		return "its deferred answer was taken, but the caller has another outcome"
 	case (e.outcome == answered || e.outcome == handlerErr) && e.begun != 1:
 		return "answered, but by no handler"
-	case e.outcome == calleeEnded && e.begun == 0 && !e.unheard && (e.dead == 0 || why != mailbox.Interrupted):
+	case e.outcome == calleeEnded && e.begun == 0 && !e.unheard && (e.dead == 0 || why != mailbox.Interrupted && why != mailbox.Renewed):
 		return "the callee ended with the call in hand, which it did not have"
 	case e.outcome == noproc && e.fated() && (e.dead == 0 || why != mailbox.Discarded):
 		return "nobody was there, but it has a fate"

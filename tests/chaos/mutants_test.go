@@ -18,7 +18,7 @@ type mutant struct{ name, file, from, to string }
 
 var mutants = []mutant{
 	{"what waits in a closed mailbox is no dead letter", "mailbox/box.go",
-		"			if !b.poked(e) {\n				b.mailbox.drop(e, Discarded)\n			}\n		default:\n			return\n",
+		"			if !b.poked(e) {\n				b.mailbox.drop(e, b.why())\n			}\n		default:\n			return\n",
 		"			b.poked(e)\n		default:\n			return\n"},
 	{"a parked receiver is not woken", "mailbox/box.go",
 		"	if state&parked != 0 {\n		b.mailbox.unpark(b)",
