@@ -97,11 +97,21 @@ func (r *running[M]) Stop(final bool) {
 	}
 }
 
-// stop ends an incarnation that is parked. That happens on the spot, on whatever
-// goroutine stops it, if nothing that is left to do is the user's.
+// stop ends an incarnation that is parked, or waits for a message. That happens on the
+// spot, on whatever goroutine stops it, if nothing that is left to do is the user's.
 func (r *running[M]) stop(drain bool) {
-	if r.in.Stop(drain) {
-		r.in.Wake(r.alone && !r.closes())
+	if !r.alone || r.closes() {
+		if r.in.Stop(drain) {
+			r.in.Wake(false)
+		}
+		return
+	}
+	switch parked, gone := r.in.Dismiss(drain); {
+	case parked:
+		r.in.Wake(true)
+	case gone:
+		r.unsettled = false // the goroutine waits in Serve, which it was set for
+		r.cell.Dismiss()
 	}
 }
 
@@ -122,7 +132,10 @@ func (r *running[M]) Run() error {
 	defer r.left(&reason)
 	r.work(&reason)
 	r.working = false
-	if r.parked {
+	switch {
+	case reason == nil:
+		return incarnation.ErrDismissed
+	case r.parked:
 		return parking[M]{r}
 	}
 	return r.finish(reason)
@@ -162,6 +175,8 @@ func (r *running[M]) work(reason *exit.Reason) {
 // that the handler chose.
 func (r *running[M]) outcome(got mailbox.Got, err error) (reason exit.Reason, again bool) {
 	switch {
+	case got == mailbox.Dismissed: // all of this is another goroutine's now
+		return nil, false
 	case err == errCallerGone:
 		r.in.Skip(mailbox.CallerGone)
 		return exit.Goexit, true

@@ -220,12 +220,14 @@ func (b *box[M]) empty() {
 
 // putPoke puts a poke into the channel. If that is full there is no need: the
 // receiver will come to look.
-func (b *box[M]) putPoke() {
+func (b *box[M]) putPoke() bool {
 	b.pokes.Add(1)
 	select {
 	case b.channel <- Envelope[M]{note: poke}:
+		return true
 	default:
 		b.pokes.Add(-1)
+		return false
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // Receiver is the end of a mailbox at which one incarnation receives. It is the
 // actor's; a loop of the user's gets the [Inbox] of it.
 //
-// Its methods belong to the goroutine of that incarnation, except Stop, Freeze
+// Its methods belong to the goroutine of that incarnation, except Stop, Dismiss, Freeze
 // and Begun, which anybody may call, and Wake, which is for who was told so by Stop.
 type Receiver[M any] struct {
 	mailbox *Mailbox[M]
@@ -60,6 +60,8 @@ const (
 const (
 	stopAsked uint32 = 1 << iota // take nothing more
 	stopDrain                    // take what is there
+	stopSeen                     // the receiver comes to its end by itself
+	dismissed                    // it does not: see dismiss.go
 )
 
 // Receive makes in, which is new, the next incarnation's end of the mailbox, which
@@ -119,17 +121,21 @@ type Got uint8
 
 // What Next comes back with.
 const (
-	Message Got = iota // a message, which is now in hand
-	Stopped            // nothing: the incarnation is to end
-	Idle               // nothing: no message came for the given time
+	Message   Got = iota // a message, which is now in hand
+	Stopped              // nothing: the incarnation is to end
+	Idle                 // nothing: no message came for the given time
+	Dismissed            // nothing: the incarnation has ended already
 )
 
 // Next waits for a message and takes it in hand; what was in hand counts as
 // handled. With patience above 0 it comes back idle after that time.
 func (in *Receiver[M]) Next(patience time.Duration) (message M, got Got) {
 	for {
-		if stop := in.stop.Load(); stop != 0 {
-			return in.drain(stop)
+		if in.stop.Load() != 0 {
+			if stop := in.see(); stop&dismissed == 0 {
+				return in.drain(stop)
+			}
+			return message, Dismissed
 		}
 		in.ready()
 		if message, got, ok := in.first(); ok {
@@ -237,6 +243,9 @@ func (in *Receiver[M]) waiting() (e Envelope[M], ok bool) {
 			if !in.box.poked(e) {
 				return e, true
 			}
+			if in.pokes && in.stop.Load()&stopSeen == 0 { // whoever has put it there may end the incarnation
+				return Envelope[M]{}, false
+			}
 		default:
 			return e, false
 		}
@@ -280,15 +289,21 @@ func (in *Receiver[M]) Note() *Note { return in.held(in.last).note }
 // later call without drain ends a drain; nothing begins one again. If it is true
 // the receiver was parked, and who has called must call Wake.
 func (in *Receiver[M]) Stop(drain bool) (parked bool) {
+	parked, _ = in.tell(drain, false)
+	return parked
+}
+
+// tell is Stop, or Dismiss.
+func (in *Receiver[M]) tell(drain, dismiss bool) (parked, gone bool) {
 	stop := stopAsked
 	if drain {
 		stop |= stopDrain
 	}
 	if !in.stop.CompareAndSwap(0, stop) {
 		if !drain {
-			in.stop.Store(stop)
+			in.stop.And(^stopDrain)
 		}
-		return false
+		return false, false
 	}
 	if stopped := in.stopped(); stopped != nil {
 		close(stopped)
@@ -297,13 +312,13 @@ func (in *Receiver[M]) Stop(drain bool) (parked bool) {
 		in.mailbox.mu.Lock()
 		defer in.mailbox.mu.Unlock()
 		if in.claimLocked() {
-			return true
+			return true, false
 		}
-		if in.box != nil { // else it looks for a stop before it waits
-			in.box.putPoke()
+		if in.box != nil && in.box.putPoke() && dismiss { // without a box it looks for a stop before it waits
+			gone = in.dismissLocked(stop)
 		}
 	}
-	return false
+	return false, gone
 }
 
 // Wake starts a receiver that was parked, once. With here, for one that was stopped, it
@@ -330,7 +345,8 @@ func (in *Receiver[M]) waits() bool {
 // Over says whether the receiver was stopped, with nothing in hand and nothing to be
 // drained: all that Next could say is Stopped.
 func (in *Receiver[M]) Over() bool {
-	return in.stop.Load() == stopAsked && in.last&(idle|partial) == idle
+	stop := in.stop.Load()
+	return stop&dismissed != 0 || stop&^stopSeen == stopAsked && in.last&(idle|partial) == idle
 }
 
 // waker starts a receiver that was parked. It is told whether the incarnation may go on
@@ -375,6 +391,9 @@ func (in *Receiver[M]) Done() {
 // End is Done for an incarnation that has come to its end in order. What is left of
 // a batch waits for the next one.
 func (in *Receiver[M]) End() {
+	if in.stop.Load()&dismissed != 0 { // it has nothing, and what it is belongs to its goroutine
+		return
+	}
 	in.Done()
 	if in.last&partial != 0 {
 		var rest Lost[M] // nothing was in hand

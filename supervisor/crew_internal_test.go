@@ -59,7 +59,7 @@ func TestNewsOfAFailure(t *testing.T) {
 // The supervisor gives up an incarnation that was given up with the supervisor.
 func TestAbandonedTwice(t *testing.T) {
 	tree := newTree(t.Context(), nil)
-	r := newRunner(&above{t.Context(), tree, nil}, &member{}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
+	r := newRunner(&above{t.Context(), tree, nil, nil}, &member{}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
 	for i, want := range []bool{true, false} {
 		if got := tree.abandon(r, overdue{}); got != want {
 			t.Errorf("abandon, time %d: got %v, want %v", i+1, got, want)
@@ -86,7 +86,7 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 		},
 	} {
 		tree := newTree(t.Context(), nil)
-		r := newRunner(&above{t.Context(), tree, nil}, &member{}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
+		r := newRunner(&above{t.Context(), tree, nil, nil}, &member{}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
 		looks := false
 		lost := 0
 		r.cell.Attach(func() incarnation.Hooks {
@@ -116,7 +116,7 @@ func (k killed) Kill() { k.kill() }
 func TestS194_AbandonedBeforeItBegins(t *testing.T) {
 	tree, began, notified := newTree(t.Context(), nil), false, false
 	child := starts{Func("c", nil), func() { began = true }}
-	r := newRunner(&above{t.Context(), tree, func(*runner) { notified = true }}, &member{child: child}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
+	r := newRunner(&above{t.Context(), tree, func(*runner) { notified = true }, nil}, &member{child: child}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
 	tree.abandon(r, overdue{})
 	r.start()
 	if began || notified || len(tree.lost(true)) != 0 {

@@ -16,7 +16,7 @@ func TestNumbersBesideAnAbandonedIncarnation(t *testing.T) {
 	tree := newTree(t.Context(), nil)
 	var all sync.WaitGroup
 	for number := range 2 {
-		r := newRunner(&above{t.Context(), tree, nil}, &member{child: pool}, incarnation.NewScope("root/pool"), 1+number, incarnation.Terms{})
+		r := newRunner(&above{t.Context(), tree, nil, nil}, &member{child: pool}, incarnation.NewScope("root/pool"), 1+number, incarnation.Terms{})
 		l := newLoop(&pool.node, &r.cell)
 		l.asked.Store(true) // nothing is to run
 		all.Go(func() {

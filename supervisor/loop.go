@@ -32,7 +32,9 @@ type loop struct {
 	delays delays
 	alarm  alarm
 	above  *above // what the children know
-	usual  *Spec  // of the last child that has no backoff of its own
+
+	leaving leaving // goroutines of children
+	usual   *Spec   // of the last child that has no backoff of its own
 
 	requests requests
 	prompt   prompt
@@ -80,7 +82,8 @@ func newLoop(n *node, cell *incarnation.Cell) *loop {
 		l.events = tracing.From(cell).Tracing()
 	}
 	l.kill, l.killNow = context.WithCancelCause(cell.Work())
-	l.above = &above{l.kill, l.tree, l.notify}
+	l.leaving.wake = l.queue.nudge
+	l.above = &above{l.kill, l.tree, l.notify, &l.leaving}
 	l.unhook = context.AfterFunc(l.kill, func() {
 		l.killAll()
 		close(l.unhooked)
@@ -219,6 +222,9 @@ func (l *loop) release() {
 	}
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
+	for l.leaving.present() {
+		<-l.queue.wake
+	}
 	l.alarm.off()
 	l.queue.close()
 }

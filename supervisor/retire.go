@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/coppice-go/coppice/exit"
 )
@@ -36,4 +37,20 @@ func (l *loop) tellStop(r *runner, cause exit.Reason, final bool) {
 	l.asking.Store(r)
 	defer l.asking.Store(nil)
 	r.cell.Stop(cause, final)
+}
+
+// leaving counts the goroutines of incarnations that have ended and were told to leave.
+// There is nothing left for them to do, but a stop is not over before they have.
+type leaving struct {
+	n    atomic.Int32
+	wake func() // tells the loop, who may wait for them
+}
+
+func (l *leaving) begin()        { l.n.Add(1) }
+func (l *leaving) present() bool { return l.n.Load() > 0 }
+
+func (l *leaving) end() {
+	if l.n.Add(-1) == 0 {
+		l.wake()
+	}
 }

@@ -89,7 +89,7 @@ func (n *node) newRoot(ctx context.Context) (*root, error) {
 	// children by itself, all at once (S91).
 	below := r.tree.context(context.WithoutCancel(ctx))
 	r.act = r.life.Begin(below, tracing.ActStart)
-	r.runner = newRunner(&above{below, r.tree, r.notify}, &member{child: n, life: *r.life}, incarnation.NewScope(n.name), 1,
+	r.runner = newRunner(&above{below, r.tree, r.notify, nil}, &member{child: n, life: *r.life}, incarnation.NewScope(n.name), 1,
 		incarnation.Terms{CrashOnPanic: n.policy.CrashOnPanic})
 	r.unhook = context.AfterFunc(ctx, func() {
 		r.stop()

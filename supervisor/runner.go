@@ -47,8 +47,9 @@ type runner struct {
 type above struct {
 	context.Context // of the supervisor's work: the end of that is a kill
 
-	tree   *tree
-	notify func(*runner) // started, ending, or ended; on a goroutine of the incarnation
+	tree    *tree
+	notify  func(*runner) // started, ending, or ended; on a goroutine of the incarnation
+	leaving *leaving      // nil above a root, which is never dismissed
 }
 
 // The phases of a runner, in their order.
@@ -63,7 +64,7 @@ const (
 // newRunner makes the next incarnation of a member.
 func newRunner(a *above, m *member, scope *incarnation.Scope, number int, terms incarnation.Terms) *runner {
 	if m.life.Traces() {
-		a = &above{m.life.Context(a.Context), a.tree, a.notify}
+		a = &above{m.life.Context(a.Context), a.tree, a.notify, a.leaving}
 	}
 	r := &runner{above: a, member: m, began: now()}
 	r.cell.Init(r, scope, number, terms)
@@ -183,6 +184,15 @@ func (r *runner) Wake(here bool) {
 	}
 	go r.resume()
 }
+
+// Dismiss ends an incarnation whose goroutine leaves.
+func (r *runner) Dismiss() {
+	r.leaving.begin()
+	r.Wake(true)
+}
+
+// Left is told by the goroutine of one that was dismissed.
+func (r *runner) Left() { r.leaving.end() }
 
 func (r *runner) resume() {
 	r.label() // the sender's were inherited

@@ -50,7 +50,7 @@ func TestSnapshotThroughAnIncarnationThatHasEnded(t *testing.T) {
 func TestSnapshotOfAChildBeforeItsSupervisorHasLooked(t *testing.T) {
 	for phase, want := range map[uint32]State{starting: Starting, up: Running, over: Running, failed: Starting} {
 		m := &member{child: Func("c", nil)}
-		r := newRunner(&above{t.Context(), newTree(t.Context(), nil), nil}, m, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
+		r := newRunner(&above{t.Context(), newTree(t.Context(), nil), nil, nil}, m, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
 		r.phase.Store(phase)
 		s := Snapshot{State: Starting}
 		if s.look(m, r); s.State != want {

@@ -51,7 +51,7 @@ func (l *loop) stopAll() {
 	}
 	l.unnoticed = l.members
 	for _, m := range slices.Backward(slices.Clone(l.members)) {
-		l.stopMember(m, cause, l.final.Load() || !m.fixed)
+		l.stopTogether([]*member{m}, cause, l.final.Load() || !m.fixed)
 	}
 }
 
@@ -59,6 +59,9 @@ func (l *loop) stopAll() {
 // says that this is the end of the child, not only of its incarnation.
 func (l *loop) stopMember(m *member, cause exit.Reason, final bool) {
 	l.stopTogether([]*member{m}, cause, final)
+	for l.leaving.present() {
+		l.wait(time.Time{})
+	}
 }
 
 // stopTogether asks the members to stop at the same moment, and waits until

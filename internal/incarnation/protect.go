@@ -1,6 +1,10 @@
 package incarnation
 
-import "github.com/coppice-go/coppice/exit"
+import (
+	"errors"
+
+	"github.com/coppice-go/coppice/exit"
+)
 
 // Protect runs f and calls end once with the reason for its end: what it
 // returned, the panic that left it, or Goexit. In the last case the goroutine
@@ -34,7 +38,20 @@ type Living interface {
 
 	// Ended is told the reason for the end, once.
 	Ended(reason exit.Reason)
+
+	// Dismiss is told that the goroutine of an incarnation for which [Cell.Runs] has
+	// nothing left to do and was told to leave: it ends the incarnation, as Wake does.
+	// Left is told when the goroutine leaves.
+	Dismiss()
+	Left()
 }
+
+// ErrDismissed is what the Run of the hooks returns if the incarnation was ended by
+// [Cell.Dismiss].
+var ErrDismissed = errors.New("the incarnation has ended already")
+
+// Dismiss ends an incarnation whose goroutine was told to leave.
+func (c *Cell) Dismiss() { c.parent.(Living).Dismiss() }
 
 // Live is Protect for a run function that may park: then it has not ended, and Live
 // will be called again, on the goroutine that Wake starts. If run is nil it is the Run
@@ -66,6 +83,9 @@ func (c *Cell) Live(run func() error) {
 func (c *Cell) after(err error) (reason exit.Reason, again bool) {
 	parker, ok := err.(Parker)
 	switch {
+	case err == ErrDismissed:
+		c.parent.(Living).Left()
+		return nil, false
 	case !ok:
 		return c.Reason(err), false
 	case parker.Park(c.parent.(Living)): // from now on the incarnation belongs to the next goroutine
