@@ -33,8 +33,9 @@ type loop struct {
 	alarm  alarm
 	above  *above // what the children know
 
-	leaving leaving // goroutines of children
-	usual   *Spec   // of the last child that has no backoff of its own
+	leaving leaving   // goroutines of children
+	spare   *stopping // for the next stop; nil if there is none
+	usual   *Spec     // of the last child that has no backoff of its own
 
 	requests requests
 	prompt   prompt

@@ -10,23 +10,23 @@ import (
 // retire asks a member to stop, and is true if that was its end already: an actor
 // without a goroutine, with nothing in hand and nothing to close, ends on the spot.
 // Most of a million are such, and of those nothing has to be noticed, remembered or
-// awaited. If it is false [loop.ask] has to follow; so it does for whoever is winding
-// down or to be killed, and where an event tells how long it took.
-func (l *loop) retire(m *member, cause exit.Reason, final bool) bool {
+// awaited. If it has not ended [loop.ask] has to follow, told or not: whoever is winding
+// down or to be killed was not, nor where an event tells how long it took.
+func (l *loop) retire(m *member, cause exit.Reason, final bool) (told, ended bool) {
 	r := m.current
 	if r.stop != nil || m.spec.Shutdown.kills() || m.life.Hears(slog.LevelDebug) {
-		return false
+		return false, false
 	}
 	l.set(m, isStopping, r)
 	l.tellStop(r, cause, final)
 	if !r.dead() || !r.reason.Clean() {
-		return false
+		return true, false
 	}
 	l.lost(m, r.reason)
 	if final {
 		m.gone(r.reason)
 	}
-	return true
+	return true, true
 }
 
 // tellStop tells an incarnation to stop. If it ends meanwhile, nothing of that comes

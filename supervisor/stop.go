@@ -37,6 +37,15 @@ func (r *runner) stopping() *stopping {
 	return r.stop
 }
 
+// stopping is that of an incarnation, for a stop that the loop waits for. Where one follows the other,
+// they take what the one before has left.
+func (l *loop) stopping(r *runner) *stopping {
+	if r.stop == nil && l.spare != nil {
+		r.stop, l.spare = l.spare, nil
+	}
+	return r.stopping()
+}
+
 // stopAll stops all members when the supervisor ends: one after the other, last
 // first, or for a Dynamic all at once (S82, S83). Their mailboxes close only if
 // no incarnation of the supervisor will follow.
@@ -68,6 +77,7 @@ func (l *loop) stopMember(m *member, cause exit.Reason, final bool) {
 // each is dead or, when its time is over, abandoned.
 func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 	alive := 0
+	var now time.Time // when the last was asked
 	for _, m := range members {
 		m.pending++ // a restart to come is off (S72, S189)
 		l.decided(m, tracing.Crash{Decision: tracing.Stop})
@@ -77,13 +87,15 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 			if final {
 				m.gone(exit.Shutdown)
 			}
-		case !l.retire(m, cause, final):
-			l.ask(m, cause, final)
-			alive++
+		default:
+			if told, ended := l.retire(m, cause, final); !ended {
+				now = l.ask(m, cause, final, told)
+				alive++
+			}
 		}
 	}
-	for alive > 0 {
-		next, dead := l.pressAll(members, final)
+	for ; alive > 0; now = time.Now() {
+		next, dead := l.pressAll(members, now, final)
 		// Until a time is over, only the ends count: so the stop of a million
 		// children takes a million steps.
 		for alive -= dead; alive > 0; {
@@ -98,8 +110,7 @@ func (l *loop) stopTogether(members []*member, cause exit.Reason, final bool) {
 
 // pressAll does what is due for those that are still there. It says when to
 // come again, zero for never, and how many are there no more.
-func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int) {
-	now := time.Now()
+func (l *loop) pressAll(members []*member, now time.Time, final bool) (next time.Time, dead int) {
 	for _, m := range members {
 		if m.current == nil {
 			continue
@@ -114,15 +125,16 @@ func (l *loop) pressAll(members []*member, final bool) (next time.Time, dead int
 	return next, dead
 }
 
-// ask begins the stop of a member's incarnation that will have to be awaited.
-func (l *loop) ask(m *member, cause exit.Reason, final bool) {
+// ask begins the stop of a member's incarnation that will have to be awaited, and says
+// when that was. told says that the incarnation has been told already.
+func (l *loop) ask(m *member, cause exit.Reason, final, told bool) (asked time.Time) {
 	for _, other := range l.unnoticed { // those before one that is stuck may wait for long
 		other.noticeBusy()
 	}
 	l.unnoticed = nil
 	r := m.current
-	s := r.stopping()
-	asked := time.Now()
+	s := l.stopping(r)
+	asked = time.Now()
 	if !s.byItself { // else its time has begun already
 		r.limit(m.spec.Shutdown, asked)
 	}
@@ -131,12 +143,13 @@ func (l *loop) ask(m *member, cause exit.Reason, final bool) {
 	m.notice(asked)
 	s.act = m.life.Begin(l.kill, tracing.ActStop)
 	l.set(m, isStopping, r)
-	if m.spec.Shutdown != BrutalKill {
+	if !told && m.spec.Shutdown != BrutalKill {
 		l.tellStop(r, cause, final)
 	}
 	if s.killed {
 		r.cell.Kill(exit.Killed)
 	}
+	return asked
 }
 
 // limit says how long an incarnation has to end from now on.
@@ -220,6 +233,8 @@ func (l *loop) stopped(m *member, final bool) {
 	if final {
 		m.gone(r.reason)
 	}
+	*r.stop = stopping{}
+	l.spare, r.stop = r.stop, nil
 }
 
 // abandon declares an incarnation dead whose goroutine did not end in time (S6,

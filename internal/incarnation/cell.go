@@ -322,6 +322,9 @@ func (c *Cell) Abandoned() bool { return c.fate.Load() == abandoned }
 
 // Holding says what the incarnation has in hand, as far as it tells.
 func (c *Cell) Holding() Hand {
+	if phase := c.phase.Load(); phase <= uint32(Running) { // and nothing is attached
+		return Hand{Phase: Phase(phase)}
+	}
 	c.mu.Lock()
 	hooks := c.attachments()
 	phase := c.Phase()
@@ -388,6 +391,9 @@ func (c *Cell) asideLocked() *aside {
 // Reason is the reason that belongs to what the incarnation returned, given
 // whether it was asked to stop (S3, S4).
 func (c *Cell) Reason(err error) exit.Reason {
+	if err == nil {
+		return exit.Normal // asked or not
+	}
 	if c.Err() == nil {
 		return exit.Of(err)
 	}
