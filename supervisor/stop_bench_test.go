@@ -44,6 +44,16 @@ func (w *warm) up(tb testing.TB) {
 	w.handled.Wait()
 }
 
+// waiting is a function that tells when it waits for its stop.
+func waiting(name string, running *sync.WaitGroup) supervisor.Child {
+	return supervisor.Func(name, func(ctx context.Context) error {
+		done := ctx.Done()
+		running.Done()
+		<-done
+		return nil
+	})
+}
+
 // rawChild is what a supervisor by hand knows of a child.
 type rawChild struct {
 	cancel context.CancelFunc
@@ -52,10 +62,10 @@ type rawChild struct {
 
 // rawLife is an actor, or a function if there is no mailbox, as one writes it by hand.
 func rawLife(ctx context.Context, mailbox <-chan int, handled *sync.WaitGroup) {
+	done := ctx.Done()
 	if mailbox == nil {
 		handled.Done()
 	}
-	done := ctx.Done()
 	for {
 		select {
 		case <-mailbox:
@@ -133,10 +143,7 @@ func BenchmarkStopInOrder(b *testing.B) {
 	var running sync.WaitGroup
 	for i, a := range w.actors {
 		actors = append(actors, a)
-		funcs = append(funcs, supervisor.Func(strconv.Itoa(i), func(ctx context.Context) error {
-			running.Done()
-			return untilStopped(ctx)
-		}))
+		funcs = append(funcs, waiting(strconv.Itoa(i), &running))
 	}
 	b.Run("child=actor/impl=coppice", func(b *testing.B) {
 		tree := supervisor.New("tree", usual(), actors...)
