@@ -57,13 +57,6 @@ const (
 	one                        // one message in the count
 )
 
-const (
-	stopAsked uint32 = 1 << iota // take nothing more
-	stopDrain                    // take what is there
-	stopSeen                     // the receiver comes to its end by itself
-	dismissed                    // it does not: see dismiss.go
-)
-
 // Receive makes in, which is new, the next incarnation's end of the mailbox, which
 // must have been opened; the incarnation before must have ended or been frozen. It may
 // park before there is a message: the channel is made when one comes.
@@ -285,42 +278,6 @@ func (in *Receiver[M]) InHand() (message M, ok bool) {
 // Note is the note of the message in hand, nil if it has none.
 func (in *Receiver[M]) Note() *Note { return in.held(in.last).note }
 
-// Stop makes Next end: after what is waiting if drain is set, else at once. A
-// later call without drain ends a drain; nothing begins one again. If it is true
-// the receiver was parked, and who has called must call Wake.
-func (in *Receiver[M]) Stop(drain bool) (parked bool) {
-	parked, _ = in.tell(drain, false)
-	return parked
-}
-
-// tell is Stop, or Dismiss.
-func (in *Receiver[M]) tell(drain, dismiss bool) (parked, gone bool) {
-	stop := stopAsked
-	if drain {
-		stop |= stopDrain
-	}
-	if !in.stop.CompareAndSwap(0, stop) {
-		if !drain {
-			in.stop.And(^stopDrain)
-		}
-		return false, false
-	}
-	if stopped := in.stopped(); stopped != nil {
-		close(stopped)
-	}
-	if in.pokes && in.word.Load()&idle != 0 {
-		in.mailbox.mu.Lock()
-		defer in.mailbox.mu.Unlock()
-		if in.claimLocked() {
-			return true, false
-		}
-		if in.box != nil && in.box.putPoke() && dismiss { // without a box it looks for a stop before it waits
-			gone = in.dismissLocked(stop)
-		}
-	}
-	return false, gone
-}
-
 // Wake starts a receiver that was parked, once. With here, for one that was stopped, it
 // may run on the goroutine of who calls, if there is nothing to drain; a message that
 // comes even so will not be handled, but wait.
@@ -340,13 +297,6 @@ func (in *Receiver[M]) Wake(here bool) {
 func (in *Receiver[M]) waits() bool {
 	b := in.mailbox.current.Load()
 	return b != nil && b.depth() > 0
-}
-
-// Over says whether the receiver was stopped, with nothing in hand and nothing to be
-// drained: all that Next could say is Stopped.
-func (in *Receiver[M]) Over() bool {
-	stop := in.stop.Load()
-	return stop&dismissed != 0 || stop&^stopSeen == stopAsked && in.last&(idle|partial) == idle
 }
 
 // waker starts a receiver that was parked. It is told whether the incarnation may go on

@@ -223,9 +223,7 @@ func (l *loop) release() {
 	}
 	l.killNow(exit.Killed) // nobody is left who would notice
 	<-l.unhooked
-	for l.leaving.present() {
-		<-l.queue.wake
-	}
+	l.leaving.await(l.queue)
 	l.alarm.off()
 	l.queue.close()
 }

@@ -7,8 +7,10 @@ import (
 	"github.com/coppice-go/coppice/exit"
 )
 
-// retire asks a member to stop, and is true if that was its end already: an actor
-// without a goroutine, with nothing in hand and nothing to close, ends on the spot.
+// retire asks a member to stop, and says whether that was its end already: an actor
+// with nothing in hand and nothing to close, without a goroutine or with one that waits
+// for a message, ends on the spot. Such a goroutine has to leave, and nothing else: see
+// leaving.
 // Most of a million are such, and of those nothing has to be noticed, remembered or
 // awaited. If it has not ended [loop.ask] has to follow, told or not: whoever is winding
 // down or to be killed was not, nor where an event tells how long it took.
@@ -48,6 +50,13 @@ type leaving struct {
 
 func (l *leaving) begin()        { l.n.Add(1) }
 func (l *leaving) present() bool { return l.n.Load() > 0 }
+
+// await is for a loop that waits for nothing else any more.
+func (l *leaving) await(q *queue) {
+	for l.present() {
+		<-q.wake
+	}
+}
 
 func (l *leaving) end() {
 	if l.n.Add(-1) == 0 {

@@ -56,7 +56,9 @@ func TestWhoIsDismissed(t *testing.T) {
 		{"a message in hand", mailbox.Options{}, 0, second,
 			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { send(t, b, 1) }, false, mailbox.Stopped},
 		{"a batch in hand", mailbox.Options{}, 0, second,
-			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { _ = b.SendAll(t.Context(), []int{1, 2, 3}, nil) }, false, mailbox.Stopped},
+			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) {
+				_ = b.SendAll(t.Context(), []int{1, 2, 3}, nil)
+			}, false, mailbox.Stopped},
 		{"a handler that goes on for a moment", mailbox.Options{}, 0, settled,
 			func(b *mailbox.Mailbox[int], _ *mailbox.Receiver[int]) { send(t, b, 1) }, false, mailbox.Stopped},
 		{"stopped before", mailbox.Options{}, 0, second,
