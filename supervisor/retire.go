@@ -10,10 +10,9 @@ import (
 // retire asks a member to stop, and says whether that was its end already: an actor
 // with nothing in hand and nothing to close, without a goroutine or with one that waits
 // for a message, ends on the spot. Such a goroutine has to leave, and nothing else: see
-// leaving.
-// Most of a million are such, and of those nothing has to be noticed, remembered or
-// awaited. If it has not ended [loop.ask] has to follow, told or not: whoever is winding
-// down or to be killed was not, nor where an event tells how long it took.
+// leaving. Most of a million are such, and of those nothing has to be noticed, remembered
+// or awaited. If it has not ended [loop.ask] has to follow, told or not: whoever is
+// winding down or to be killed was not, nor where an event tells how long it took.
 func (l *loop) retire(m *member, cause exit.Reason, final bool) (told, ended bool) {
 	r := m.current
 	if r.stop != nil || m.spec.Shutdown.kills() || m.life.Hears(slog.LevelDebug) {
