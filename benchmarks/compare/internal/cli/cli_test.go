@@ -256,3 +256,19 @@ func TestErlangThatIsNotInstalled(t *testing.T) {
 	got := run(t.Context(), "-peers", "-short", "-reps", "1", "-only", "stop-1000", "-json")
 	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, "erlang takes no part: erl and erlc are not installed\n"+busy+"repetition 1 of 1: .*")
 }
+
+// What Erlang says that it is stands beside its figures.
+func TestTheVersionOfErlangIsInTheResults(t *testing.T) {
+	bin, directory := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"erl": `case "$*" in *version) echo "99.1 (ERTS 42, jit)";; *) echo "[0.5]"; esac`, "erlc": ""} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":/bin:/usr/bin")
+	expect(t, run(t.Context(), "-contenders", "raw,erlang", "-short", "-reps", "1", "-only", "stop-1000", "-write", directory), cli.OK, ".*", ".*")
+	const want = "- **erlang**: Erlang/OTP 99.1 (ERTS 42, jit). Messages and rings "
+	if text, err := os.ReadFile(filepath.Join(directory, "RESULTS.md")); err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%v; the results lack %q:\n%s", err, want, text)
+	}
+}

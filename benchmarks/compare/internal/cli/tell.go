@@ -22,7 +22,6 @@ func (o options) report(outcome runner.Outcome) report.Report {
 	r := report.Report{
 		Command:      o.command(),
 		Machine:      machine.Describe(),
-		Contenders:   o.contenders,
 		Measurements: o.measurements,
 		Short:        o.short,
 		Repetitions:  o.repetitions,
