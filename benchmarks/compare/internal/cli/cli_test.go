@@ -44,10 +44,10 @@ var quick = []string{"-short", "-reps", "2", "-only", "stop-1000,restart-p99"}
 func TestATable(t *testing.T) {
 	got := run(t.Context(), quick...)
 	row := func(name string) string {
-		return `\| ` + name + ` \| [^|]+ [µm]?s, \*\*\d+\.\d\dx\*\* \| [^|x]+ [nµm]?s \| [^|]+ [µm]?s, \*\*\d+\.\d\dx\*\* \|[^\n]+\| (reached|held|missed) \|\n`
+		return `\| ` + name + ` +\| [^|]+ [µm]?s, \*\*[.\d]+x\*\* \| [^|x]+ [nµm]?s \| [^|]+ [µm]?s, \*\*[.\d]+x\*\* \|[^\n]+\| +(reached|held|missed) \|\n`
 	}
 	expect(t, got, cli.OK,
-		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload \| coppice \| raw \| suture \|[^\n]*\n[^\n]*\n`+
+		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload +\| +coppice \| +raw \| +suture \|[^\n]*\n[^\n]*\n`+
 			row("restart-p99")+row("stop-1000")+`\nAbove 1x is better for msg/s, below 1x for times and bytes; reached: the goal; held: "not worse than"; missed: neither\.\n`,
 		busy+`repetition 1 of 2: 6 processes\nrepetition 2 of 2: 6 processes\n`)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -81,8 +82,9 @@ func (o options) print(r report.Report, streams Streams) error {
 	if err := r.Table(streams.Out); err != nil {
 		return err
 	}
-	if legend := r.Legend(); legend != "" {
-		fmt.Fprintf(streams.Out, "\n%s.\n", legend)
+	notes := slices.DeleteFunc([]string{r.Legend(), r.Gaps()}, func(note string) bool { return note == "" })
+	if len(notes) > 0 {
+		fmt.Fprintf(streams.Out, "\n%s.\n", strings.Join(notes, "; "))
 	}
 	return nil
 }

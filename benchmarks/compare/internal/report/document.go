@@ -47,13 +47,22 @@ type explained struct {
 	Size string
 }
 
-// Shortened tells what a short run has measured less of.
+// Shortened tells what a short run has measured less of, each size in a line.
 func (r Report) Shortened() []string {
-	var all []string
+	var sizes []string
+	of := make(map[string][]string)
 	for _, m := range r.Measurements {
-		if m.Short != m.Full {
-			all = append(all, strings.Join(m.Of(), ", ")+": "+m.Say(m.Short)+" instead of "+m.Say(m.Full))
+		if m.Short == m.Full {
+			continue
 		}
+		size := m.Say(m.Short) + " instead of " + m.Say(m.Full)
+		if of[size] == nil {
+			sizes = append(sizes, size)
+		}
+		of[size] = append(of[size], m.Of()...)
 	}
-	return all
+	for i, size := range sizes {
+		sizes[i] = strings.Join(of[size], ", ") + ": " + size
+	}
+	return sizes
 }

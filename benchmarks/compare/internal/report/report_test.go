@@ -3,12 +3,13 @@ package report_test
 import (
 	"encoding/json"
 	"encoding/xml"
-	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/bench"
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
@@ -60,14 +61,14 @@ func written(t *testing.T, write func(io.Writer) error) string {
 
 func TestTable(t *testing.T) {
 	got := written(t, example().Table)
-	want := `| workload | coppice | raw | suture | not worse than | goal | verdict |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: |
-| send-1-1 | 24.3 (22.0–25.0) Mmsg/s, **1.50x** | 16.2 (14.2–17.8) Mmsg/s | – | 1.30x | 1.50x | reached |
-| call | 419 (400–450) ns, **0.80x** | 523 (499–609) ns | – | 0.85x | 0.70x | held |
-| spawn-1m | 1.50 (1.40–1.60) s, **1.50x** | 1.00 (0.90–2.00) s | 30.0 (20.0–40.0) s, **30.00x** | 0.90x | 0.70x | missed |
-| bytes-idle | 3400 (3400–3401) B, **0.89x** | 3812 (3760–3817) B | – | 0.97x | 0.90x | reached |
-| bytes-hibernated | 300 (300–300) B, **0.079x** | – | – | 0.25x | 0.18x | reached |
-| restart-p50 | 1.30 (1.30–1.30) µs, **2.45x** | 530 (530–530) ns | – | 3.50x | 2.50x | reached |
+	want := `| workload         |                            coppice |                     raw |                        suture | not worse than |  goal | verdict |
+| ---------------- | ---------------------------------: | ----------------------: | ----------------------------: | -------------: | ----: | ------: |
+| send-1-1         | 24.3 (22.0–25.0) Mmsg/s, **1.50x** | 16.2 (14.2–17.8) Mmsg/s |                             – |          1.30x | 1.50x | reached |
+| call             |        419 (400–450) ns, **0.80x** |        523 (499–609) ns |                             – |          0.85x | 0.70x |    held |
+| spawn-1m         |      1.50 (1.40–1.60) s, **1.50x** |      1.00 (0.90–2.00) s | 30.0 (20.0–40.0) s, **30.0x** |          0.90x | 0.70x |  missed |
+| bytes-idle       |      3400 (3400–3401) B, **0.89x** |      3812 (3760–3817) B |                             – |          0.97x | 0.90x | reached |
+| bytes-hibernated |        300 (300–300) B, **0.079x** |                       – |                             – |          0.25x | 0.18x | reached |
+| restart-p50      |     1.30 (1.30–1.30) µs, **2.45x** |        530 (530–530) ns |                             – |          3.50x | 2.50x | reached |
 `
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -93,6 +94,9 @@ func TestARatioIsShownAsExactlyAsItsVerdictNeeds(t *testing.T) {
 		{"send-1-1", 1.304, "1.30x", "1.30x", "held"},
 		{"bytes-hibernated", 0.0123, "0.012x", "0.012x", "reached"},
 		{"call", math.Inf(1), "+Infx", "+Infx", "missed"},
+		{"call", 9.994, "9.99x", "9.99x", "missed"},
+		{"call", 15.816, "15.8x", "15.8x", "missed"},
+		{"call", 209.09, "209x", "209x", "missed"},
 	} {
 		w, _ := bench.Find(test.workload)
 		r := example()
@@ -101,7 +105,7 @@ func TestARatioIsShownAsExactlyAsItsVerdictNeeds(t *testing.T) {
 			{Workload: w.Name, Contender: "suture", Unit: w.Unit, RatioToRaw: &test.ratio},
 		}
 		got := written(t, r.Table)
-		for _, part := range []string{", **" + test.coppice + "** | ", ", **" + test.other + "** | ", " | " + test.verdict + " |"} {
+		for _, part := range []string{", **" + test.coppice + "** | ", ", **" + test.other + "** | ", " " + test.verdict + " |"} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s at %v: want %q, got\n%s", test.workload, test.ratio, part, got)
 			}
@@ -117,9 +121,35 @@ func TestATableWithoutRatiosDoesNotJudge(t *testing.T) {
 	if got := r.Legend(); got != "" {
 		t.Errorf("got legend %q, want none", got)
 	}
-	want := "| workload | coppice |\n| --- | ---: |\n| call | 100 (100–100) ns |\n"
+	want := "| workload |          coppice |\n| -------- | ---------------: |\n| call     | 100 (100–100) ns |\n"
 	if got := written(t, r.Table); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Who has not a single figure has no column of dashes, but is not passed over.
+func TestWhoHasNoFigureHasNoColumn(t *testing.T) {
+	r := example()
+	if got, want := r.Gaps(), "–: no such thing, or not measured"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var samples figures.Samples
+	samples.Add("call", "coppice", 100)
+	samples.Add("call", "raw", 100)
+	r.Contenders = append(r.Contenders, bench.Contender{Name: "erlang"})
+	r.Figures = samples.Figures([]string{"coppice", "raw"})
+	if got, want := strings.SplitN(written(t, r.Table), "\n", 2)[0], "| workload |                     coppice |              raw | not worse than |  goal | verdict |"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := r.Gaps(), "without a figure: suture, erlang"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := written(t, r.Document); !strings.Contains(got, "times and bytes; without a figure: suture, erlang.\n") {
+		t.Errorf("the document does not say who is missing:\n%s", got)
+	}
+	r.Contenders = r.Contenders[:2]
+	if got := r.Gaps(); got != "" {
+		t.Errorf("got %q where nothing is missing", got)
 	}
 }
 
@@ -147,35 +177,133 @@ func TestJSON(t *testing.T) {
 	}
 }
 
+// label is a text of a plot.
+type label struct {
+	X      float64 `xml:"x,attr"`
+	Y      float64 `xml:"y,attr"`
+	Anchor string  `xml:"text-anchor,attr"`
+	Size   float64 `xml:"font-size,attr"`
+	Text   string  `xml:",chardata"`
+}
+
+// span is from where to where it may reach, in a wide face.
+func (l label) span() (from, to float64) {
+	width := 0.62 * l.Size * float64(utf8.RuneCountInString(l.Text))
+	from = l.X - width*map[string]float64{"start": 0, "middle": 0.5, "end": 1}[l.Anchor]
+	return from, from + width
+}
+
+type glyph struct {
+	Place string `xml:"transform,attr"`
+	Says  string `xml:"title"`
+}
+
+// picture is what a plot consists of.
+type picture struct {
+	Width  float64 `xml:"width,attr"`
+	Height float64 `xml:"height,attr"`
+	Labels []label `xml:"text"`
+	Paths  []glyph `xml:"path"`
+}
+
+func drawn(t *testing.T, r report.Report) (p picture) {
+	t.Helper()
+	if err := xml.Unmarshal([]byte(written(t, r.Plot)), &p); err != nil {
+		t.Fatalf("not well-formed: %v", err)
+	}
+	return p
+}
+
+// has says whether a word is in a text of the picture.
+func (p picture) has(word string) bool {
+	return slices.ContainsFunc(p.Labels, func(l label) bool { return strings.Contains(l.Text, word) })
+}
+
 func TestPlot(t *testing.T) {
 	for _, short := range []bool{false, true} {
 		r := example()
 		r.Short = short
-		svg := written(t, r.Plot)
-		var text strings.Builder
-		for decoder := xml.NewDecoder(strings.NewReader(svg)); ; {
-			token, err := decoder.Token()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("not well-formed: %v", err)
-			}
-			if data, ok := token.(xml.CharData); ok {
-				text.Write(data)
-			}
-		}
+		p := drawn(t, r)
 		for _, word := range []string{"send-1-1", "call", "spawn-1m", "bytes-idle", "bytes-hibernated", "restart-p50",
-			"coppice", "suture", "goal of coppice", "better is to the right", "1x", "0.05x", "10x"} {
-			if !strings.Contains(text.String(), word) {
+			"coppice", "suture", "goal of coppice", "better is to the right", "← worse", "better →", "1x", "0.05x", "10x",
+			"logarithmic scale", "a bar reaches from the worst to the best of 1 to 3 processes", "2 x Fast, linux/amd64, go1.26, commit abc"} {
+			if !p.has(word) {
 				t.Errorf("%q is not in the plot", word)
 			}
 		}
-		if got := strings.Contains(text.String(), "(short run)"); got != short {
+		if got := p.has("(short run)"); got != short {
 			t.Errorf("says that it is short: got %v, want %v", got, short)
 		}
-		if strings.Contains(text.String(), "steady") {
-			t.Error("a workload without a figure is in the plot")
+		if p.has("interrupted") || p.has("steady") {
+			t.Error("the plot says that it was interrupted, or has a workload without a figure")
+		}
+		if want := "spawn-1m of suture: 0.0333x (0.025x–0.05x)"; !slices.ContainsFunc(p.Paths, func(g glyph) bool { return g.Says == want }) {
+			t.Errorf("%q is not in the plot", want)
+		}
+		r.Complete--
+		if want := map[bool]string{false: "raw Go (interrupted)", true: "raw Go (short run, interrupted)"}[short]; !drawn(t, r).has(want) {
+			t.Errorf("%q is not in the plot", want)
+		}
+	}
+}
+
+// However much is in a plot: no text is cut off or overlaps another one, and no mark
+// hides another.
+func TestAPlotCanBeRead(t *testing.T) {
+	names := []string{"coppice", "raw", "suture", "protoactor", "erlang"}
+	restart, _ := bench.Find("restart-p50") // whose goal is on the left of raw too
+	for name, test := range map[string]struct {
+		share     float64
+		workloads []bench.Workload
+	}{
+		"all the same": {1, bench.Workloads},
+		"a bit worse":  {1.01, bench.Workloads},
+		"far worse":    {300, bench.Workloads},
+		"far better":   {1.0 / 300, bench.Workloads},
+		"of no use":    {1e8, bench.Workloads},
+		"only worse":   {5000, []bench.Workload{restart}},
+	} {
+		r := example()
+		r.Machine.CPU, r.Machine.Commit = "Intel(R) Xeon(R) <Platinum> 8370C CPU @ 2.80GHz", "0123456789ab+"
+		r.Contenders = nil
+		var samples figures.Samples
+		for _, c := range names {
+			r.Contenders = append(r.Contenders, bench.Contender{Name: c})
+			for _, w := range test.workloads {
+				factor := 1.0
+				if c != "raw" && w.More {
+					factor = 1 / test.share
+				} else if c != "raw" {
+					factor = test.share
+				}
+				samples.Add(w.Name, c, factor)
+			}
+		}
+		r.Figures = samples.Figures(names)
+		p := drawn(t, r)
+		for i, l := range p.Labels {
+			from, to := l.span()
+			if from < 0 || to > p.Width || l.Y > p.Height {
+				t.Errorf("%s: %q is cut off, from %v to %v", name, l.Text, from, to)
+			}
+			for _, other := range p.Labels[:i] {
+				if a, b := other.span(); math.Abs(l.Y-other.Y) < max(l.Size, other.Size) && from < b && a < to {
+					t.Errorf("%s: %q overlaps %q", name, l.Text, other.Text)
+				}
+			}
+		}
+		at, marks := make(map[string]string), 0
+		for _, g := range p.Paths {
+			if strings.Contains(g.Says, " of ") && strings.Contains(g.Says, "x (") {
+				if other := at[g.Place]; other != "" {
+					t.Errorf("%s: %s hides %s", name, g.Says, other)
+				}
+				at[g.Place] = g.Says
+				marks++
+			}
+		}
+		if want := 4 * len(test.workloads); marks != want {
+			t.Errorf("%s: got %d marks, want %d", name, marks, want)
 		}
 	}
 }
@@ -188,9 +316,7 @@ func TestAPlotOfNothing(t *testing.T) {
 			samples.Add("call", name, 100)
 		}
 		r.Figures = samples.Figures(contenders)
-		if svg := written(t, r.Plot); xml.Unmarshal([]byte(svg), new(struct{})) != nil {
-			t.Errorf("%q: not well-formed: %s", contenders, svg)
-		}
+		drawn(t, r)
 	}
 }
 
@@ -225,6 +351,7 @@ func TestDocument(t *testing.T) {
 	for _, part := range []string{
 		"UTC.\n\n**Not a quiet machine**: the load average was 9.\n\n",
 		"**A short run, for a first look: it measured less than its names say.**",
+		"- send-1-1, send-8-1, send-100-pairs, cast: 500,000 messages instead of 5,000,000 messages\n",
 		"- spawn-1m, stop-1m: 100,000 actors instead of 1,000,000 actors\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 100,000 actors |\n",
 		"Not everything could be measured:\n\n- call of raw, repetition 2: too hot\n",
