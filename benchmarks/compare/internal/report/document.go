@@ -15,7 +15,16 @@ const PlotName = "compare.svg"
 //go:embed document.md.tmpl
 var documentText string
 
-var document = template.Must(template.New("document").Parse(documentText))
+var document = template.Must(template.New("document").Funcs(template.FuncMap{"indent": indent}).Parse(documentText))
+
+// indent keeps a text of several lines within its item of a list, as it is.
+func indent(text string) string {
+	first, rest, found := strings.Cut(text, "\n")
+	if !found {
+		return first
+	}
+	return first + "\n\n      " + strings.ReplaceAll(rest, "\n", "\n      ")
+}
 
 // Document writes it all down in Markdown, complete in itself but for the plot.
 func (r Report) Document(w io.Writer) error { return document.Execute(w, r) }

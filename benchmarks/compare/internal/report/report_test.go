@@ -346,7 +346,7 @@ func TestDocument(t *testing.T) {
 	}
 
 	r.Busy = "the load average was 9"
-	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot"}
+	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot", "cast of raw, repetition 1: exit status 2\npanic: *no*\nmain()"}
 	got = written(t, r.Document)
 	for _, part := range []string{
 		"UTC.\n\n**Not a quiet machine**: the load average was 9.\n\n",
@@ -354,7 +354,7 @@ func TestDocument(t *testing.T) {
 		"- send-1-1, send-8-1, send-100-pairs, cast: 500,000 messages instead of 5,000,000 messages\n",
 		"- spawn-1m, stop-1m: 100,000 actors instead of 1,000,000 actors\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 100,000 actors |\n",
-		"Not everything could be measured:\n\n- call of raw, repetition 2: too hot\n",
+		"Not everything could be measured:\n\n- call of raw, repetition 2: too hot\n- cast of raw, repetition 1: exit status 2\n\n      panic: *no*\n      main()\n",
 	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("the document of a short run lacks %q:\n%s", part, got)
