@@ -331,6 +331,7 @@ func TestDocument(t *testing.T) {
 		"Written by `compare -write .`, on\n",
 		"changes with the run, and with where the linker puts the functions: see docs/speed.md",
 		"set before the work, on another machine",
+		"\nThe steady load is paced by a timer of the kernel (timerfd) on Linux, ",
 		"- **raw**: By hand.\n",
 		"| send-1-1 | msg/s | one sender, one actor | 5,000,000 messages |\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 1,000,000 actors |\n",
