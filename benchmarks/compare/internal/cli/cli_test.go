@@ -129,6 +129,21 @@ func TestWrite(t *testing.T) {
 	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir [^\n]+: not a directory\n`)
 }
 
+// The first line that is printed to a pipe whose reader has gone ends the program.
+func TestWhatIsWrittenIsThereBeforeAnythingIsPrinted(t *testing.T) {
+	directory := t.TempDir()
+	written := false
+	out := &until{text: "median", then: func() {
+		_, plot := os.Stat(filepath.Join(directory, "compare.svg"))
+		_, document := os.Stat(filepath.Join(directory, "RESULTS.md"))
+		written = plot == nil && document == nil
+	}}
+	cli.Run(t.Context(), []string{"-short", "-reps", "1", "-only", "stop-1000", "-contenders", "raw", "-write", directory}, cli.Streams{Out: out, Err: new(bytes.Buffer)})
+	if !written || out.Len() == 0 {
+		t.Errorf("got %q printed before the files were there", out.String())
+	}
+}
+
 func TestProfiles(t *testing.T) {
 	directory := t.TempDir()
 	got := run(t.Context(), "-short", "-reps", "1", "-only", "stop-1000", "-contenders", "coppice,raw", "-cpuprofile", directory)

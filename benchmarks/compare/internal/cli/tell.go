@@ -56,12 +56,13 @@ func isSpecial(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./=,:+@%", r)
 }
 
+// tell writes before it prints: who reads what is printed, such as head, may have gone.
 func (o options) tell(r report.Report, streams Streams) error {
-	faults := []error{o.print(r, streams)}
+	var faults []error
 	if o.write != "" {
 		faults = append(faults, o.file(report.PlotName, r.Plot), o.file(documentName, r.Document))
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, o.print(r, streams))...)
 }
 
 func (o options) print(r report.Report, streams Streams) error {

@@ -228,7 +228,7 @@ supervises({level, Depth, FanOut}) when is_integer(Depth) ->
     {flags(one_for_one), [Below(I) || I <- lists:seq(1, FanOut)]};
 supervises({level, [Group]}) -> {flags(one_for_one), [server(I, Worker) || {worker, I, _} = Worker <- Group]};
 supervises({level, Groups}) ->
-    {flags(one_for_one), [supervisor(I, {level, [Group]}) || {I, Group} <- lists:enumerate(Groups)]}.
+    {flags(one_for_one), [supervisor(I, {level, [Group]}) || {I, Group} <- lists:zip(lists:seq(1, length(Groups)), Groups)]}.
 
 flags(Strategy) -> #{strategy => Strategy, intensity => 1000000, period => 1}.
 server(Id, Kind) -> #{id => Id, start => {?MODULE, start_server, [Kind]}}.
