@@ -74,7 +74,7 @@ func (o options) print(r report.Report, streams Streams) error {
 		fmt.Fprintf(streams.Out, "\nInterrupted %s.\n", r.Extent())
 	}
 	if r.Short {
-		fmt.Fprintln(streams.Out, "\nA short run, for a first look: it measured less than its names say.")
+		fmt.Fprintf(streams.Out, "\n%s.\n", r.Briefly())
 		for _, line := range r.Shortened() {
 			fmt.Fprintln(streams.Out, "-", line)
 		}

@@ -56,6 +56,15 @@ type explained struct {
 	Size string
 }
 
+// Briefly says what a short run is.
+func (r Report) Briefly() string {
+	const briefly = "A short run, for a first look"
+	if r.Shortened() == nil { // fewer processes is all
+		return briefly
+	}
+	return briefly + ": it measured less than its names say"
+}
+
 // Shortened tells what a short run has measured less of, each size in a line.
 func (r Report) Shortened() []string {
 	var sizes []string

@@ -363,6 +363,19 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// What is as large in a short run as in any is not called less.
+func TestAShortRunOfWhatIsNotShortened(t *testing.T) {
+	r := example()
+	m, err := bench.FindMeasurement("stop-1000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Short, r.Measurements = true, []bench.Measurement{m}
+	if got, want := written(t, r.Document), "UTC.\n\n**A short run, for a first look.**\n\n![Ratios"; !strings.Contains(got, want) {
+		t.Errorf("the document lacks %q:\n%s", want, got)
+	}
+}
+
 // Half of a run is not taken for a whole one.
 func TestAnInterruptedRunSaysSo(t *testing.T) {
 	r := example()
