@@ -68,7 +68,7 @@ var Workloads = []Workload{
 	{Name: "stop-1000", Unit: Seconds, Limit: 1.5, Goal: 0.8,
 		About: "stop 1,000 children of one supervisor in order"},
 	{Name: "steady-cpu", Unit: Nanoseconds, Limit: 1.2, Goal: 1,
-		About: "CPU time for each message, 10,000 actors, 1,000,000 messages a second"},
+		About: "CPU time for each message, 10,000 actors, 1,000,000 messages a second, paced by " + pacer},
 	{Name: "steady-p99", Unit: Seconds, Limit: 1.2, Goal: 1,
 		About: "from send to handled under that load, 99th percentile"},
 }
