@@ -142,7 +142,7 @@ func ring(n int, last *bench.Tally) (func(*bench.Token) error, bench.Stop, error
 	}, g.stop, nil
 }
 
-// idle is of actors with nothing to do, if they are warm after a message each.
+// idle makes actors that have nothing to do; warm ones are sent a message each first.
 func idle(warm bool) (func(int) error, bench.Stop, error) {
 	g := newGroup()
 	var actors []actor
