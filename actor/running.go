@@ -114,6 +114,7 @@ func (r *running[M]) Run() error {
 		if r.begun = true; r.mayPark {
 			return parking[M]{r}
 		}
+		r.cell.Works()
 	} else if !r.closes() && r.in.Over() { // nothing of the user's is left to do
 		return r.stopped()
 	}

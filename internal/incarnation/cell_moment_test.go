@@ -37,7 +37,7 @@ func TestContextsEndBeforeTheHooksAreTold(t *testing.T) {
 }
 
 // Who hears that the contexts end finds an incarnation that has ended.
-func TestS7_EndIsClaimedBeforeTheContextsEnd(t *testing.T) {
+func TestEndIsClaimedBeforeTheContextsEnd(t *testing.T) {
 	above := &interrupted{Context: t.Context()}
 	c, abandoned := newCell(above), false
 	above.heard = func() { abandoned = c.Abandon() }
@@ -46,7 +46,7 @@ func TestS7_EndIsClaimedBeforeTheContextsEnd(t *testing.T) {
 }
 
 // Only contexts of ours are above a cell. If it were otherwise, that would be a kill.
-func TestS4_ReasonBelowAnEndThatIsNoReason(t *testing.T) {
+func TestReasonBelowAnEndThatIsNoReason(t *testing.T) {
 	above, cancel := context.WithCancelCause(t.Context())
 	c := newCell(above)
 	cancel(errAbove)
