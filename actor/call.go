@@ -279,6 +279,9 @@ func (c *call[S, R, M]) release(late bool) (deferred bool) {
 	if !free { // a call whose answer was deferred keeps what is behind its context
 		c.serving.spare = nil
 	}
+	if deferred && c.state.Load() == left { // perhaps before that, and has not seen to it
+		c.own.end(late)
+	}
 	return deferred
 }
 
