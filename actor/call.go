@@ -42,8 +42,7 @@ import (
 func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
 	s, _ := to.(*Server[S])
 	if s == nil {
-		var none R
-		return none, nowhere()
+		return callBehind[S, R](ctx, to, message)
 	}
 	caller := incarnation.Own(ctx)
 	if caller != nil && caller.Waits() || s.actor.life.Load().Traces() {
@@ -73,15 +72,42 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) error {
 	s, _ := to.(*Server[S])
 	if s == nil {
-		return nowhere()
+		return castBehind[S, R](ctx, to, message)
 	}
 	return s.actor.box.Send(ctx, cast[S, R, M]{message})
 }
 
-// nowhere is the error of a message to a target that is nil. It is apart, so that those
-// that have one do not make room for it.
+// callBehind is Call for a target that is not a server itself, but may have one embedded.
+// It is apart, so that those that are do not make room for it.
 //
 //go:noinline
+func callBehind[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
+	if s := behind(to); s != nil {
+		return Call[S, R](ctx, s, message)
+	}
+	var none R
+	return none, nowhere()
+}
+
+// castBehind is Cast for such a target.
+//
+//go:noinline
+func castBehind[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) error {
+	if s := behind(to); s != nil {
+		return Cast[S, R](ctx, s, message)
+	}
+	return nowhere()
+}
+
+// behind is the server of a target, nil if there is none.
+func behind[S any](to Target[S]) *Server[S] {
+	if to == nil {
+		return nil
+	}
+	return to.server()
+}
+
+// nowhere is the error of a message to a target that is nil.
 func nowhere() error { return &SendError{Path: "nil", Err: ErrNoProc} }
 
 // answer is the place where the one outcome of a call is put: by the server, or

@@ -123,6 +123,22 @@ func TestCallOfNobody(t *testing.T) {
 	}
 }
 
+// A type that embeds a server, or a target, is a target as well.
+func TestCallOfATypeThatEmbedsAServer(t *testing.T) {
+	s := actor.NewServer("s", openState)
+	plant(t, s)
+	for name, target := range map[string]actor.Target[state]{
+		"server": struct{ *actor.Server[state] }{s},
+		"target": struct{ actor.Target[state] }{s},
+	} {
+		check(t, name+", cast", actor.Cast(t.Context(), target, next), nil)
+		n, err := actor.Call(t.Context(), target, give(3, nil))
+		check(t, name, answer(n, err), "3, <nil>")
+	}
+	n, err := actor.Call(t.Context(), struct{ *actor.Server[state] }{}, next)
+	check(t, "none", answer(n, err), "0, nil: no such process: not started, or gone for good")
+}
+
 // Calls that wait behind a crash are answered by the next incarnation.
 func TestCallsQueuedAcrossACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
