@@ -205,6 +205,7 @@ func (c *call[S, R, M]) callerGone() bool { return c.state.Load() == left || c.c
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.serving = sv
 	if c.gone() {
+		sv.outcome = errCallerGone // if there is a span, it has begun a moment ago
 		return errCallerGone
 	}
 	c.own = sv.handlerContext(ctx, c.caller, c)
