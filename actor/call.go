@@ -292,12 +292,22 @@ func (c *call[S, R, M]) conclude(value R, err error) {
 // handled is told that the handler has crashed.
 func (c *call[S, R, M]) handled() {
 	if c.own != nil { // the handler has begun
-		c.release(!c.returned && c.late()) // else it was the caller's ctx that has crashed
+		c.release(!c.returned && c.lateAtAnEnd()) // else it was the caller's ctx that has crashed
 	}
 }
 
 // late says that the caller's context has ended.
 func (c *call[S, R, M]) late() bool { return c.caller != nil && c.caller.Err() != nil }
+
+// lateAtAnEnd is late where the end of an incarnation is seen to, perhaps by its
+// supervisor: there a caller's context that panics must not do harm.
+func (c *call[S, R, M]) lateAtAnEnd() (late bool) {
+	if c.caller != nil {
+		cell := incarnation.From(c.own.request.server)
+		cell.Protect(func() error { late = c.late(); return nil }, func(exit.Reason) {})
+	}
+	return late
+}
 
 // release ends the context of a handler that is over, unless the answer was deferred.
 // late says that the caller's has ended before.

@@ -2,10 +2,13 @@ package actor
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/mailbox"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -114,8 +117,10 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 	left := sv.waiting
 	sv.waiting = nil
 	sv.mu.Unlock()
-	for call := range left {
-		call.serverEnded(sv.server.Path(), reason, orderly)
+	if len(left) > 0 {
+		incarnation.Each(slices.Collect(maps.Keys(left)), func(call waiting) { // also if a caller's ctx leaves by Goexit
+			call.serverEnded(sv.server.Path(), reason, orderly)
+		})
 	}
 }
 
