@@ -30,6 +30,7 @@ func TestS146_ValueAndErrorPassAsTheyAre(t *testing.T) {
 		for _, err := range []error{
 			nil, errBad, &typedError{7}, fmt.Errorf("w: %w", exit.Shutdown), context.Canceled,
 			&actor.SendError{Path: "another", Err: actor.ErrEnded, Reason: exit.Shutdown},
+			(*exit.Failure)(nil), // no reason to end
 		} {
 			n, got := actor.Call(t.Context(), s, give(3, err))
 			if n != 3 || got != err {
@@ -38,7 +39,7 @@ func TestS146_ValueAndErrorPassAsTheyAre(t *testing.T) {
 		}
 		check(t, "exits: an error answers, the server lives on", kept.exits(), "")
 		synctest.Wait()
-		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 6})
+		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 7})
 	})
 }
 

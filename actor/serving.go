@@ -133,10 +133,7 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 // if it is gone. Whether the server is restarted is up to its supervisor, which
 // hears of the end right after the caller.
 func AfterReply(reason exit.Reason) error {
-	if reason == nil {
-		reason = exit.Normal
-	}
-	return afterReply{reason}
+	return afterReply{exit.Of(reason)} // as it is, unless it is not one of that package
 }
 
 type afterReply struct{ reason exit.Reason }
@@ -149,6 +146,8 @@ func chosenEnd(err error) (reason exit.Reason, reply bool) {
 	if after, ok := err.(afterReply); ok {
 		return after.reason, true
 	}
-	reason, _ = exit.Chosen(err)
-	return reason, false
+	if chosen, ok := exit.Chosen(err); ok { // else what it gives may be nil inside
+		return chosen, false
+	}
+	return nil, false
 }
