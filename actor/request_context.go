@@ -177,6 +177,9 @@ func (h *handlerContext) Value(key any) any {
 	return r.server.Value(key)
 }
 
+// String names it as the standard library does its contexts.
+func (h *handlerContext) String() string { return Path(h.request.server) + ".Call" }
+
 func (h *handlerContext) materialize() context.Context {
 	r := h.request
 	if !h.lock() {

@@ -39,12 +39,20 @@ type Living interface {
 	// Ended is told the reason for the end, once.
 	Ended(reason exit.Reason)
 
+	// Works is told, on the goroutine of the incarnation, that code of the user's is
+	// about to run there without a Wake before: right after Start, or because work has
+	// come when it was to park.
+	Works()
+
 	// Dismiss is told that the goroutine of an incarnation for which [Cell.Runs] has
 	// nothing left to do and was told to leave: it ends the incarnation, as Wake does.
 	// Left is told when the goroutine leaves.
 	Dismiss()
 	Left()
 }
+
+// Works is for the Run of the hooks to tell that it does not park before it works.
+func (c *Cell) Works() { c.parent.(Living).Works() }
 
 // ErrDismissed is what the Run of the hooks returns if the incarnation was ended by
 // [Cell.Dismiss].
@@ -91,6 +99,7 @@ func (c *Cell) after(err error) (reason exit.Reason, again bool) {
 	case parker.Park(c.parent.(Living)): // from now on the incarnation belongs to the next goroutine
 		return nil, false
 	}
+	c.Works()
 	return exit.Goexit, true
 }
 
