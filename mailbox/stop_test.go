@@ -162,7 +162,7 @@ func TestADismissalLosesNothing(t *testing.T) {
 				}
 			})
 		}
-		for accepted.Load() < int64(round%(senders*most)) {
+		for ; accepted.Load() < int64(round%(senders*most)); runtime.Gosched() {
 			if ctx.Err() != nil {
 				t.Fatal("the messages do not get through")
 			}
