@@ -276,9 +276,12 @@ func (c *call[S, R, M]) late() bool { return c.caller != nil && c.caller.Err() !
 // release ends the context of a handler that is over, unless the answer was deferred.
 // late says that the caller's has ended before.
 func (c *call[S, R, M]) release(late bool) (deferred bool) {
-	free, deferred := c.own.leave(late)
-	if !free { // a call whose answer was deferred keeps what is behind its context
+	deferred = c.own.leave(late)
+	if deferred { // it keeps what is behind its context
 		c.serving.spare = nil
+		if c.state.Load() == left { // and has not seen that it is deferred
+			c.settle()
+		}
 	}
 	return deferred
 }
