@@ -128,6 +128,8 @@ type call[S, R any, M Message[S, R]] struct {
 	serving *serving[S]     // that handles it; set before the handler begins
 	home    *pool           // where it goes when it is over; nil if nowhere
 
+	hears atomic.Pointer[handlerContext] // the handler's, if it is to be told when the caller's has ended
+
 	deferred atomic.Bool // the answer is given later than the handler returns
 	resident bool        // of its home; belongs to the caller
 	returned bool        // the handler has returned; belongs to the server's own goroutine
@@ -158,6 +160,9 @@ func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 				return c.value, c.err
 			default:
 			}
+		}
+		if hears := c.hears.Load(); hears != nil {
+			hears.materialize()
 		}
 		c.forgo()
 		var none R // the value is the server's, who may be about to write it
@@ -299,6 +304,9 @@ func (c *call[S, R, M]) chosenEnd(err error) (reason exit.Reason, reply bool) {
 	}
 	return reason, reply
 }
+
+// tell has the caller tell its handler's context when its own has ended.
+func (c *call[S, R, M]) tell(hears *handlerContext) { c.hears.Store(hears) }
 
 func (c *call[S, R, M]) again() job[S] { return cast[S, R, M]{c.message} }
 

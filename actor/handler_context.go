@@ -75,22 +75,24 @@ func (h *handlerContext) Done() <-chan struct{} {
 }
 
 func (h *handlerContext) Err() error {
-	r := h.request
 	if h.plain {
-		return r.server.Err()
+		return h.request.server.Err()
 	}
-	if real := h.found(); real != nil {
-		return real.Err()
-	}
-	if !h.lock() {
-		return h.found().Err()
-	}
-	caller := r.caller
-	r.mu.Unlock()
-	if caller.Err() == nil && r.server.Err() == nil && r.limit().IsZero() { // only a real one knows the time
+	if h.found() == nil && !h.ending() {
 		return nil
 	}
 	return h.materialize().Err() // which says the same for ever, whatever ends next
+}
+
+// ending says that one has ended that it ends with, or that only a real one knows: the
+// time is limited.
+func (h *handlerContext) ending() bool {
+	if !h.lock() {
+		return true
+	}
+	r, caller := h.request, h.request.caller
+	r.mu.Unlock()
+	return caller.Err() != nil || r.server.Err() != nil || !r.limit().IsZero()
 }
 
 // Value gives what the server has. The real context is found with a key that
@@ -126,20 +128,28 @@ func (h *handlerContext) found() context.Context {
 	return nil
 }
 
-// materialize is found that makes it.
+// materialize is found that makes it, and ends it if that is due.
 func (h *handlerContext) materialize() context.Context {
-	if real := h.found(); real != nil {
+	if real := h.found(); real != nil && real.Err() != nil {
 		return real
 	}
 	if !h.lock() {
 		return h.found()
 	}
-	defer h.request.mu.Unlock()
-	if h.found() == nil {
-		h.real = h.request.materializeLocked()
+	r := h.request
+	if h.stage.Load()&known == 0 {
+		h.real = r.materializeLocked(h)
 		h.stage.Or(known)
 	}
-	return h.real
+	real, cancel, caller, told := h.real, r.cancel, r.caller, r.told
+	r.mu.Unlock()
+	if told && caller.Err() != nil {
+		cancel(context.Cause(caller))
+	}
+	if r.server.Err() != nil {
+		cancel(context.Cause(r.server))
+	}
+	return real
 }
 
 // lock is for who asks the name something: it locks what is behind it. It is false,
@@ -168,8 +178,8 @@ func (h *handlerContext) leave(late bool) (deferred bool) {
 	if h.endAsked(late, false) {
 		return true
 	}
-	if h.stage.Load()&known != 0 {
-		h.request.names, h.request.next = nil, 0 // a server that is idle keeps nothing of its callers
+	if r := h.request; h.stage.Load()&known != 0 && !r.told {
+		r.names, r.next = nil, 0 // a server that is idle keeps no caller's ctx
 	}
 	return false
 }

@@ -14,19 +14,25 @@ type requestContext struct {
 	names  []handlerContext // for one call each; they belong to the server's own goroutine
 	next   uint32           // which is for the next call
 	once   bool             // it is for one call
+	few    bool             // names are made at a time: they have to keep real contexts
 
-	deferred bool // the answer of the call; as what follows
+	// What follows is guarded by mu.
+	deferred bool // the answer of the call
+	told     bool // the real context made last hears of the end of the caller's from whoever sees it
 
 	mu     sync.Mutex
 	caller context.Context         // only for who has a name that is not over; nil for a plain one
-	call   any                     // as caller, for Defer
+	call   teller                  // as caller; for Defer besides
 	dated  *dated                  // what was said of the deadline; nil if nothing
 	cancel context.CancelCauseFunc // ends the real context; nil if there is none
 	unhook func() bool             // lets go of the server, which cancels when it ends; nil if it does not
 }
 
+// teller is a call, whose caller waits for its own ctx to end.
+type teller interface{ tell(*handlerContext) }
+
 // handlerContext makes the context of a handler, of the server's and the caller's.
-func (sv *serving[S]) handlerContext(server, caller context.Context, call any) *handlerContext {
+func (sv *serving[S]) handlerContext(server, caller context.Context, call teller) *handlerContext {
 	r := sv.spare
 	if r == nil || int(r.next) == len(r.names) {
 		r = sv.moreNames(server)
@@ -63,7 +69,11 @@ func (sv *serving[S]) moreNames(server context.Context) *requestContext {
 		r = &requestContext{server: server, names: make([]handlerContext, 1)} // many are not used again
 		sv.spare = r
 	default:
-		r.names, r.next = make([]handlerContext, max(1, min(2*len(r.names), maxNames))), 0
+		most := manyNames
+		if r.few {
+			most = fewNames
+		}
+		r.names, r.next = make([]handlerContext, max(1, min(2*len(r.names), most))), 0
 	}
 	for i := range r.names {
 		r.names[i].request = r
@@ -74,7 +84,10 @@ func (sv *serving[S]) moreNames(server context.Context) *requestContext {
 	return r
 }
 
-const maxNames = 16
+const (
+	manyNames = 16
+	fewNames  = 4
+)
 
 // deadlineLocked says the same for ever to who has the name, also when it is over.
 func (r *requestContext) deadlineLocked() (deadline time.Time, ok bool) {
@@ -91,16 +104,32 @@ func (r *requestContext) deadlineLocked() (deadline time.Time, ok bool) {
 	return deadline, ok
 }
 
-// materializeLocked makes a real context, which ends with the caller's and the server's,
-// and when the time is over.
-func (r *requestContext) materializeLocked() context.Context {
-	limit := r.limit()
-	if limit.IsZero() {
-		real, cancel := context.WithCancelCause(r.caller)
-		r.hookLocked(cancel)
-		return real
+// materializeLocked makes a real context for the name, which ends with the caller's and
+// the server's, and when the time is over.
+//
+// To hang it below the caller's costs as much as all the rest, and that lock is shared
+// by all calls with the same ctx. But the caller waits for the end of its ctx anyway, and
+// tells of it; who asks the name before sees it as well. All that cannot be told is an
+// Err other than Canceled, so where there is a deadline it does hang there.
+func (r *requestContext) materializeLocked(h *handlerContext) context.Context {
+	parent := r.caller
+	if limit := r.limit(); !limit.IsZero() {
+		return r.limitLocked(limit)
 	}
-	// The one with the limit would not do: Value can find only what WithCancelCause makes.
+	if _, timed := parent.Deadline(); !timed {
+		r.call.tell(h)
+		if r.told = parent.Err() == nil; r.told { // else it is too late to be told
+			parent, r.few = context.Background(), true
+		}
+	}
+	real, cancel := context.WithCancelCause(parent)
+	r.hookLocked(cancel)
+	return real
+}
+
+// limitLocked makes one with a time limit inside. That one would not do: Value can find
+// only what WithCancelCause makes.
+func (r *requestContext) limitLocked(limit time.Time) context.Context {
 	parent, stop := context.WithDeadlineCause(r.caller, limit, ErrHandlerTimeout)
 	real, cancel := context.WithCancelCause(parent)
 	r.hookLocked(func(cause error) {
@@ -115,9 +144,6 @@ func (r *requestContext) hookLocked(cancel context.CancelCauseFunc) {
 	r.cancel = cancel
 	if r.unhook == nil {
 		r.unhook = context.AfterFunc(r.server, r.serverEnded)
-	}
-	if r.server.Err() != nil { // Err may have said so: that cannot wait for AfterFunc
-		cancel(context.Cause(r.server))
 	}
 }
 
