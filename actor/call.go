@@ -192,7 +192,7 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.returned = true
 	switch {
 	case err != nil || c.deferred.Load() || c.home == nil:
-	case c.late() || !c.own.endUnasked():
+	case c.late() || !c.own.endUnasked() && c.release(false):
 	case !sv.in.Settle():
 		return nil
 	default: // nothing but an answer, which is given as conclude does

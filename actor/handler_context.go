@@ -133,23 +133,33 @@ func (h *handlerContext) materialize() context.Context {
 	if real := h.found(); real != nil && real.Err() != nil {
 		return real
 	}
+	r := h.request
+	real, cancel, caller := h.make()
+	if caller != nil && caller.Err() != nil {
+		cancel(context.Cause(caller))
+	}
+	if cancel != nil && r.server.Err() != nil {
+		cancel(context.Cause(r.server))
+	}
+	return real
+}
+
+// make makes the real context if there is none, and tells what ends it: with the caller's
+// ctx if that does not end it by itself, nil otherwise. A call that is over has no end to come.
+func (h *handlerContext) make() (real context.Context, cancel context.CancelCauseFunc, caller context.Context) {
 	if !h.lock() {
-		return h.found()
+		return h.found(), nil, nil
 	}
 	r := h.request
+	defer r.mu.Unlock() // also when the caller's ctx panics
 	if h.stage.Load()&known == 0 {
 		h.real = r.materializeLocked(h)
 		h.stage.Or(known)
 	}
-	real, cancel, caller, told := h.real, r.cancel, r.caller, r.told
-	r.mu.Unlock()
-	if told && caller.Err() != nil {
-		cancel(context.Cause(caller))
+	if r.told {
+		caller = r.caller
 	}
-	if r.server.Err() != nil {
-		cancel(context.Cause(r.server))
-	}
-	return real
+	return h.real, r.cancel, caller
 }
 
 // lock is for who asks the name something: it locks what is behind it. It is false,

@@ -153,3 +153,54 @@ func callWithLarge(t *testing.T, make func(context.Context) (context.Context, co
 	check(t, "error", err, nil)
 	return weak.Make(big)
 }
+
+// panicsOnce is a ctx that panics when it is asked for what, the first time that a
+// handler has it asked.
+type panicsOnce struct {
+	context.Context
+	what  string
+	armed bool
+}
+
+func (p *panicsOnce) ask(what string) {
+	if p.armed && p.what == what {
+		p.armed = false
+		panic("broken context")
+	}
+}
+
+func (p *panicsOnce) Done() <-chan struct{}       { p.ask("Done"); return p.Context.Done() }
+func (p *panicsOnce) Err() error                  { p.ask("Err"); return p.Context.Err() }
+func (p *panicsOnce) Value(key any) any           { p.ask("Value"); return p.Context.Value(key) }
+func (p *panicsOnce) Deadline() (time.Time, bool) { p.ask("Deadline"); return p.Context.Deadline() }
+
+// A caller's ctx that panics when a handler looks at its own is a crash of that handler,
+// as any panic, and nothing is stuck.
+func TestCallersContextThatPanicsWhenTheHandlerLooks(t *testing.T) {
+	for kind, make := range callers {
+		for use, f := range uses {
+			for _, what := range []string{"Done", "Err", "Value", "Deadline"} {
+				t.Run(fmt.Sprintf("%s, %s, %s", kind, use, what), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := actor.NewServer("s", openState)
+						plant(t, s)
+						caller, cancel := make(t.Context())
+						defer cancel()
+						broken := &panicsOnce{Context: caller, what: what}
+						n, err := actor.Call(broken, s, do(func(ctx context.Context, _ *state) (int, error) {
+							broken.armed = true
+							f(ctx)
+							broken.armed = false
+							return 4, nil
+						}))
+						if err != nil {
+							check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: broken context")
+						}
+						n, err = actor.Call(t.Context(), s, do(func(context.Context, *state) (int, error) { return 5, nil }))
+						check(t, "the next", answer(n, err), "5, <nil>")
+					})
+				})
+			}
+		}
+	}
+}
