@@ -66,7 +66,7 @@ func (r *running[M]) around(receive func(context.Context, M) error) func(context
 		receive = func(ctx context.Context, message M) error {
 			ctx = r.trace(ctx, r.actor.operation(message), message)
 			err := inner(ctx, message)
-			if _, chosen := exit.Chosen(err); err == nil || chosen {
+			if _, chosen := exit.Chosen(err); err == nil || chosen || err == errCallerGone {
 				r.endSpan(err)
 			}
 			return err

@@ -43,8 +43,7 @@ import (
 func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
 	s, _ := to.(*Server[S])
 	if s == nil {
-		var none R
-		return none, nowhere()
+		return callBehind[S, R](ctx, to, message)
 	}
 	caller := incarnation.Own(ctx)
 	if caller != nil && caller.Waits() || s.actor.life.Load().Traces() {
@@ -74,15 +73,42 @@ func Call[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message 
 func Cast[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) error {
 	s, _ := to.(*Server[S])
 	if s == nil {
-		return nowhere()
+		return castBehind[S, R](ctx, to, message)
 	}
 	return s.actor.box.Send(ctx, cast[S, R, M]{message})
 }
 
-// nowhere is the error of a message to a target that is nil. It is apart, so that those
-// that have one do not make room for it.
+// callBehind is Call for a target that is not a server itself, but may have one embedded.
+// It is apart, so that those that are do not make room for it.
 //
 //go:noinline
+func callBehind[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) (R, error) {
+	if s := behind(to); s != nil {
+		return Call[S, R](ctx, s, message)
+	}
+	var none R
+	return none, nowhere()
+}
+
+// castBehind is Cast for such a target.
+//
+//go:noinline
+func castBehind[S, R any, M Message[S, R]](ctx context.Context, to Target[S], message M) error {
+	if s := behind(to); s != nil {
+		return Cast[S, R](ctx, s, message)
+	}
+	return nowhere()
+}
+
+// behind is the server of a target, nil if there is none.
+func behind[S any](to Target[S]) *Server[S] {
+	if to == nil {
+		return nil
+	}
+	return to.server()
+}
+
+// nowhere is the error of a message to a target that is nil.
 func nowhere() error { return &SendError{Path: "nil", Err: ErrNoProc} }
 
 // answer is the place where the one outcome of a call is put: by the server, or
@@ -185,6 +211,7 @@ func (c *call[S, R, M]) callerGone() bool { return c.state.Load() == left || c.c
 func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.serving = sv
 	if c.gone() {
+		sv.outcome = errCallerGone // if there is a span, it has begun a moment ago
 		return errCallerGone
 	}
 	c.own = sv.handlerContext(ctx, c.caller, c)
@@ -192,7 +219,7 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.returned = true
 	switch {
 	case err != nil || c.deferred.Load() || c.home == nil:
-	case c.late() || !c.own.endUnasked() && c.release(false):
+	case c.late() || !c.own.endUnasked() && c.own.leave(false):
 	case !sv.in.Settle():
 		return nil
 	default: // nothing but an answer, which is given as conclude does
@@ -271,12 +298,22 @@ func (c *call[S, R, M]) conclude(value R, err error) {
 // handled is told that the handler has crashed.
 func (c *call[S, R, M]) handled() {
 	if c.own != nil { // the handler has begun
-		c.release(!c.returned && c.late()) // else it was the caller's ctx that has crashed
+		c.release(!c.returned && c.lateAtAnEnd()) // else it was the caller's ctx that has crashed
 	}
 }
 
 // late says that the caller's context has ended.
 func (c *call[S, R, M]) late() bool { return c.caller != nil && c.caller.Err() != nil }
+
+// lateAtAnEnd is late where the end of an incarnation is seen to, perhaps by its
+// supervisor: there a caller's context that panics must not do harm.
+func (c *call[S, R, M]) lateAtAnEnd() (late bool) {
+	if c.caller != nil {
+		cell := incarnation.From(c.own.request.server)
+		cell.Protect(func() error { late = c.late(); return nil }, func(exit.Reason) {})
+	}
+	return late
+}
 
 // release ends the context of a handler that is over, unless the answer was deferred.
 // late says that the caller's has ended before.
@@ -284,9 +321,9 @@ func (c *call[S, R, M]) release(late bool) (deferred bool) {
 	deferred = c.own.leave(late)
 	if deferred { // it keeps what is behind its context
 		c.serving.spare = nil
-		if c.state.Load() == left { // and has not seen that it is deferred
-			c.settle()
-		}
+	}
+	if deferred && c.state.Load() == left { // perhaps before that, and has not seen to it
+		c.own.end(late)
 	}
 	return deferred
 }

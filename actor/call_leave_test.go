@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -286,6 +287,101 @@ func TestCallerWhoseContextPanics(t *testing.T) {
 			synctest.Wait()
 			check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 1, Dead: 1})
 			check(t, "crashes", len(eventsOf[tracing.Crash](kept)), 1)
+		})
+	}
+}
+
+// harmful is a context whose Err does what it is told to, from then on.
+type harmful struct {
+	context.Context
+	does atomic.Pointer[func()]
+}
+
+func (c *harmful) Err() error {
+	if does := c.does.Load(); does != nil {
+		(*does)()
+	}
+	return nil
+}
+
+// When the handler has crashed, its end is seen to, whatever the caller's ctx does.
+func TestCallerWhoseContextPanicsAfterTheHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := new(journal)
+		s := actor.NewServer("s", openState, actor.ServerOptions[state]{
+			Close: func(_ context.Context, _ *state, reason exit.Reason) error { j.add("close: %v", reason); return nil },
+		})
+		_, kept := plant(t, s)
+		ctx := &harmful{Context: t.Context()}
+		n, err := actor.Call(ctx, s, do(func(context.Context, *state) (int, error) {
+			harm := func() { panic("broken context") }
+			ctx.does.Store(&harm)
+			panic("boom")
+		}))
+		check(t, "outcome", answer(n, err), "0, tree/s: callee ended before it replied: panic: boom")
+		synctest.Wait()
+		check(t, "Stats", s.Stats(), mailbox.Stats{Dead: 1})
+		check(t, "exits", kept.exits(), "panic: boom")
+		check(t, "cleanup", j.take(), "close: panic: boom")
+	})
+}
+
+// When a server ends, all whose answers were deferred hear of it, whatever the ctx of
+// one of them does, and whoever has ended it goes on.
+func TestDeferredCallsWithAContextThatPanics(t *testing.T) {
+	const callers = 10 // every other one with a ctx that does harm
+	crashes := func(t *testing.T, _ *supervisor.Supervisor, s *actor.Server[state], _ chan struct{}) string {
+		cast(t, s, crash)
+		return "panic: boom"
+	}
+	for name, end := range map[string]func(t *testing.T, tree *supervisor.Supervisor, s *actor.Server[state], stuck chan struct{}) string{
+		"crash":             crashes,
+		"crash, and Goexit": crashes,
+		"stop": func(t *testing.T, tree *supervisor.Supervisor, s *actor.Server[state], _ chan struct{}) string {
+			check(t, "stop", tree.TerminateChild(t.Context(), "s"), nil)
+			return "shutdown"
+		},
+		"abandonment": func(t *testing.T, tree *supervisor.Supervisor, s *actor.Server[state], stuck chan struct{}) string {
+			cast(t, s, busy(stuck, 0))
+			check(t, "stop", tree.TerminateChild(t.Context(), "s"), nil)
+			return "killed"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := actor.NewServer("s", openState)
+				tree, _ := plant(t, within(time.Second, s), supervisor.Func("other", func(ctx context.Context) error { <-ctx.Done(); return nil }))
+				stuck, outcomes := make(chan struct{}), make(chan string, callers)
+				defer close(stuck)
+				all := make([]harmful, callers)
+				for i := range all {
+					all[i].Context = t.Context()
+					go func() {
+						outcomes <- answer(actor.Call(&all[i], s, do(func(ctx context.Context, _ *state) (int, error) {
+							_, err := actor.Defer[int](ctx)
+							return 0, err
+						})))
+					}()
+				}
+				synctest.Wait()
+				harm := func() { panic("broken context") }
+				if name == "crash, and Goexit" {
+					harm = runtime.Goexit
+				}
+				for i := range callers / 2 {
+					all[2*i].does.Store(&harm)
+				}
+				want := "0, tree/s: callee ended before it replied: " + end(t, tree, s, stuck)
+				synctest.Wait()
+				check(t, "who has heard", len(outcomes), callers)
+				for range len(outcomes) {
+					check(t, "outcome", <-outcomes, want)
+				}
+				check(t, "the supervisor", tree.TerminateChild(t.Context(), "other"), nil)
+				for i := range all {
+					all[i].does.Store(nil)
+				}
+			})
 		})
 	}
 }

@@ -30,6 +30,7 @@ func TestS146_ValueAndErrorPassAsTheyAre(t *testing.T) {
 		for _, err := range []error{
 			nil, errBad, &typedError{7}, fmt.Errorf("w: %w", exit.Shutdown), context.Canceled,
 			&actor.SendError{Path: "another", Err: actor.ErrEnded, Reason: exit.Shutdown},
+			(*exit.Failure)(nil), // no reason to end
 		} {
 			n, got := actor.Call(t.Context(), s, give(3, err))
 			if n != 3 || got != err {
@@ -38,7 +39,7 @@ func TestS146_ValueAndErrorPassAsTheyAre(t *testing.T) {
 		}
 		check(t, "exits: an error answers, the server lives on", kept.exits(), "")
 		synctest.Wait()
-		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 6})
+		check(t, "Stats", s.Stats(), mailbox.Stats{Handled: 7})
 	})
 }
 
@@ -121,6 +122,22 @@ func TestCallOfNobody(t *testing.T) {
 		check(t, name, answer(n, err), "0, nil: no such process: not started, or gone for good")
 		check(t, name+", cast", fmt.Sprint(actor.Cast(t.Context(), target, next)), "nil: no such process: not started, or gone for good")
 	}
+}
+
+// A type that embeds a server, or a target, is a target as well.
+func TestCallOfATypeThatEmbedsAServer(t *testing.T) {
+	s := actor.NewServer("s", openState)
+	plant(t, s)
+	for name, target := range map[string]actor.Target[state]{
+		"server": struct{ *actor.Server[state] }{s},
+		"target": struct{ actor.Target[state] }{s},
+	} {
+		check(t, name+", cast", actor.Cast(t.Context(), target, next), nil)
+		n, err := actor.Call(t.Context(), target, give(3, nil))
+		check(t, name, answer(n, err), "3, <nil>")
+	}
+	n, err := actor.Call(t.Context(), struct{ *actor.Server[state] }{}, next)
+	check(t, "none", answer(n, err), "0, nil: no such process: not started, or gone for good")
 }
 
 // Calls that wait behind a crash are answered by the next incarnation.

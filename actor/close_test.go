@@ -175,6 +175,7 @@ func TestS150_ReplyAfterCleanup(t *testing.T) {
 			{"nil is normal", nil, "normal"},
 			{"shutdown", exit.ShutdownFor(errBad), "shutdown: bad"},
 			{"abnormal", exit.Killed, "killed"},
+			{"nil inside", (*exit.Failure)(nil), "<nil>"},
 		} {
 			var j journal
 			s := closing(&j, func(context.Context) error { time.Sleep(time.Second); j.add("closed"); return nil })

@@ -364,9 +364,11 @@ func TestDeferredAnswerForACallerWhoHasLeftIsForgotten(t *testing.T) {
 			s := actor.NewServer("s", openState)
 			plant(t, s)
 			works := make(chan context.Context, 1)
-			kept := func() weak.Pointer[large] {
-				big := &large{7}
-				_, err := actor.Call(timeout(t, time.Second), s, do(func(ctx context.Context, _ *state) (int, error) {
+			kept, keptOwn := func() (_, _ weak.Pointer[large]) {
+				big, own := &large{7}, &large{8}
+				caller, cancel := context.WithTimeout(context.WithValue(t.Context(), keyOf("own"), own), time.Second)
+				defer cancel()
+				_, err := actor.Call(caller, s, do(func(ctx context.Context, _ *state) (int, error) {
 					if late {
 						<-ctx.Done()
 						time.Sleep(time.Second) // the caller leaves before
@@ -379,12 +381,13 @@ func TestDeferredAnswerForACallerWhoHasLeftIsForgotten(t *testing.T) {
 				work := <-works
 				synctest.Wait()
 				check(t, "ctx", fmt.Sprint(work.Err(), context.Cause(work)), "context deadline exceeded context deadline exceeded")
-				return weak.Make(big)
+				return weak.Make(big), weak.Make(own)
 			}()
 			for range 10 {
 				runtime.GC()
 			}
 			check(t, "kept", kept.Value(), nil)
+			check(t, "kept of the caller's ctx", keptOwn.Value(), nil)
 		})
 	}
 }
@@ -394,9 +397,3 @@ type keyOf string
 // large is not one of those small values that share a place in memory, and are
 // collected with it.
 type large [9]int
-
-func timeout(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}

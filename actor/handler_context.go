@@ -117,6 +117,9 @@ func (h *handlerContext) Value(key any) any {
 	return r.server.Value(key)
 }
 
+// String names it as the standard library does its contexts.
+func (h *handlerContext) String() string { return Path(h.request.server) + ".Call" }
+
 // found is the real context, nil if there is none yet.
 func (h *handlerContext) found() context.Context {
 	switch stage := h.stage.Load(); {
@@ -228,8 +231,12 @@ func (h *handlerContext) endAsked(late, answered bool) (deferred bool) {
 	if unhook != nil {
 		unhook()
 	}
-	if cancel != nil {
-		cancel(context.Canceled)
+	if cancel == nil {
+		return false
 	}
+	if r.server.Err() != nil { // that was before, and may not have come here yet
+		cancel(context.Cause(r.server))
+	}
+	cancel(context.Canceled)
 	return false
 }

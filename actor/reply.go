@@ -108,15 +108,10 @@ func (c *call[S, R, M]) reply(value R, err error) bool {
 // settle says that a deferred answer is given, or nobody waits for it any more.
 func (c *call[S, R, M]) settle() {
 	c.serving.answered(c)
-	c.endContext()
+	c.own.end(c.late())
 }
 
 func (c *call[S, R, M]) serverEnded(path string, reason exit.Reason, _ bool) {
 	c.fail(path, failure{ErrEnded, reason})
-	c.endContext()
-}
-
-// endContext ends the context of a handler whose answer was deferred.
-func (c *call[S, R, M]) endContext() {
-	c.own.end(c.late())
+	c.own.end(c.lateAtAnEnd())
 }

@@ -384,3 +384,35 @@ func TestContextOfACallUnderLoad(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A ctx may be printed, by a mock for example, while others use it: it is not read field
+// by field.
+func TestContextsHaveNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := new(journal)
+		told := func(ctx context.Context, _ *state) (int, error) {
+			derived, cancel := context.WithCancel(ctx)
+			defer cancel()
+			j.add("%v %v", ctx, derived)
+			return 0, nil
+		}
+		s := actor.NewServer("s", func(ctx context.Context) (*state, error) {
+			j.add("%v", ctx)
+			return new(state), nil
+		})
+		plant(t, s)
+		check(t, "open", j.take(), "tree/s.Context")
+		for kind, ctx := range twoCallers(t) {
+			_, _ = actor.Call(ctx, s, do(told))
+			check(t, kind, j.take(), "tree/s.Call tree/s.Call.WithCancel")
+		}
+		_, _ = actor.Call(t.Context(), s, do(func(ctx context.Context, _ *state) (int, error) {
+			return 0, supervisor.Go(ctx, func(ctx context.Context) error { _, err := told(ctx, nil); return err })
+		}))
+		synctest.Wait()
+		check(t, "beside", j.take(), "tree/s.Go tree/s.Go.WithCancel")
+		cast(t, s, told)
+		synctest.Wait()
+		check(t, "cast", j.take(), "tree/s.Work tree/s.Work.WithCancel")
+	})
+}

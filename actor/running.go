@@ -114,6 +114,7 @@ func (r *running[M]) Run() error {
 		if r.begun = true; r.mayPark {
 			return parking[M]{r}
 		}
+		r.cell.Works()
 	} else if !r.closes() && r.in.Over() { // nothing of the user's is left to do
 		return r.stopped()
 	}
@@ -318,10 +319,12 @@ func (r *running[M]) Abandon() {
 
 func (r *running[M]) Holding() incarnation.Hand {
 	begun, busy := r.in.Begun()
+	depth, parked := r.in.Waits()
 	holding := incarnation.Hand{
-		Busy:  busy || r.cell.Phase() == incarnation.Continuing,
-		Begun: begun,
-		Depth: r.actor.box.Depth(),
+		Busy:   busy || r.cell.Phase() == incarnation.Continuing,
+		Begun:  begun,
+		Depth:  depth,
+		Parked: parked,
 	}
 	if hand := r.hand.Load(); hand != nil {
 		holding.Message, holding.Busy = hand.stuck, holding.Busy || hand.message

@@ -28,7 +28,7 @@ type Message[S, R any] interface {
 }
 
 // Target is what messages for a server with state S can be sent to. Only this
-// package implements it; today that is *[Server].
+// package implements it; today that is *[Server], also if a type of yours embeds it.
 type Target[S any] interface {
 	// Path is where the target stands in its tree.
 	Path() string

@@ -2,10 +2,13 @@ package actor
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
+	"github.com/coppice-go/coppice/internal/incarnation"
 	"github.com/coppice-go/coppice/mailbox"
 	"github.com/coppice-go/coppice/tracing"
 )
@@ -114,8 +117,10 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 	left := sv.waiting
 	sv.waiting = nil
 	sv.mu.Unlock()
-	for call := range left {
-		call.serverEnded(sv.server.Path(), reason, orderly)
+	if len(left) > 0 {
+		incarnation.Each(slices.Collect(maps.Keys(left)), func(call waiting) { // also if a caller's ctx leaves by Goexit
+			call.serverEnded(sv.server.Path(), reason, orderly)
+		})
 	}
 }
 
@@ -128,10 +133,7 @@ func (sv *serving[S]) ended(reason exit.Reason, orderly bool) {
 // if it is gone. Whether the server is restarted is up to its supervisor, which
 // hears of the end right after the caller.
 func AfterReply(reason exit.Reason) error {
-	if reason == nil {
-		reason = exit.Normal
-	}
-	return afterReply{reason}
+	return afterReply{exit.Of(reason)} // as it is, unless it is not one of that package
 }
 
 type afterReply struct{ reason exit.Reason }
@@ -144,6 +146,8 @@ func chosenEnd(err error) (reason exit.Reason, reply bool) {
 	if after, ok := err.(afterReply); ok {
 		return after.reason, true
 	}
-	reason, _ = exit.Chosen(err)
-	return reason, false
+	if chosen, ok := exit.Chosen(err); ok { // else what it gives may be nil inside
+		return chosen, false
+	}
+	return nil, false
 }

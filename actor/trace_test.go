@@ -219,6 +219,37 @@ func TestRefusedMessagesHaveAFailedSpan(t *testing.T) {
 
 // The span of a call lasts until the deferred answer, that of its processing
 // until the handler returns.
+// leaving ends the caller's ctx when the span of the handler begins.
+type leaving struct {
+	sdktrace.SpanProcessor
+	cancel context.CancelFunc
+}
+
+func (l leaving) OnStart(ctx context.Context, s sdktrace.ReadWriteSpan) {
+	if s.Name() == "process tree/s" {
+		l.cancel()
+	}
+	l.SpanProcessor.OnStart(ctx, s)
+}
+
+// A span that has begun ends, also if its call is skipped because its caller has left
+// at this moment.
+func TestTraceOfACallerWhoLeavesBeforeTheHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		kept := tracetest.NewInMemoryExporter()
+		provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(leaving{sdktrace.NewSimpleSpanProcessor(kept), cancel}))
+		s := actor.NewServer("s", openState)
+		tree, _ := plantWith(t, supervisor.Policy{Tracing: tracing.New(tracing.Options{Logger: slog.New(slog.DiscardHandler), TracerProvider: provider})}, s)
+		tr := &traced{kept, provider.Tracer("user"), tree}
+		_, err := actor.Call(ctx, s, next)
+		check(t, "outcome", fmt.Sprint(err), "tree/s: context canceled")
+		status := tr.span(t, "process tree/s").Status
+		check(t, "status", fmt.Sprint(status.Code, " ", status.Description), "Error the caller has gone")
+		check(t, "Stats", s.Stats(), mailbox.Stats{Dead: 1})
+	})
+}
+
 func TestTraceOfADeferredAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := actor.NewServer("s", openState)

@@ -90,6 +90,15 @@ func (m *Mailbox[M]) Depth() int {
 	return m.waitingLocked()
 }
 
+// Waits is the depth of the mailbox, and whether the receiver has parked: it has no
+// goroutine, and whoever brings work will wake it.
+func (in *Receiver[M]) Waits() (depth int, parked bool) {
+	m := in.mailbox
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.waitingLocked(), in.parked
+}
+
 // waitingLocked looks first where messages come last: one that moves on meanwhile is
 // rather missed than counted twice.
 func (m *Mailbox[M]) waitingLocked() (n int) {

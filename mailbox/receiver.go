@@ -29,8 +29,9 @@ type Receiver[M any] struct {
 	// before the first message.
 	Incarnation int32
 
-	// Keeps says that the channel stays, if there is one, while the receiver is parked:
-	// after a crash it parks until a message comes, as new ones do. Set it before Park.
+	// Keeps says that the channel stays while the receiver is parked, if there is one:
+	// it is for a receiver that parks only until its first message, after a restart as
+	// at the start. Set it before Park.
 	Keeps bool
 
 	pokes  bool // the receiver waits in Next, where a poke wakes it
@@ -383,8 +384,9 @@ func (in *Receiver[M]) End() {
 	}
 }
 
-// Settle is Done for a message whose handler goes on for a moment. It is false if
-// the incarnation is abandoned: then the message is a dead letter already.
+// Settle says that the message in hand is handled, although its handler has not
+// returned yet. It is false if the incarnation is abandoned: then the message is a dead
+// letter already.
 func (in *Receiver[M]) Settle() bool { return in.rest() }
 
 // Begun is the number of messages that this incarnation has begun, and whether

@@ -64,12 +64,12 @@ func TestAbandonedTwice(t *testing.T) {
 		if got := tree.abandon(r, overdue{}); got != want {
 			t.Errorf("abandon, time %d: got %v, want %v", i+1, got, want)
 		}
-		if len(tree.lost(false)) != 1 {
+		if len(tree.stillThere(false)) != 1 {
 			t.Errorf("abandon, time %d: got it listed no more", i+1)
 		}
 	}
 	tree.returned(r, exit.Killed)
-	if tree.abandon(r, overdue{}) || len(tree.lost(false)) != 0 {
+	if tree.abandon(r, overdue{}) || len(tree.stillThere(false)) != 0 {
 		t.Error("abandon after the return: got it listed, want not")
 	}
 }
@@ -90,12 +90,12 @@ func TestWhatHasEndedIsNotLostWhileItIsAbandoned(t *testing.T) {
 		looks := false
 		lost := 0
 		r.cell.Attach(func() incarnation.Hooks {
-			return killed{kill: func() { looks, lost = true, len(tree.lost(true)) }}
+			return killed{kill: func() { looks, lost = true, len(tree.stillThere(true)) }}
 		})
 		end(tree, r)
 		if name == "returned" { // its contexts are dead, so nobody is called: look at what is in between by hand
 			tree.list(r, overdue{})
-			looks, lost = true, len(tree.lost(true))
+			looks, lost = true, len(tree.stillThere(true))
 		}
 		tree.abandon(r, overdue{})
 		if !looks || lost != 0 {
@@ -119,8 +119,8 @@ func TestS194_AbandonedBeforeItBegins(t *testing.T) {
 	r := newRunner(&above{t.Context(), tree, func(*runner) { notified = true }}, &member{child: child}, incarnation.NewScope("root/c"), 1, incarnation.Terms{})
 	tree.abandon(r, overdue{})
 	r.start()
-	if began || notified || len(tree.lost(true)) != 0 {
-		t.Errorf("got started %t, told of %t, %d lost; want none of these", began, notified, len(tree.lost(true)))
+	if began || notified || len(tree.stillThere(true)) != 0 {
+		t.Errorf("got started %t, told of %t, %d lost; want none of these", began, notified, len(tree.stillThere(true)))
 	}
 }
 

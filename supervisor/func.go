@@ -31,7 +31,7 @@ func (f function) Check() error {
 }
 
 func (f function) Start(ctx context.Context) (func() error, error) {
-	return func() error { return f.f(ctx) }, nil
+	return func() error { return f.f(within(ctx)) }, nil
 }
 
 // Service is what serves until its ctx ends.
@@ -60,17 +60,13 @@ func (f factory[S]) Check() error {
 	return nil
 }
 
-// opens marks a child that runs what it makes, and not what code of the user starts
-// meanwhile.
-func (f factory[S]) opens() {}
-
 func (f factory[S]) Start(ctx context.Context) (func() error, error) {
-	service, err := f.open(ctx)
+	service, err := f.open(within(ctx))
 	if err != nil {
 		return nil, err
 	}
 	if isNil(service) {
 		return nil, errors.New("open: neither a service nor an error")
 	}
-	return func() error { return service.Serve(ctx) }, nil
+	return func() error { return service.Serve(within(ctx)) }, nil
 }

@@ -157,8 +157,8 @@ func (l *loop) fence(why exit.Reason) {
 	}
 }
 
-// hasLeft says whether the loop has been fenced.
-func (l *loop) hasLeft() bool {
+// isFenced says whether the loop has been fenced.
+func (l *loop) isFenced() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.fenced
@@ -192,7 +192,7 @@ func (l *loop) run() error {
 // its own Start failed or declined after the supervisor's, or its run has ended
 // without the supervisor's.
 func (l *loop) finish() {
-	if l.up.Load() && !l.hasLeft() {
+	if l.up.Load() && !l.isFenced() {
 		l.end = exit.Shutdown
 		_ = l.run()
 	}

@@ -88,14 +88,15 @@ func (n *node) path() string {
 //
 // Supervisors above call it, and the Start of a child that stands around this
 // supervisor and returns run as its own. Called with any other context, also that
-// of a handler, of a [Func], or of a child that is up or has started something else
-// with it, it starts a tree, as [Supervisor.Run] does, but returns when the tree is
-// up; then run waits for its end. ctx is for the life of the tree, not for its
-// start: when it ends, the tree stops in order. If it ends before the tree is up, the error is, by
-// errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end
-// of ctx or by Stop. run may be called more than once.
+// of a handler, of a [Func] or of what [Factory] and [Serve] open, whatever stands
+// around these, or of a child that is up or has started something else with it, it
+// starts a tree, as [Supervisor.Run] does, but returns when the tree is up; then run
+// waits for its end. ctx is for the life of the tree, not for its start: when it ends,
+// the tree stops in order. If it ends before the tree is up, the error is, by
+// errors.Is, [exit.Shutdown]. A tree that was started must be ended, by the end of ctx
+// or by Stop. run may be called more than once.
 func (n *node) Start(ctx context.Context) (run func() error, err error) {
-	if cell := incarnation.Own(ctx); cell != nil && mayBeNested(cell) {
+	if cell := incarnation.Own(ctx); cell != nil && mayBeNested(ctx, cell) {
 		if run, err := n.begin(cell); err != errSecond {
 			return run, err
 		}
@@ -107,15 +108,23 @@ func (n *node) Start(ctx context.Context) (run func() error, err error) {
 	return r.started()
 }
 
-// mayBeNested says whether what is started with the context of an incarnation may be
+// mayBeNested says whether what is started with a context of this incarnation may be
 // what that runs: only then is there somebody who looks after the children. What
 // Start returns is run by nobody else.
-func mayBeNested(cell *incarnation.Cell) bool {
-	if !cell.Starting() || cell.Attached() {
-		return false
+func mayBeNested(ctx context.Context, cell *incarnation.Cell) bool {
+	return cell.Starting() && !cell.Attached() && ctx.Value(withinKey{}) != cell
+}
+
+type withinKey struct{}
+
+// within is ctx for code of the user that a child of ours runs: what that starts is not
+// the child. The context says so, and not the child, because types of the user's may
+// stand around that. Once the incarnation is up there is no need to say it.
+func within(ctx context.Context) context.Context {
+	if cell := incarnation.From(ctx); cell != nil && cell.Starting() {
+		return context.WithValue(ctx, withinKey{}, cell)
 	}
-	_, opens := incarnation.Inside(cell.Above().Value(incarnation.LookedAfter{})).(interface{ opens() })
-	return !opens
+	return ctx
 }
 
 // errSecond is no error: the incarnation has become somebody else's meanwhile.

@@ -188,7 +188,7 @@ const mostStacks = 200_000
 // report says what of a tree is still there: nil or a *StopError. It takes one
 // profile if anything is.
 func report(t *tree) error {
-	t.settle()
+	t.awaitReturns()
 	stuck := t.stuck(true)
 	if len(stuck) == 0 {
 		return nil
@@ -205,7 +205,7 @@ func report(t *tree) error {
 // stuck describes what of a tree is still there, by path; with telling also what
 // has come back and tells of it.
 func (t *tree) stuck(telling bool) (list []Stuck) {
-	for r, known := range t.lost(telling) {
+	for r, known := range t.stillThere(telling) {
 		list = append(list, r.stuck(known))
 	}
 	slices.SortFunc(list, byPath)

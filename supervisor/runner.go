@@ -109,7 +109,7 @@ func (r *runner) launch() { go r.start() }
 func (r *runner) start() {
 	r.label()
 	r.begin()
-	if !r.cell.Attached() { // an actor mostly parks now, and has no use for it before it resumes
+	if !r.cell.Attached() { // an actor mostly parks now; if not, it says so
 		r.deepen()
 	}
 	r.live()
@@ -174,6 +174,9 @@ func (r *runner) live() {
 
 // Ended is for the cell to tell how run has ended.
 func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
+
+// Works is told by an actor that has not parked after its start.
+func (r *runner) Works() { r.deepen() }
 
 // Wake goes on with an incarnation that has parked.
 func (r *runner) Wake(here bool) {

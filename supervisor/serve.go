@@ -63,8 +63,6 @@ func (n networkServer[S]) Check() error {
 	return errors.Join(faults...)
 }
 
-func (n networkServer[S]) opens() {}
-
 func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 	cell := incarnation.From(ctx)
 	if cell == nil {
@@ -74,7 +72,7 @@ func (n networkServer[S]) Start(ctx context.Context) (func() error, error) {
 	if isNil(server) {
 		return nil, errors.New("server: nil")
 	}
-	listener, err := n.listen(ctx)
+	listener, err := n.listen(within(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type Snapshot struct {
 	Restarts    []tracing.Restarting // the last few decisions to restart it, oldest first
 	Busy        bool                 // an actor has a message in hand, or is in its Continue
 	Waiting     int                  // messages waiting for an actor
+	Parked      bool                 // an actor has no goroutine at this moment, until work or a stop comes (see actor.Options.ParkAfter); String leaves it out
 	Supervisor  bool                 // it is one; of a type around a supervisor this is known while it runs
 	Tree        string               // see Supervisor.Snapshot; empty for what is below
 	Children    []Snapshot           // in start order, those that were added last (S45, S105); those of a Dynamic in any
@@ -132,7 +133,7 @@ func (s *Snapshot) look(m *member, r *runner) {
 			s.State = Running // the supervisor has not looked yet
 		}
 		hand := r.cell.Holding()
-		s.Busy, s.Waiting = hand.Busy, hand.Depth
+		s.Busy, s.Waiting, s.Parked = hand.Busy, hand.Depth, hand.Parked
 		if l, ok := r.cell.Handler().(*loop); ok { // also behind a type of the user's
 			s.Supervisor = true
 			s.Children = l.snapshots()

@@ -42,7 +42,7 @@ func newTree(outside context.Context, before *tree) *tree {
 // remains is the tree, or the latest before it, of which something is still
 // there; nil if nothing is.
 func (t *tree) remains() *tree {
-	for t != nil && len(t.lost(true)) == 0 {
+	for t != nil && len(t.stillThere(true)) == 0 {
 		t = t.before
 	}
 	return t
@@ -59,12 +59,12 @@ func (t *tree) occupied(path string) bool {
 	return false
 }
 
-// lists is lost for one path: there may be thousands, and each start asks.
+// lists is stillThere for one path: there may be thousands, and each start asks.
 func (t *tree) lists(path string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for r := range t.listed {
-		if r.cell.Scope().Path() == path && t.isLostLocked(r, false) {
+		if r.cell.Scope().Path() == path && t.isThereLocked(r, false) {
 			return true
 		}
 	}
@@ -75,7 +75,7 @@ func (t *tree) lists(path string) bool {
 // earlier trees; nil if there are none.
 func (t *tree) abandonments() (count map[string]int) {
 	for ; t != nil; t = t.before {
-		for r := range t.lost(false) {
+		for r := range t.stillThere(false) {
 			if count == nil {
 				count = make(map[string]int)
 			}
@@ -212,9 +212,9 @@ func (t *tree) done(r *runner) {
 	}
 }
 
-// settle waits for those that have come back and are about to tell of it: a
+// awaitReturns waits for those that have come back and are about to tell of it: a
 // moment, unless they are stuck in a sink.
-func (t *tree) settle() {
+func (t *tree) awaitReturns() {
 	limit := time.NewTimer(killGrace)
 	defer limit.Stop()
 	for _, gone := range t.returning() {
@@ -237,22 +237,22 @@ func (t *tree) returning() (gone []<-chan struct{}) {
 	return gone
 }
 
-// lost are the incarnations that are still there although they should not be;
+// stillThere are the incarnations that are still there although they should not be;
 // with telling also those that have come back and tell of it. One that is listed
 // because it is being abandoned this moment may have ended, and is none.
-func (t *tree) lost(telling bool) map[*runner]overdue {
+func (t *tree) stillThere(telling bool) map[*runner]overdue {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lost := make(map[*runner]overdue, len(t.listed))
 	for r, known := range t.listed {
-		if t.isLostLocked(r, telling) {
+		if t.isThereLocked(r, telling) {
 			lost[r] = known
 		}
 	}
 	return lost
 }
 
-func (t *tree) isLostLocked(r *runner, telling bool) bool {
+func (t *tree) isThereLocked(r *runner, telling bool) bool {
 	there := telling || r.abandonment.back == nil
 	return there && (r.cell.Abandoned() || r.abandonment.forsaken)
 }

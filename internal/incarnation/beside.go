@@ -29,3 +29,10 @@ func (b *beside) Value(key any) any {
 	}
 	return b.values.Value(key)
 }
+
+// The contexts of an incarnation name themselves as those of the standard library do.
+// Printed field by field, by a mock for example, they would be read while others write.
+
+func (c *Cell) String() string        { return c.scope.path + ".Context" }
+func (w *workContext) String() string { return w.scope.path + ".Work" }
+func (b *beside) String() string      { return From(b.Context).scope.path + ".Go" }

@@ -248,6 +248,8 @@ func TestWhatTheIncarnationTells(t *testing.T) {
 	check(t, "self", c.Self(), any("self"))
 	check(t, "handler", c.Handler(), any("handler"))
 	check(t, "holding", c.Holding(), hand)
+	c.Enter(incarnation.Running)
+	check(t, "handler in the next phase", c.Handler(), any("handler"))
 }
 
 func TestPhases(t *testing.T) {
@@ -326,6 +328,7 @@ func TestHooksAreToldOnceWhenAllComesAtOnce(t *testing.T) {
 		wg.Go(func() { c.Stop(exit.Shutdown, true) })
 		wg.Go(func() { c.Stop(exit.Shutdown, true) })
 		wg.Go(func() { c.Abandon() })
+		wg.Go(func() { c.Handler() })
 		wg.Wait()
 		got := map[string]int{}
 		for _, call := range tr.calls {
@@ -351,6 +354,11 @@ func TestLastIsGivenOnce(t *testing.T) {
 	c.Crashed(&incarnation.Last{Waiting: 3})
 	check(t, "last", c.Last(), incarnation.Last{Message: 1, InHand: true, Waiting: 2})
 	check(t, "again", c.Last(), incarnation.Last{})
+	c.Crashed(&incarnation.Last{Waiting: 3})
+	check(t, "later", c.Last(), incarnation.Last{Waiting: 3})
+	c.Crashed(&incarnation.Last{Waiting: 3})
+	c.Crashed(&incarnation.Last{Message: 4, InHand: true})
+	check(t, "the one in hand", c.Last(), incarnation.Last{Message: 4, InHand: true})
 }
 
 // A failure that was told before the cleanup stays known, and what was in hand

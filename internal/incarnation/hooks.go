@@ -81,6 +81,7 @@ type Hand struct {
 	Busy    bool      // a message is in hand, or the incarnation is in its Continue
 	Begun   uint64    // messages begun by this incarnation; equal at two moments means the same message
 	Depth   int       // messages waiting
+	Parked  bool      // it has given its goroutine back
 }
 
 // Last is what an incarnation of an actor had when it crashed.

@@ -81,6 +81,9 @@ func endOf(cause error) *end {
 			return &common[i]
 		}
 	}
+	if cause == nil {
+		cause = context.Canceled
+	}
 	return &end{cause: cause}
 }
 

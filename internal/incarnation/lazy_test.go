@@ -158,7 +158,16 @@ func play(t *testing.T, kind func(context.Context) subject, events string, look 
 		}
 		synctest.Wait()
 	}
-	return fmt.Sprintf("%s, %s, after %v", state(s), later(), time.Since(begin))
+	cause := causeOf(s) // before somebody looks
+	return fmt.Sprintf("cause %v, %s, %s, after %v", cause, state(s), later(), time.Since(begin))
+}
+
+// causeOf is the cause as the context itself gives it, if it can.
+func causeOf(s subject) error {
+	if l, ok := s.Context.(*incarnation.Lazy); ok {
+		return l.Cause()
+	}
+	return context.Cause(s)
 }
 
 func TestLazyInheritsADeadline(t *testing.T) {
@@ -204,7 +213,7 @@ func TestLazyEndsAtOnceForEverybody(t *testing.T) {
 			want = append(want, errAbove)
 			wg.Go(func() { cancelParent(errAbove) })
 		}
-		var seen [4]error
+		var seen [8]error
 		for i, wait := range []func() error{
 			func() error {
 				<-s.Done()
@@ -232,6 +241,19 @@ func TestLazyEndsAtOnceForEverybody(t *testing.T) {
 				<-ended
 				return cause
 			},
+			func() error {
+				child, cancel := context.WithCancelCause(context.WithValue(s, testKey{"child"}, 1))
+				defer cancel(errSecond)
+				for child.Err() == nil {
+					runtime.Gosched()
+				}
+				return context.Cause(child)
+			},
+			func() error { return first(func() error { return context.Cause(s) }) },
+			func() error { return first(s.Context.(*incarnation.Lazy).Cause) },
+			func() error {
+				return first(func() error { return context.Cause(context.WithValue(s, testKey{"child"}, 1)) })
+			},
 		} {
 			wg.Go(func() { seen[i] = wait() })
 		}
@@ -246,42 +268,13 @@ func TestLazyEndsAtOnceForEverybody(t *testing.T) {
 	}
 }
 
-// interrupted is a context at which something happens when somebody is about to hang
-// something on it.
-type interrupted struct {
-	context.Context
-	at func()
-}
-
-func (i *interrupted) Done() <-chan struct{} {
-	if at := i.at; at != nil {
-		i.at = nil
-		at()
-	}
-	return i.Context.Done()
-}
-
-// Who asks for Done may come between the end, of which somebody has heard, and that of
-// the parent. Everybody hears of the first.
-func TestLazyEndsWhileItIsAskedForDone(t *testing.T) {
-	for _, heard := range []func(subject) string{
-		func(s subject) string { return fmt.Sprint(s.Err(), ", ", context.Cause(s)) },
-		func(s subject) string { return fmt.Sprint(s.Err(), ", ", s.Context.(*incarnation.Lazy).Cause()) },
-	} {
-		parent, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-		defer cancel()
-		above := &interrupted{Context: context.Background()}
-		s := lazy(above)
-		first := ""
-		above.at = func() {
-			s.cancel(errOwn)
-			first = heard(s)
-			above.Context = parent
+// first is the first cause that there is.
+func first(cause func() error) error {
+	for {
+		if got := cause(); got != nil {
+			return got
 		}
-		check(t, "done", closed(s.Done()), true)
-		check(t, "heard first", first, "context canceled, own")
-		check(t, "heard then", heard(s), first)
-		check(t, "cause in the end", context.Cause(s), errOwn)
+		runtime.Gosched()
 	}
 }
 

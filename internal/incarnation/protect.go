@@ -34,7 +34,15 @@ type Living interface {
 
 	// Ended is told the reason for the end, once.
 	Ended(reason exit.Reason)
+
+	// Works is told, on the goroutine of the incarnation, that code of the user's is
+	// about to run there without a Wake before: right after Start, or because work has
+	// come when it was to park.
+	Works()
 }
+
+// Works is for the Run of the hooks to tell that it does not park before it works.
+func (c *Cell) Works() { c.parent.(Living).Works() }
 
 // Live is Protect for a run function that may park: then it has not ended, and Live
 // will be called again, on the goroutine that Wake starts. If run is nil it is the Run
@@ -71,6 +79,7 @@ func (c *Cell) after(err error) (reason exit.Reason, again bool) {
 	case parker.Park(c.parent.(Living)): // from now on the incarnation belongs to the next goroutine
 		return nil, false
 	}
+	c.Works()
 	return exit.Goexit, true
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 func TestTheWorkloadsAreThoseOfTheGoals(t *testing.T) {
-	want := strings.Fields(`send-1-1 send-8-1 send-100-pairs cast batch-64 call call-deadline ring-1000 spawn-100k
-		spawn-1m bytes-idle bytes-warm bytes-hibernated stop-1m restart-p50 restart-p99 storm-1 storm-100 stop-tree-111k stop-1000
+	want := strings.Fields(`send-1-1 send-8-1 send-100-pairs cast batch-64 call call-deadline call-ctx ring-1000 spawn-100k
+		spawn-1m bytes-idle bytes-warm bytes-hibernated stop-1m restart-p50 restart-p99 storm-1 storm-100 stop-tree-111k stop-1000 stop-1000-warm stop-100k-warm
 		steady-cpu steady-p99`)
 	var got []string
 	for _, w := range bench.Workloads {

@@ -36,6 +36,10 @@ type Contender struct {
 	// that can be cancelled.
 	Call func(deadline bool) (calls func(ctx context.Context, n int) error, stop Stop, err error)
 
+	// CallLooking is Call, with one ctx that can be cancelled, of a handler that looks
+	// whether that has ended.
+	CallLooking func() (calls func(ctx context.Context, n int) error, stop Stop, err error)
+
 	// Ring makes a ring of actors and gives what sends a token into it: who gets
 	// it with no hops left tells the tally, the others pass it on.
 	Ring func(actors int, last *Tally) (start func(token *Token) error, stop Stop, err error)

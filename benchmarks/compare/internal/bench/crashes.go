@@ -53,34 +53,54 @@ func (l *oneLife) Ends(int) { l.crashed = time.Now() }
 // before, so whoever makes something only for the first has made it.
 func storming(supervisors int) measuring {
 	return func(c Contender, size Size) (_ []float64, err error) {
-		many := &manyLives{all: make(chan struct{}, 1)}
-		many.expect(size.Actors)
-		send, stop, err := c.Crashes(supervisors, size.Actors/supervisors, many)
+		toAll, stop, err := atWork(c, supervisors, size.Actors)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		<-many.all
-		toAll := func(m *Message) error {
-			many.expect(size.Actors)
-			for child := range size.Actors {
-				if err := send(child, m); err != nil {
-					return err
-				}
-			}
-			<-many.all
-			return nil
-		}
-		if err := toAll(new(Message)); err != nil {
-			return nil, err
-		}
-		settle()
 		begun := time.Now()
 		if err := toAll(Poison); err != nil {
 			return nil, err
 		}
 		return []float64{time.Since(begun).Seconds()}, nil
 	}
+}
+
+// stoppingWarmChildren is how many seconds it takes to stop the children of one
+// supervisor in order, which have handled a message each.
+func stoppingWarmChildren(c Contender, size Size) ([]float64, error) {
+	_, stop, err := atWork(c, 1, size.Actors)
+	if err != nil {
+		return nil, err
+	}
+	return timed(stop)
+}
+
+// atWork makes so many children that have handled a message each, and gives what sends
+// one more to all of them, and waits until each has handled it or begun again.
+func atWork(c Contender, supervisors, children int) (toAll func(*Message) error, stop Stop, err error) {
+	many := &manyLives{all: make(chan struct{}, 1)}
+	many.expect(children)
+	send, stop, err := c.Crashes(supervisors, children/supervisors, many)
+	if err != nil {
+		return nil, nil, err
+	}
+	<-many.all
+	toAll = func(m *Message) error {
+		many.expect(children)
+		for child := range children {
+			if err := send(child, m); err != nil {
+				return err
+			}
+		}
+		<-many.all
+		return nil
+	}
+	if err := toAll(new(Message)); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	settle()
+	return toAll, stop, nil
 }
 
 // manyLives waits until all children have begun a life, or handled a message.
@@ -112,6 +132,11 @@ func stopping(c Contender, depth, fanOut int) ([]float64, error) {
 		return nil, err
 	}
 	settle()
+	return timed(stop)
+}
+
+// timed is how many seconds it takes to stop.
+func timed(stop Stop) ([]float64, error) {
 	begun := time.Now()
 	if err := stop(); err != nil {
 		return nil, err

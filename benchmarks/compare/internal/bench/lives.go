@@ -43,6 +43,20 @@ func warm(c Contender, size Size) ([]float64, error) { return held(c.Warm, false
 
 func hibernating(c Contender, size Size) ([]float64, error) { return held(c.Hibernated, true, size) }
 
+// stoppingWarm is how many seconds it takes to stop actors that have handled a message
+// each.
+func stoppingWarm(c Contender, size Size) ([]float64, error) {
+	spawn, stop, err := c.Warm()
+	if err != nil {
+		return nil, err
+	}
+	if err := spawn(size.Actors); err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	settle()
+	return timed(stop)
+}
+
 // held is how many bytes of the heap and of the stacks an idle actor holds; if
 // actors park, once that has come about.
 func held(setUp func() (func(int) error, Stop, error), parks bool, size Size) (_ []float64, err error) {

@@ -39,6 +39,7 @@ var Measurements = []Measurement{
 	{Name: "batch-64", Full: Size{1, 10_000_000}, Short: Size{1, 1_000_000}, said: messages, can: batches, run: batching},
 	{Name: "call", Full: Size{1, 1_000_000}, Short: Size{1, 100_000}, said: "%[2]d calls", can: calls, run: calling(false)},
 	{Name: "call-deadline", Full: Size{1, 1_000_000}, Short: Size{1, 100_000}, said: "%[2]d calls", can: calls, run: calling(true)},
+	{Name: "call-ctx", Full: Size{1, 1_000_000}, Short: Size{1, 100_000}, said: "%[2]d calls", can: looks, run: callingLooking},
 	{Name: "ring-1000", Full: Size{1000, 2_000_000}, Short: Size{1000, 200_000}, said: "%[1]d actors, %[2]d hops", can: rings, run: hopping},
 	{Name: "spawn-100k", Full: Size{100_000, 1}, Short: Size{50_000, 1}, said: actors, can: idles, run: spawning},
 	{Name: "million", Workloads: []string{"spawn-1m", "stop-1m"},
@@ -52,6 +53,8 @@ var Measurements = []Measurement{
 	{Name: "storm-100", Full: Size{10_000, 1}, Short: Size{3000, 1}, said: children, can: crashes, run: storming(100)},
 	{Name: "stop-tree-111k", Full: Size{5, 1}, Short: Size{4, 1}, said: "depth %[1]d, fan-out 10", can: trees, run: stoppingTree},
 	{Name: "stop-1000", Full: Size{1000, 1}, Short: Size{1000, 1}, said: children, can: trees, run: stoppingChildren},
+	{Name: "stop-1000-warm", Full: Size{1000, 1}, Short: Size{1000, 1}, said: children, can: crashes, run: stoppingWarmChildren},
+	{Name: "stop-100k-warm", Full: Size{100_000, 1}, Short: Size{20_000, 1}, said: actors, can: warms, run: stoppingWarm},
 	{Name: "steady", Workloads: []string{"steady-cpu", "steady-p99"},
 		Full: Size{10_000, 5_000_000}, Short: Size{10_000, 500_000}, said: "%[1]d actors, %[2]d messages", can: paces, run: steady},
 }
@@ -68,6 +71,7 @@ func sends(c Contender) bool      { return c.Send != nil }
 func casts(c Contender) bool      { return c.Cast != nil }
 func batches(c Contender) bool    { return c.Batch != nil }
 func calls(c Contender) bool      { return c.Call != nil }
+func looks(c Contender) bool      { return c.CallLooking != nil }
 func rings(c Contender) bool      { return c.Ring != nil }
 func idles(c Contender) bool      { return c.Idle != nil }
 func warms(c Contender) bool      { return c.Warm != nil }

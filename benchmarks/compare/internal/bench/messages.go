@@ -48,21 +48,27 @@ func throughput(setUp func([]*Tally) (Burst, Stop, error), senders int, size Siz
 
 // calling is how many nanoseconds a call takes.
 func calling(deadline bool) measuring {
-	return func(c Contender, size Size) (_ []float64, err error) {
-		call, stop, err := c.Call(deadline)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, stop()) }()
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		runtime.GC()
-		begun := time.Now()
-		if err := call(ctx, size.Times); err != nil {
-			return nil, err
-		}
-		return []float64{each(time.Since(begun), size.Times)}, nil
+	return func(c Contender, size Size) ([]float64, error) {
+		return callsOf(func() (func(context.Context, int) error, Stop, error) { return c.Call(deadline) }, size)
 	}
+}
+
+func callingLooking(c Contender, size Size) ([]float64, error) { return callsOf(c.CallLooking, size) }
+
+func callsOf(setUp func() (func(context.Context, int) error, Stop, error), size Size) (_ []float64, err error) {
+	call, stop, err := setUp()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	runtime.GC()
+	begun := time.Now()
+	if err := call(ctx, size.Times); err != nil {
+		return nil, err
+	}
+	return []float64{each(time.Since(begun), size.Times)}, nil
 }
 
 // hopping is how many nanoseconds a hop takes.

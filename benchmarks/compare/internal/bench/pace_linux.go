@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// pacer is what the catalogue calls a pace.
+const pacer = "a timer of the kernel"
+
 // pace is a timer of the kernel, which the sender waits for as a service waits for
 // the net. A sleep would do, but Go's are late: it rounds those of less than a
 // millisecond up to one.

@@ -4,6 +4,9 @@ package bench
 
 import "time"
 
+// pacer is what the catalogue calls a pace.
+const pacer = "sleeps, which may end a millisecond late"
+
 // pace sleeps until it is time, which may be a millisecond late.
 type pace struct {
 	every time.Duration

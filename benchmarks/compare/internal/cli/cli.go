@@ -86,7 +86,7 @@ func (o options) run(ctx context.Context, streams Streams) (err error) {
 	outcome, err := plan.Run(ctx)
 	shown.Close()
 	r := o.report(outcome)
-	r.Busy = busy
+	r.Busy, r.Contenders = busy, plan.Contenders
 	switch {
 	case err != nil && len(r.Figures) == 0:
 		return fmt.Errorf("%w; there are no figures", errInterrupted)

@@ -44,10 +44,10 @@ var quick = []string{"-short", "-reps", "2", "-only", "stop-1000,restart-p99"}
 func TestATable(t *testing.T) {
 	got := run(t.Context(), quick...)
 	row := func(name string) string {
-		return `\| ` + name + ` \| [^|]+ [µm]?s, \*\*\d+\.\d\dx\*\* \| [^|x]+ [nµm]?s \| [^|]+ [µm]?s, \*\*\d+\.\d\dx\*\* \|[^\n]+\| (reached|held|missed) \|\n`
+		return `\| ` + name + ` +\| [^|]+ [µm]?s, \*\*[.\d]+x\*\* \| [^|x]+ [nµm]?s \| [^|]+ [µm]?s, \*\*[.\d]+x\*\* \|[^\n]+\| +(reached|held|missed) \|\n`
 	}
 	expect(t, got, cli.OK,
-		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload \| coppice \| raw \| suture \|[^\n]*\n[^\n]*\n`+
+		`\d+ x [^\n]*; median \(least–most\) of 2 processes, \*\*ratio to raw\*\*\n\nA short run.*- restart-p50, restart-p99: 5,000 crashes instead of 20,000 crashes\n\n\| workload +\| +coppice \| +raw \| +suture \|[^\n]*\n[^\n]*\n`+
 			row("restart-p99")+row("stop-1000")+`\nAbove 1x is better for msg/s, below 1x for times and bytes; reached: the goal; held: "not worse than"; missed: neither\.\n`,
 		busy+`repetition 1 of 2: 6 processes\nrepetition 2 of 2: 6 processes\n`)
 }
@@ -127,6 +127,21 @@ func TestWrite(t *testing.T) {
 
 	file := filepath.Join(directory, "RESULTS.md")
 	expect(t, run(t.Context(), append(quick, "-write", file)...), cli.Failed, "", `compare: mkdir [^\n]+: not a directory\n`)
+}
+
+// The first line that is printed to a pipe whose reader has gone ends the program.
+func TestWhatIsWrittenIsThereBeforeAnythingIsPrinted(t *testing.T) {
+	directory := t.TempDir()
+	written := false
+	out := &until{text: "median", then: func() {
+		_, plot := os.Stat(filepath.Join(directory, "compare.svg"))
+		_, document := os.Stat(filepath.Join(directory, "RESULTS.md"))
+		written = plot == nil && document == nil
+	}}
+	cli.Run(t.Context(), []string{"-short", "-reps", "1", "-only", "stop-1000", "-contenders", "raw", "-write", directory}, cli.Streams{Out: out, Err: new(bytes.Buffer)})
+	if !written || out.Len() == 0 {
+		t.Errorf("got %q printed before the files were there", out.String())
+	}
 }
 
 func TestProfiles(t *testing.T) {
@@ -255,4 +270,20 @@ func TestErlangThatIsNotInstalled(t *testing.T) {
 	expect(t, run(t.Context(), "-contenders", "raw,erlang"), cli.Misused, "", `compare: -contenders: erlang: erl and erlc are not installed\n`)
 	got := run(t.Context(), "-peers", "-short", "-reps", "1", "-only", "stop-1000", "-json")
 	expect(t, got, cli.OK, `(\{[^\n]*\}\n){4}`, "erlang takes no part: erl and erlc are not installed\n"+busy+"repetition 1 of 1: .*")
+}
+
+// What Erlang says that it is stands beside its figures.
+func TestTheVersionOfErlangIsInTheResults(t *testing.T) {
+	bin, directory := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"erl": `case "$*" in *version) echo "99.1 (ERTS 42, jit)";; *) echo "[0.5]"; esac`, "erlc": ""} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", bin+":/bin:/usr/bin")
+	expect(t, run(t.Context(), "-contenders", "raw,erlang", "-short", "-reps", "1", "-only", "stop-1000", "-write", directory), cli.OK, ".*", ".*")
+	const want = "- **erlang**: Erlang/OTP 99.1 (ERTS 42, jit). Messages and rings "
+	if text, err := os.ReadFile(filepath.Join(directory, "RESULTS.md")); err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%v; the results lack %q:\n%s", err, want, text)
+	}
 }

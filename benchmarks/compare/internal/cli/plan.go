@@ -21,12 +21,14 @@ func (o options) plan(ctx context.Context) (plan runner.Plan, cleanUp func() err
 	}
 	command := func(job runner.Job) (string, []string) { return executable, o.arguments(job) }
 	cleanUp = func() error { return nil }
-	if slices.Contains(o.names(), erlang.Contender.Name) {
+	who := slices.Clone(o.contenders)
+	if i := slices.Index(o.names(), erlang.Contender.Name); i >= 0 {
 		program, err := erlang.Compile(ctx)
 		if err != nil {
 			return plan, nil, err
 		}
 		cleanUp = program.Remove
+		who[i] = program.Contender(ctx)
 		own := command
 		command = func(job runner.Job) (string, []string) {
 			if job.Contender.Name == erlang.Contender.Name {
@@ -35,7 +37,7 @@ func (o options) plan(ctx context.Context) (plan runner.Plan, cleanUp func() err
 			return own(job)
 		}
 	}
-	plan = runner.Plan{Contenders: o.contenders, Measurements: o.measurements, Repetitions: o.repetitions, Size: o.size}
+	plan = runner.Plan{Contenders: who, Measurements: o.measurements, Repetitions: o.repetitions, Size: o.size}
 	plan.Process = func(ctx context.Context, job runner.Job) ([]float64, error) {
 		path, arguments := command(job)
 		return runner.Output(ctx, job, path, arguments...)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -22,7 +23,6 @@ func (o options) report(outcome runner.Outcome) report.Report {
 	r := report.Report{
 		Command:      o.command(),
 		Machine:      machine.Describe(),
-		Contenders:   o.contenders,
 		Measurements: o.measurements,
 		Short:        o.short,
 		Repetitions:  o.repetitions,
@@ -56,12 +56,13 @@ func isSpecial(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./=,:+@%", r)
 }
 
+// tell writes before it prints: who reads what is printed, such as head, may have gone.
 func (o options) tell(r report.Report, streams Streams) error {
-	faults := []error{o.print(r, streams)}
+	var faults []error
 	if o.write != "" {
 		faults = append(faults, o.file(report.PlotName, r.Plot), o.file(documentName, r.Document))
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, o.print(r, streams))...)
 }
 
 func (o options) print(r report.Report, streams Streams) error {
@@ -73,7 +74,7 @@ func (o options) print(r report.Report, streams Streams) error {
 		fmt.Fprintf(streams.Out, "\nInterrupted %s.\n", r.Extent())
 	}
 	if r.Short {
-		fmt.Fprintln(streams.Out, "\nA short run, for a first look: it measured less than its names say.")
+		fmt.Fprintf(streams.Out, "\n%s.\n", r.Briefly())
 		for _, line := range r.Shortened() {
 			fmt.Fprintln(streams.Out, "-", line)
 		}
@@ -82,8 +83,9 @@ func (o options) print(r report.Report, streams Streams) error {
 	if err := r.Table(streams.Out); err != nil {
 		return err
 	}
-	if legend := r.Legend(); legend != "" {
-		fmt.Fprintf(streams.Out, "\n%s.\n", legend)
+	notes := slices.DeleteFunc([]string{r.Legend(), r.Gaps()}, func(note string) bool { return note == "" })
+	if len(notes) > 0 {
+		fmt.Fprintf(streams.Out, "\n%s.\n", strings.Join(notes, "; "))
 	}
 	return nil
 }

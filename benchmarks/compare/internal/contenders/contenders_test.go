@@ -88,9 +88,9 @@ func TestAWarmActorHasMoreThanAnIdleOne(t *testing.T) {
 func TestWhoCanDoWhat(t *testing.T) {
 	cannot := map[string][]string{
 		"raw":        {"bytes-hibernated"},
-		"suture":     {"send-1-1", "send-8-1", "send-100-pairs", "cast", "batch-64", "call", "call-deadline", "ring-1000", "bytes-hibernated", "steady"},
-		"protoactor": {"batch-64"},
-		"erlang":     {"batch-64"},
+		"suture":     {"send-1-1", "send-8-1", "send-100-pairs", "cast", "batch-64", "call", "call-deadline", "call-ctx", "ring-1000", "bytes-hibernated", "steady"},
+		"protoactor": {"batch-64", "call-ctx"},
+		"erlang":     {"batch-64", "call-ctx", "stop-1000-warm", "stop-100k-warm"},
 	}
 	for _, c := range contenders.All {
 		var got []string

@@ -16,19 +16,20 @@ import (
 
 // Contender is Coppice.
 var Contender = bench.Contender{
-	Name:       "coppice",
-	About:      "every default, with mailboxes of 64, a budget of a million restarts, a log that discards everything, and no sinks: the history of crashes, ordered stop, panics caught with their stacks are on, but no text is made of a crash and no event told. (With a slog.TextHandler to io.Discard a restart takes some 9 µs more.) Idle actors are below one Dynamic, all others below a Supervisor. Those that hibernate have handled a message each, and have given their goroutines back after 1 ms. An actor of Coppice has neither goroutine nor channel before its first message; raw's and suture's have both.",
-	Send:       send,
-	Cast:       cast,
-	Batch:      batch,
-	Paced:      paced,
-	Call:       call,
-	Ring:       ring,
-	Idle:       func() (func(int) error, bench.Stop, error) { return dynamic(options, false) },
-	Warm:       func() (func(int) error, bench.Stop, error) { return dynamic(options, true) },
-	Hibernated: func() (func(int) error, bench.Stop, error) { return dynamic(hibernating, true) },
-	Crashes:    crashes,
-	Tree:       tree,
+	Name:        "coppice",
+	About:       "every default, with mailboxes of 64, a budget of a million restarts, a log that discards everything, and no sinks: the history of crashes, ordered stop, panics caught with their stacks are on, but no text is made of a crash and no event told. (With a slog.TextHandler to io.Discard a restart takes some 9 µs more.) Idle actors are below one Dynamic, all others below a Supervisor. Those that hibernate have handled a message each, and have given their goroutines back after 1 ms. An actor of Coppice has neither goroutine nor channel before its first message; raw's and suture's have both.",
+	Send:        send,
+	Cast:        cast,
+	Batch:       batch,
+	Paced:       paced,
+	Call:        call,
+	CallLooking: looking,
+	Ring:        ring,
+	Idle:        func() (func(int) error, bench.Stop, error) { return dynamic(options, false) },
+	Warm:        func() (func(int) error, bench.Stop, error) { return dynamic(options, true) },
+	Hibernated:  func() (func(int) error, bench.Stop, error) { return dynamic(hibernating, true) },
+	Crashes:     crashes,
+	Tree:        tree,
 }
 
 var options = actor.Options{Mailbox: mailbox.Options{Capacity: bench.Capacity}}

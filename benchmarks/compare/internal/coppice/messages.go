@@ -91,10 +91,12 @@ type counter struct {
 	handled int
 }
 
-// count is a message to it that nobody waits for, ask one that is answered.
+// count is a message to it that nobody waits for, ask one that is answered, look one
+// whose handler looks whether it is still wanted.
 type (
 	count struct{ bench.Message }
 	ask   struct{ bench.Message }
+	look  struct{ bench.Message }
 )
 
 func (*count) Handle(_ context.Context, c *counter) (struct{}, error) {
@@ -103,6 +105,16 @@ func (*count) Handle(_ context.Context, c *counter) (struct{}, error) {
 }
 
 func (*ask) Handle(_ context.Context, c *counter) (int, error) {
+	c.handled++
+	return c.handled, nil
+}
+
+func (*look) Handle(ctx context.Context, c *counter) (int, error) {
+	select {
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	default:
+	}
 	c.handled++
 	return c.handled, nil
 }
@@ -134,30 +146,34 @@ func cast(tallies []*bench.Tally) (bench.Burst, bench.Stop, error) {
 }
 
 func call(deadline bool) (func(context.Context, int) error, bench.Stop, error) {
+	if deadline {
+		return asking(new(ask), func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		})
+	}
+	return asking(new(ask), nil)
+}
+
+func looking() (func(context.Context, int) error, bench.Stop, error) { return asking(new(look), nil) }
+
+// asking calls with the message, each time with a ctx that derive gives, if there is one.
+func asking[M actor.Message[counter, int]](message M, derive func(context.Context) (context.Context, context.CancelFunc)) (func(context.Context, int) error, bench.Stop, error) {
 	s := server("server", nil)
 	stop, err := plant(supervisor.New("bench", rootPolicy(), s))
-	calls := func(ctx context.Context, n int) error {
-		message := new(ask)
+	return func(ctx context.Context, n int) error {
 		for range n {
-			if _, err := actor.Call(ctx, s, message); err != nil {
+			own, cancel := ctx, context.CancelFunc(nil)
+			if derive != nil {
+				own, cancel = derive(ctx)
+			}
+			_, err := actor.Call(own, s, message)
+			if cancel != nil {
+				cancel()
+			}
+			if err != nil {
 				return err
 			}
 		}
 		return nil
-	}
-	if deadline {
-		calls = func(ctx context.Context, n int) error {
-			message := new(ask)
-			for range n {
-				ctx, cancel := context.WithTimeout(ctx, time.Minute)
-				_, err := actor.Call(ctx, s, message)
-				cancel()
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-	return calls, stop, err
+	}, stop, err
 }

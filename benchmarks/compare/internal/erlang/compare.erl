@@ -1,9 +1,10 @@
 %% What is measured of Erlang/OTP: main(Measurement, Actors, Times) prints the
-%% figures as an array of JSON and ends the node. Messages and rings are those of
+%% figures as an array of JSON and ends the node; version() prints what runs here,
+%% and ends it too. Messages and rings are those of
 %% plain processes, the rest is gen_server and supervisor.
 -module(compare).
 -behaviour(gen_server).
--export([main/1, init/1, handle_call/3, handle_cast/2, start_server/1, start_supervisor/1]).
+-export([main/1, version/0, init/1, handle_call/3, handle_cast/2, start_server/1, start_supervisor/1]).
 
 main([Measurement, Actors, Times]) ->
     logger:set_primary_config(level, none),
@@ -17,6 +18,20 @@ main([Measurement, Actors, Times]) ->
             io:format(standard_error, "~p~n", [Reason]),
             halt(1)
     end.
+
+%% The release is known exactly where its files are complete.
+version() ->
+    Release = erlang:system_info(otp_release),
+    File = filename:join([code:root_dir(), "releases", Release, "OTP_VERSION"]),
+    Exact = case file:read_file(File) of
+        {ok, Text} -> string:trim(Text);
+        {error, _} -> Release
+    end,
+    io:format("~s (ERTS ~s, ~s)~n", [Exact, erlang:system_info(version), flavor()]),
+    halt(0).
+
+flavor() -> % before OTP 24 there was but one
+    try erlang:system_info(emu_flavor) catch error:badarg -> emu end.
 
 measure("send-1-1", Actors, Times) -> throughput(fun spawn_counters/2, fun send/2, 1, Actors, Times);
 measure("send-8-1", Actors, Times) -> throughput(fun spawn_counters/2, fun send/2, 8, Actors, Times);
@@ -213,7 +228,7 @@ supervises({level, Depth, FanOut}) when is_integer(Depth) ->
     {flags(one_for_one), [Below(I) || I <- lists:seq(1, FanOut)]};
 supervises({level, [Group]}) -> {flags(one_for_one), [server(I, Worker) || {worker, I, _} = Worker <- Group]};
 supervises({level, Groups}) ->
-    {flags(one_for_one), [supervisor(I, {level, [Group]}) || {I, Group} <- lists:enumerate(Groups)]}.
+    {flags(one_for_one), [supervisor(I, {level, [Group]}) || {I, Group} <- lists:zip(lists:seq(1, length(Groups)), Groups)]}.
 
 flags(Strategy) -> #{strategy => Strategy, intensity => 1000000, period => 1}.
 server(Id, Kind) -> #{id => Id, start => {?MODULE, start_server, [Kind]}}.

@@ -1,8 +1,11 @@
 package erlang_test
 
 import (
+	"context"
 	"errors"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,14 +71,52 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-func TestACompilerThatFailsLeavesNothing(t *testing.T) {
-	bin, tmp := t.TempDir(), t.TempDir()
-	for name, text := range map[string]string{"erl": "#!/bin/sh\n", "erlc": "#!/bin/sh\necho no\nexit 1\n"} {
-		if err := os.WriteFile(bin+"/"+name, []byte(text), 0o700); err != nil {
+// install puts scripts in the place of Erlang.
+func install(t *testing.T, erl, erlc string) {
+	t.Helper()
+	bin := t.TempDir()
+	for name, text := range map[string]string{"erl": erl, "erlc": erlc} {
+		if err := os.WriteFile(bin+"/"+name, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Setenv("PATH", bin+":/bin:/usr/bin")
+}
+
+func TestTheVersionIsThatOfTheErlangThatRuns(t *testing.T) {
+	got := compile(t).Contender(t.Context())
+	if want := regexp.MustCompile(`^Erlang/OTP \d+[.\d]* \(ERTS \d+[.\d]*, \w+\)\. Messages and rings `); !want.MatchString(got.About) {
+		t.Errorf("got %q, want %v", got.About, want)
+	}
+	if got.Name != "erlang" || !slices.Equal(got.Foreign, erlang.Contender.Foreign) {
+		t.Errorf("got %+v, want the contender", got)
+	}
+}
+
+func TestAVersionThatCannotBeHadIsSaid(t *testing.T) {
+	for erl, want := range map[string]string{
+		"echo 99.1 '(ERTS 42, jit)'": "Erlang/OTP 99.1 (ERTS 42, jit). Messages",
+		"exit 3":                     "Erlang/OTP, of a version that could not be found out (erl: exit status 3). Messages",
+		"true":                       `Erlang/OTP, of a version that could not be found out (erl says ""). Messages`,
+		"echo a; echo b":             `Erlang/OTP, of a version that could not be found out (erl says "a\nb"). Messages`,
+	} {
+		install(t, erl, "true")
+		if got := compile(t).Contender(t.Context()).About; !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q, want %q", erl, got, want)
+		}
+	}
+	install(t, "exec sleep 60", "true")
+	program := compile(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	if got := program.Contender(ctx).About; !strings.Contains(got, "could not be found out (enough). ") {
+		t.Errorf("when the run has ended: got %q, want the cause", got)
+	}
+}
+
+func TestACompilerThatFailsLeavesNothing(t *testing.T) {
+	tmp := t.TempDir()
+	install(t, "true", "echo no; exit 1")
 	t.Setenv("TMPDIR", tmp)
 	if _, err := erlang.Compile(t.Context()); err == nil || !strings.Contains(err.Error(), "erlc: exit status 1: no") {
 		t.Errorf("got %v, want what the compiler says", err)

@@ -143,7 +143,7 @@ type spawn struct {
 	done     chan struct{}
 }
 
-// idle is of actors with nothing to do, if they are warm after a message each.
+// idle makes actors that have nothing to do; warm ones are sent a message each first.
 func idle(warm bool) (func(int) error, bench.Stop, error) {
 	system, message := newSystem(), new(bench.Message)
 	child := actor.PropsFromFunc(nothing)

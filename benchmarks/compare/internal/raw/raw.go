@@ -11,18 +11,19 @@ import (
 
 // Contender is raw Go.
 var Contender = bench.Contender{
-	Name:    "raw",
-	About:   "goroutines written by hand: a channel of 64, a select on it and on the goroutine's own context (one context.WithCancel each), a plain send; a call makes a reply channel of one and selects on its ctx; a supervisor of thirty lines recovers, is told through a channel and starts again, and stops its children in reverse order, one by one. Nothing is logged, counted or limited.",
-	Send:    send,
-	Cast:    send, // a channel knows no other way
-	Batch:   send, // one by one: what batches are compared with
-	Paced:   paced,
-	Call:    call,
-	Ring:    ring,
-	Idle:    func() (func(int) error, bench.Stop, error) { return idle(false) },
-	Warm:    func() (func(int) error, bench.Stop, error) { return idle(true) },
-	Crashes: crashes,
-	Tree:    tree,
+	Name:        "raw",
+	About:       "goroutines written by hand: a channel of 64, a select on it and on the goroutine's own context (one context.WithCancel each), a plain send; a call makes a reply channel of one and selects on its ctx; a supervisor of thirty lines recovers, is told through a channel and starts again, and stops its children in reverse order, one by one. Nothing is logged, counted or limited.",
+	Send:        send,
+	Cast:        send, // a channel knows no other way
+	Batch:       send, // one by one: what batches are compared with
+	Paced:       paced,
+	Call:        call,
+	CallLooking: looking,
+	Ring:        ring,
+	Idle:        func() (func(int) error, bench.Stop, error) { return idle(false) },
+	Warm:        func() (func(int) error, bench.Stop, error) { return idle(true) },
+	Crashes:     crashes,
+	Tree:        tree,
 }
 
 // group is goroutines that end together.
@@ -141,7 +142,7 @@ func ring(n int, last *bench.Tally) (func(*bench.Token) error, bench.Stop, error
 	}, g.stop, nil
 }
 
-// idle is of actors with nothing to do, if they are warm after a message each.
+// idle makes actors that have nothing to do; warm ones are sent a message each first.
 func idle(warm bool) (func(int) error, bench.Stop, error) {
 	g := newGroup()
 	var actors []actor

@@ -15,7 +15,16 @@ const PlotName = "compare.svg"
 //go:embed document.md.tmpl
 var documentText string
 
-var document = template.Must(template.New("document").Parse(documentText))
+var document = template.Must(template.New("document").Funcs(template.FuncMap{"indent": indent}).Parse(documentText))
+
+// indent keeps a text of several lines within its item of a list, as it is.
+func indent(text string) string {
+	first, rest, found := strings.Cut(text, "\n")
+	if !found {
+		return first
+	}
+	return first + "\n\n      " + strings.ReplaceAll(rest, "\n", "\n      ")
+}
 
 // Document writes it all down in Markdown, complete in itself but for the plot.
 func (r Report) Document(w io.Writer) error { return document.Execute(w, r) }
@@ -47,13 +56,31 @@ type explained struct {
 	Size string
 }
 
-// Shortened tells what a short run has measured less of.
-func (r Report) Shortened() []string {
-	var all []string
-	for _, m := range r.Measurements {
-		if m.Short != m.Full {
-			all = append(all, strings.Join(m.Of(), ", ")+": "+m.Say(m.Short)+" instead of "+m.Say(m.Full))
-		}
+// Briefly says what a short run is.
+func (r Report) Briefly() string {
+	const briefly = "A short run, for a first look"
+	if r.Shortened() == nil { // fewer processes is all
+		return briefly
 	}
-	return all
+	return briefly + ": it measured less than its names say"
+}
+
+// Shortened tells what a short run has measured less of, each size in a line.
+func (r Report) Shortened() []string {
+	var sizes []string
+	of := make(map[string][]string)
+	for _, m := range r.Measurements {
+		if m.Short == m.Full {
+			continue
+		}
+		size := m.Say(m.Short) + " instead of " + m.Say(m.Full)
+		if of[size] == nil {
+			sizes = append(sizes, size)
+		}
+		of[size] = append(of[size], m.Of()...)
+	}
+	for i, size := range sizes {
+		sizes[i] = strings.Join(of[size], ", ") + ": " + size
+	}
+	return sizes
 }

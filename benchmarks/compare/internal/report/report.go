@@ -85,6 +85,22 @@ func (r Report) find(workload, contender string) (f figures.Figure, found bool) 
 	return figures.Figure{}, false
 }
 
+// present are the contenders who have a figure. The others had nothing to show for
+// what was measured, or failed each time.
+func (r Report) present() []bench.Contender {
+	var all []bench.Contender
+	for _, c := range r.Contenders {
+		if r.has(c) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+func (r Report) has(c bench.Contender) bool {
+	return slices.ContainsFunc(r.Figures, func(f figures.Figure) bool { return f.Contender == c.Name })
+}
+
 // workloads are those with a figure.
 func (r Report) workloads() []bench.Workload {
 	var all []bench.Workload

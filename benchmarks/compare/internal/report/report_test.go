@@ -2,8 +2,6 @@ package report_test
 
 import (
 	"encoding/json"
-	"encoding/xml"
-	"errors"
 	"io"
 	"math"
 	"strings"
@@ -60,14 +58,14 @@ func written(t *testing.T, write func(io.Writer) error) string {
 
 func TestTable(t *testing.T) {
 	got := written(t, example().Table)
-	want := `| workload | coppice | raw | suture | not worse than | goal | verdict |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: |
-| send-1-1 | 24.3 (22.0–25.0) Mmsg/s, **1.50x** | 16.2 (14.2–17.8) Mmsg/s | – | 1.30x | 1.50x | reached |
-| call | 419 (400–450) ns, **0.80x** | 523 (499–609) ns | – | 0.85x | 0.70x | held |
-| spawn-1m | 1.50 (1.40–1.60) s, **1.50x** | 1.00 (0.90–2.00) s | 30.0 (20.0–40.0) s, **30.00x** | 0.90x | 0.70x | missed |
-| bytes-idle | 3400 (3400–3401) B, **0.89x** | 3812 (3760–3817) B | – | 0.97x | 0.90x | reached |
-| bytes-hibernated | 300 (300–300) B, **0.079x** | – | – | 0.25x | 0.18x | reached |
-| restart-p50 | 1.30 (1.30–1.30) µs, **2.45x** | 530 (530–530) ns | – | 3.50x | 2.50x | reached |
+	want := `| workload         |                            coppice |                     raw |                        suture | not worse than |  goal | verdict |
+| ---------------- | ---------------------------------: | ----------------------: | ----------------------------: | -------------: | ----: | ------: |
+| send-1-1         | 24.3 (22.0–25.0) Mmsg/s, **1.50x** | 16.2 (14.2–17.8) Mmsg/s |                             – |          1.30x | 1.50x | reached |
+| call             |        419 (400–450) ns, **0.80x** |        523 (499–609) ns |                             – |          0.85x | 0.70x |    held |
+| spawn-1m         |      1.50 (1.40–1.60) s, **1.50x** |      1.00 (0.90–2.00) s | 30.0 (20.0–40.0) s, **30.0x** |          0.90x | 0.70x |  missed |
+| bytes-idle       |      3400 (3400–3401) B, **0.89x** |      3812 (3760–3817) B |                             – |          0.25x | 0.18x |  missed |
+| bytes-hibernated |        300 (300–300) B, **0.079x** |                       – |                             – |          0.25x | 0.18x | reached |
+| restart-p50      |     1.30 (1.30–1.30) µs, **2.45x** |        530 (530–530) ns |                             – |          3.50x | 2.50x | reached |
 `
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
@@ -93,6 +91,9 @@ func TestARatioIsShownAsExactlyAsItsVerdictNeeds(t *testing.T) {
 		{"send-1-1", 1.304, "1.30x", "1.30x", "held"},
 		{"bytes-hibernated", 0.0123, "0.012x", "0.012x", "reached"},
 		{"call", math.Inf(1), "+Infx", "+Infx", "missed"},
+		{"call", 9.994, "9.99x", "9.99x", "missed"},
+		{"call", 15.816, "15.8x", "15.8x", "missed"},
+		{"call", 209.09, "209x", "209x", "missed"},
 	} {
 		w, _ := bench.Find(test.workload)
 		r := example()
@@ -101,7 +102,7 @@ func TestARatioIsShownAsExactlyAsItsVerdictNeeds(t *testing.T) {
 			{Workload: w.Name, Contender: "suture", Unit: w.Unit, RatioToRaw: &test.ratio},
 		}
 		got := written(t, r.Table)
-		for _, part := range []string{", **" + test.coppice + "** | ", ", **" + test.other + "** | ", " | " + test.verdict + " |"} {
+		for _, part := range []string{", **" + test.coppice + "** | ", ", **" + test.other + "** | ", " " + test.verdict + " |"} {
 			if !strings.Contains(got, part) {
 				t.Errorf("%s at %v: want %q, got\n%s", test.workload, test.ratio, part, got)
 			}
@@ -117,9 +118,35 @@ func TestATableWithoutRatiosDoesNotJudge(t *testing.T) {
 	if got := r.Legend(); got != "" {
 		t.Errorf("got legend %q, want none", got)
 	}
-	want := "| workload | coppice |\n| --- | ---: |\n| call | 100 (100–100) ns |\n"
+	want := "| workload |          coppice |\n| -------- | ---------------: |\n| call     | 100 (100–100) ns |\n"
 	if got := written(t, r.Table); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// Who has not a single figure has no column of dashes, but is not passed over.
+func TestWhoHasNoFigureHasNoColumn(t *testing.T) {
+	r := example()
+	if got, want := r.Gaps(), "–: no such thing, or not measured"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	var samples figures.Samples
+	samples.Add("call", "coppice", 100)
+	samples.Add("call", "raw", 100)
+	r.Contenders = append(r.Contenders, bench.Contender{Name: "erlang"})
+	r.Figures = samples.Figures([]string{"coppice", "raw"})
+	if got, want := strings.SplitN(written(t, r.Table), "\n", 2)[0], "| workload |                     coppice |              raw | not worse than |  goal | verdict |"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := r.Gaps(), "without a figure: suture, erlang"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := written(t, r.Document); !strings.Contains(got, "times and bytes; without a figure: suture, erlang.\n") {
+		t.Errorf("the document does not say who is missing:\n%s", got)
+	}
+	r.Contenders = r.Contenders[:2]
+	if got := r.Gaps(); got != "" {
+		t.Errorf("got %q where nothing is missing", got)
 	}
 }
 
@@ -147,53 +174,6 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestPlot(t *testing.T) {
-	for _, short := range []bool{false, true} {
-		r := example()
-		r.Short = short
-		svg := written(t, r.Plot)
-		var text strings.Builder
-		for decoder := xml.NewDecoder(strings.NewReader(svg)); ; {
-			token, err := decoder.Token()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("not well-formed: %v", err)
-			}
-			if data, ok := token.(xml.CharData); ok {
-				text.Write(data)
-			}
-		}
-		for _, word := range []string{"send-1-1", "call", "spawn-1m", "bytes-idle", "bytes-hibernated", "restart-p50",
-			"coppice", "suture", "goal of coppice", "better is to the right", "1x", "0.05x", "10x"} {
-			if !strings.Contains(text.String(), word) {
-				t.Errorf("%q is not in the plot", word)
-			}
-		}
-		if got := strings.Contains(text.String(), "(short run)"); got != short {
-			t.Errorf("says that it is short: got %v, want %v", got, short)
-		}
-		if strings.Contains(text.String(), "steady") {
-			t.Error("a workload without a figure is in the plot")
-		}
-	}
-}
-
-func TestAPlotOfNothing(t *testing.T) {
-	for _, contenders := range [][]string{nil, {"raw"}, {"coppice"}} {
-		r := example()
-		var samples figures.Samples
-		for _, name := range contenders {
-			samples.Add("call", name, 100)
-		}
-		r.Figures = samples.Figures(contenders)
-		if svg := written(t, r.Plot); xml.Unmarshal([]byte(svg), new(struct{})) != nil {
-			t.Errorf("%q: not well-formed: %s", contenders, svg)
-		}
-	}
-}
-
 func TestDocument(t *testing.T) {
 	r := example()
 	got := written(t, r.Document)
@@ -205,6 +185,7 @@ func TestDocument(t *testing.T) {
 		"Written by `compare -write .`, on\n",
 		"changes with the run, and with where the linker puts the functions: see docs/speed.md",
 		"set before the work, on another machine",
+		"\nThe steady load is paced by a timer of the kernel (timerfd) on Linux, ",
 		"- **raw**: By hand.\n",
 		"| send-1-1 | msg/s | one sender, one actor | 5,000,000 messages |\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 1,000,000 actors |\n",
@@ -220,18 +201,32 @@ func TestDocument(t *testing.T) {
 	}
 
 	r.Busy = "the load average was 9"
-	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot"}
+	r.Short, r.Failures = true, []string{"call of raw, repetition 2: too hot", "cast of raw, repetition 1: exit status 2\npanic: *no*\nmain()"}
 	got = written(t, r.Document)
 	for _, part := range []string{
 		"UTC.\n\n**Not a quiet machine**: the load average was 9.\n\n",
 		"**A short run, for a first look: it measured less than its names say.**",
+		"- send-1-1, send-8-1, send-100-pairs, cast: 500,000 messages instead of 5,000,000 messages\n",
 		"- spawn-1m, stop-1m: 100,000 actors instead of 1,000,000 actors\n",
 		"| spawn-1m | s | start 1,000,000 idle actors, which have had no message yet, under one parent | 100,000 actors |\n",
-		"Not everything could be measured:\n\n- call of raw, repetition 2: too hot\n",
+		"Not everything could be measured:\n\n- call of raw, repetition 2: too hot\n- cast of raw, repetition 1: exit status 2\n\n      panic: *no*\n      main()\n",
 	} {
 		if !strings.Contains(got, part) {
 			t.Errorf("the document of a short run lacks %q:\n%s", part, got)
 		}
+	}
+}
+
+// What is as large in a short run as in any is not called less.
+func TestAShortRunOfWhatIsNotShortened(t *testing.T) {
+	r := example()
+	m, err := bench.FindMeasurement("stop-1000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Short, r.Measurements = true, []bench.Measurement{m}
+	if got, want := written(t, r.Document), "UTC.\n\n**A short run, for a first look.**\n\n![Ratios"; !strings.Contains(got, want) {
+		t.Errorf("the document lacks %q:\n%s", want, got)
 	}
 }
 

@@ -3,8 +3,10 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/perf/benchunit"
 
@@ -12,23 +14,24 @@ import (
 	"github.com/coppice-go/coppice/benchmarks/compare/internal/figures"
 )
 
-// Table writes a table in Markdown: a row for each workload.
+// Table writes a table in Markdown that can also be read as it is: a row for each
+// workload, a column for each contender who has a figure.
 func (r Report) Table(w io.Writer) error {
-	head := []string{"workload"}
-	for _, c := range r.Contenders {
+	head, present := []string{"workload"}, r.present()
+	for _, c := range present {
 		head = append(head, c.Name)
 	}
 	judged := r.judges()
 	if judged {
 		head = append(head, "not worse than", "goal", "verdict")
 	}
-	rows := [][]string{head, rule(len(head))}
+	rows := [][]string{head}
 	for _, workload := range r.workloads() {
 		row := []string{workload.Name}
-		for _, c := range r.Contenders {
+		for _, c := range present {
 			f, found := r.find(workload.Name, c.Name)
 			if !found {
-				row = append(row, "–")
+				row = append(row, none)
 				continue
 			}
 			row = append(row, cell(workload, f))
@@ -38,12 +41,36 @@ func (r Report) Table(w io.Writer) error {
 		}
 		rows = append(rows, row)
 	}
-	var text strings.Builder
-	for _, row := range rows {
-		fmt.Fprintf(&text, "| %s |\n", strings.Join(row, " | "))
-	}
-	_, err := io.WriteString(w, text.String())
+	_, err := io.WriteString(w, aligned(rows))
 	return err
+}
+
+// none is what stands where there is no figure.
+const none = "–"
+
+// aligned are rows, the first of which is the head, with columns that are equally wide
+// in all of them: all but the first are numbers.
+func aligned(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, text := range row {
+			widths[i] = max(widths[i], len("---:"), utf8.RuneCountInString(text))
+		}
+	}
+	rule := make([]string, len(widths))
+	for i, width := range widths {
+		rule[i] = strings.Repeat("-", width-1) + ":"
+	}
+	rule[0] = strings.Repeat("-", widths[0])
+	var text strings.Builder
+	for _, row := range slices.Insert(rows, 1, rule) {
+		fmt.Fprintf(&text, "| %-*s |", widths[0], row[0])
+		for i, cell := range row[1:] {
+			fmt.Fprintf(&text, " %*s |", widths[i+1], cell)
+		}
+		text.WriteByte('\n')
+	}
+	return text.String()
 }
 
 // Legend says in a line how to read the ratios of the table; it is empty if there
@@ -61,15 +88,23 @@ func (r Report) Legend() string {
 	return legend
 }
 
-// rule is what stands between the head of a table and its rows: all but the
-// first column are numbers.
-func rule(columns int) []string {
-	cells := make([]string, columns)
-	for i := range cells {
-		cells[i] = "---:"
+// Gaps says in a line what a dash in the table means, and who is not in it at all; it
+// is empty if all have all figures.
+func (r Report) Gaps() string {
+	var gaps []string
+	if present := r.present(); len(r.Figures) < len(present)*len(r.workloads()) {
+		gaps = append(gaps, none+": no such thing, or not measured")
 	}
-	cells[0] = "---"
-	return cells
+	var absent []string
+	for _, c := range r.Contenders {
+		if !r.has(c) {
+			absent = append(absent, c.Name)
+		}
+	}
+	if absent != nil {
+		gaps = append(gaps, "without a figure: "+strings.Join(absent, ", "))
+	}
+	return strings.Join(gaps, "; ")
 }
 
 // judges says whether there is anything to compare with the goals.
@@ -83,7 +118,7 @@ func (r Report) judges() bool {
 }
 
 func (r Report) judge(w bench.Workload) []string {
-	verdict := "–"
+	verdict := none
 	if f, found := r.find(w.Name, Subject); found && f.RatioToRaw != nil {
 		verdict = string(w.Judge(*f.RatioToRaw))
 	}
@@ -113,12 +148,18 @@ func judged(w bench.Workload, r float64) string {
 	}
 }
 
-// digits is how many a ratio has after the point, to be read at a glance.
+// digits is how many a ratio has after the point, to be read at a glance: more than
+// three in all would say nothing.
 func digits(r float64) int {
-	if r < 0.1 {
+	switch {
+	case r < 0.1:
 		return 3
+	case r < 10:
+		return 2
+	case r < 100:
+		return 1
 	}
-	return 2
+	return 0
 }
 
 func ratio(r float64, digits int) string { return strconv.FormatFloat(r, 'f', digits, 64) + "x" }

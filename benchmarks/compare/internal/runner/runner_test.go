@@ -168,9 +168,25 @@ func TestOutput(t *testing.T) {
 			t.Errorf("%s %q: got %v, %v, want %q", test.act, test.text, got, err, test.want)
 		}
 	}
+	if _, err := output(t.Context(), t, "fails", ""); err == nil || err.Error() != "exit status 3" {
+		t.Errorf("got %q, want nothing but the status", err)
+	}
 	job := runner.Job{Measurement: measurements(t, "million")[0]}
 	if _, err := runner.Output(t.Context(), job, filepath.Join(t.TempDir(), "missing")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a program that is missing: got %v", err)
+	}
+}
+
+// A program that crashes may list the stacks of a million goroutines. The reason comes
+// before them.
+func TestAProcessThatSaysTooMuchIsQuotedInPart(t *testing.T) {
+	_, err := output(t.Context(), t, "fails", "panic: the reason\n"+strings.Repeat("goroutine 1 [running]:\n", 5000))
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	got := err.Error()
+	if len(got) > 2100 || !strings.HasPrefix(got, "exit status 3\npanic: the reason\n") || !strings.HasSuffix(got, "\n... and 113019 bytes more") {
+		t.Errorf("got %d bytes:\n%s", len(got), got)
 	}
 }
 

@@ -79,7 +79,7 @@ func unheard(int) {}
 
 func nothing(int, *bench.Message) {}
 
-// idle is of services with nothing to do, if they are warm after a message each.
+// idle makes services that have nothing to do; warm ones are sent a message each first.
 func idle(warm bool) (func(int) error, bench.Stop, error) {
 	root := suture.New("bench", spec)
 	stop := plant(root)
