@@ -154,6 +154,8 @@ type call[S, R any, M Message[S, R]] struct {
 	serving *serving[S]     // that handles it; set before the handler begins
 	home    *pool           // where it goes when it is over; nil if nowhere
 
+	hears atomic.Pointer[handlerContext] // the handler's, if it is to be told when the caller's has ended
+
 	deferred atomic.Bool // the answer is given later than the handler returns
 	resident bool        // of its home; belongs to the caller
 	returned bool        // the handler has returned; belongs to the server's own goroutine
@@ -185,6 +187,9 @@ func (c *call[S, R, M]) leave(ctx context.Context, s *Server[S]) (R, error) {
 			default:
 			}
 		}
+		if hears := c.hears.Load(); hears != nil {
+			hears.materialize()
+		}
 		c.forgo()
 		var none R // the value is the server's, who may be about to write it
 		return none, &SendError{Path: s.actor.lastPath(), Err: incarnation.Ended(ctx)}
@@ -214,7 +219,7 @@ func (c *call[S, R, M]) serve(ctx context.Context, sv *serving[S]) error {
 	c.returned = true
 	switch {
 	case err != nil || c.deferred.Load() || c.home == nil:
-	case c.late() || !c.own.endUnasked():
+	case c.late() || !c.own.endUnasked() && c.own.leave(false):
 	case !sv.in.Settle():
 		return nil
 	default: // nothing but an answer, which is given as conclude does
@@ -313,8 +318,8 @@ func (c *call[S, R, M]) lateAtAnEnd() (late bool) {
 // release ends the context of a handler that is over, unless the answer was deferred.
 // late says that the caller's has ended before.
 func (c *call[S, R, M]) release(late bool) (deferred bool) {
-	free, deferred := c.own.leave(late)
-	if !free { // a call whose answer was deferred keeps what is behind its context
+	deferred = c.own.leave(late)
+	if deferred { // it keeps what is behind its context
 		c.serving.spare = nil
 	}
 	if deferred && c.state.Load() == left { // perhaps before that, and has not seen to it
@@ -336,6 +341,9 @@ func (c *call[S, R, M]) chosenEnd(err error) (reason exit.Reason, reply bool) {
 	}
 	return reason, reply
 }
+
+// tell has the caller tell its handler's context when its own has ended.
+func (c *call[S, R, M]) tell(hears *handlerContext) { c.hears.Store(hears) }
 
 func (c *call[S, R, M]) again() job[S] { return cast[S, R, M]{c.message} }
 

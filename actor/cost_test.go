@@ -28,6 +28,15 @@ type done struct{}
 
 func (done) Handle(ctx context.Context, _ *state) (int, error) { _ = ctx.Done(); return 0, nil }
 
+// derived is a message that derives a ctx from its own.
+type derived struct{}
+
+func (derived) Handle(ctx context.Context, _ *state) (int, error) {
+	_, cancel := context.WithTimeout(ctx, time.Second)
+	cancel()
+	return 0, nil
+}
+
 // plain is a message that does nothing.
 type plain struct{}
 
@@ -37,6 +46,8 @@ func (plain) Handle(context.Context, *state) (int, error) { return 0, nil }
 func TestAllocationsOfAMessage(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	timed, cancelTimed := context.WithTimeout(ctx, time.Hour)
+	defer cancelTimed()
 	handled := make(chan struct{})
 	s := actor.NewServer("s", openState)
 	a := actor.New("a", func(context.Context) (actor.Behavior[*ping], error) {
@@ -55,7 +66,9 @@ func TestAllocationsOfAMessage(t *testing.T) {
 		{"Call, background", 0 + notUsedAgain, func() { _, _ = actor.Call(context.Background(), s, plain{}) }},
 		{"Call, cancellable", 0 + notUsedAgain, func() { _, _ = actor.Call(ctx, s, plain{}) }},
 		{"Call, background, whose handler asks for Done", 0 + notUsedAgain, func() { _, _ = actor.Call(context.Background(), s, done{}) }},
-		{"Call, cancellable, whose handler asks for Done", 9 + notUsedAgain, func() { _, _ = actor.Call(ctx, s, done{}) }},
+		{"Call, cancellable, whose handler asks for Done", 3 + notUsedAgain, func() { _, _ = actor.Call(ctx, s, done{}) }},
+		{"Call, with a deadline, whose handler asks for Done", 4 + notUsedAgain, func() { _, _ = actor.Call(timed, s, done{}) }},
+		{"Call, cancellable, whose handler derives", 9 + notUsedAgain, func() { _, _ = actor.Call(ctx, s, derived{}) }},
 	} {
 		test.f()
 		if got := testing.AllocsPerRun(200, test.f); got > test.want {

@@ -98,6 +98,9 @@ func (c *call[S, R, M]) recycle() (value R, err error) {
 	value, err = c.value, c.err
 	c.message, c.value, c.err, c.settled = message, none, nil, false
 	c.caller, c.own, c.serving, c.returned = nil, nil, nil, false // it was not deferred, and nobody has left it
+	if c.hears.Load() != nil {
+		c.hears.Store(nil)
+	}
 	if c.resident {
 		c.home.busy.Store(false)
 	} else {

@@ -59,9 +59,6 @@ func deferThat[R any](its *handlerContext) (Reply[R], error) {
 		return Reply[R]{}, errOver
 	}
 	defer its.request.mu.Unlock()
-	if its.request.ended {
-		return Reply[R]{}, errOver
-	}
 	of, ok := its.request.call.(interface{ laterLocked() (Reply[R], error) })
 	if !ok {
 		return Reply[R]{}, fmt.Errorf("defer: the answer to this call is not a %v", reflect.TypeFor[R]())
