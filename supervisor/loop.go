@@ -34,6 +34,8 @@ type loop struct {
 	above  *above // what the children know
 	usual  *Spec  // of the last child that has no backoff of its own
 
+	dossier *tracing.Crash // empty, for the next crash; nil if there is none
+
 	requests requests
 	prompt   prompt
 
