@@ -106,3 +106,23 @@ func BenchmarkRestart(b *testing.B) {
 		})
 	}
 }
+
+// All of nobody's are there: of the next incarnation and its end, of two goroutines and
+// the labels of both, of the crash and its record. Who hears has one for each event, with
+// what an event says of the message that was lost. From the hundredth incarnation on each
+// label has one more, as numbers of two digits have none.
+func TestAllocationsOfARestart(t *testing.T) {
+	if notUsedAgain != 0 || testing.CoverMode() != "" {
+		t.Skip("the race detector and the counters of coverage allocate too")
+	}
+	for settle, n := restarter(t, listeners()[0].options), 0; n < 500; n++ {
+		settle() // after tests whose panics were deep, more is asked for until it is known better
+	}
+	want := map[string]float64{"nobody": 15, "sink": 21, "handler": 31, "text": 18, "json": 18}
+	for _, to := range listeners() {
+		restart := restarter(t, to.options)
+		if got := testing.AllocsPerRun(90, restart); got > want[to.name] {
+			t.Errorf("heard by %s: got %v allocations, want at most %v", to.name, got, want[to.name])
+		}
+	}
+}
