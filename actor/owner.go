@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/coppice-go/coppice/exit"
 	"github.com/coppice-go/coppice/mailbox"
@@ -71,11 +72,12 @@ func (a *Actor[M]) failDead(message M, why mailbox.Why) {
 }
 
 func (a *Actor[M]) tellDead(message M, note *mailbox.Note, why mailbox.Why) {
-	var head tracing.Head
+	life := a.life.Load()
+	head := tracing.Head{Time: time.Now(), Path: life.Path()} // so that Emit need not copy the event to fill it in
 	if note != nil {
 		head.Incarnation = note.Incarnation
 	}
-	a.life.Load().Emit(tracing.DeadLetter{
+	life.Emit(tracing.DeadLetter{
 		Head:    head,
 		Message: a.payload(message),
 		Why:     why.String(),

@@ -96,6 +96,14 @@ func (f *Failure) Error() string {
 // text is a value as text, also if its own method panics: fmt survives that, but
 // not that the value of this panic does the same.
 func text(value any) (text string) {
+	switch value := value.(type) { // what most are, as fmt has it
+	case string:
+		return value
+	case *Panic:
+		if value != nil {
+			return value.Error()
+		}
+	}
 	defer func() {
 		if recover() != nil {
 			text = fmt.Sprintf("a %T that panics when it is printed", value)

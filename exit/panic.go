@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // usualFrames are those of an actor with a few calls of its own, and of the recovery.
@@ -85,11 +86,40 @@ func (p *Panic) Unwrap() error {
 // the innermost mailbox that has called it: for an actor what is below is the same for
 // every message. It is empty for a Panic that does not come from [Recovered].
 func (p *Panic) Stack() string {
+	at := written(p.pcs)
+	if last := at.Load(); last != nil && slices.Equal(last.pcs, p.pcs) {
+		return last.text
+	}
 	var text strings.Builder
 	for _, frame := range p.frames() {
-		text.WriteString(frame.Function + "\n\t" + frame.File + ":" + strconv.Itoa(frame.Line) + "\n")
+		text.WriteString(frame.Function)
+		text.WriteString("\n\t")
+		text.WriteString(frame.File)
+		text.WriteByte(':')
+		text.WriteString(strconv.Itoa(frame.Line))
+		text.WriteByte('\n')
 	}
+	at.Store(&stack{slices.Clone(p.pcs), text.String()}) // a clone, as they may stand in one piece with the value
 	return text.String()
+}
+
+// stack is one that was read. Who crashes again mostly does so in the same place, and to
+// look up the names takes a quarter of what the log line of a crash does: so the last
+// few are kept, each where its hash says.
+type stack struct {
+	pcs  []uintptr
+	text string
+}
+
+var stacks [16]atomic.Pointer[stack]
+
+// written is where the text of a stack is kept.
+func written(pcs []uintptr) *atomic.Pointer[stack] {
+	hash := uint64(0)
+	for _, pc := range pcs {
+		hash = (hash ^ uint64(pc)) * 0x9e3779b97f4a7c15
+	}
+	return &stacks[hash>>60]
 }
 
 func (p *Panic) frames() []runtime.Frame {

@@ -41,30 +41,33 @@ func (n *node) Crashes() []tracing.Crash {
 // crashes is what a tree remembers of its crashes.
 type crashes struct {
 	mu   sync.Mutex
-	kept []kept // oldest first
+	kept []kept // oldest first; a part of room
+	room []kept // where they move on, and go back to the beginning; nil until the first
 
 	// places count them by a hash of their path. Where few are, nobody has too many: so
 	// in a storm, in which each child crashes once, none is looked for.
 	places [256]uint8
 }
 
-// kept is one of them.
+// kept is one of them, as sinks have it.
 type kept struct {
-	*tracing.Crash // never changed
-	place          uint8
+	crash tracing.Event
+	path  string
+	place uint8
 }
 
 var placeSeed = maphash.MakeSeed()
 
 // keep adds a crash, and forgets the oldest of the same child or of all if there
 // are too many.
-func (c *crashes) keep(crash *tracing.Crash) {
-	place := uint8(maphash.String(placeSeed, crash.Path))
+func (c *crashes) keep(crash tracing.Event) {
+	path := crash.Where().Path
+	place := uint8(maphash.String(placeSeed, path))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	own, oldest := 0, 0
 	if c.places[place] >= KeptCrashesPerChild {
-		own, oldest = c.of(crash.Path)
+		own, oldest = c.of(path)
 	}
 	switch {
 	case own >= KeptCrashesPerChild:
@@ -72,14 +75,17 @@ func (c *crashes) keep(crash *tracing.Crash) {
 	case len(c.kept) >= KeptCrashes:
 		c.forget(0)
 	}
-	c.kept = append(c.kept, kept{crash, place})
+	if len(c.kept) == cap(c.kept) {
+		c.goBack()
+	}
+	c.kept = append(c.kept, kept{crash, path, place})
 	c.places[place]++
 }
 
 // of says how many there are of the child at path, and where the oldest is.
 func (c *crashes) of(path string) (n, oldest int) {
 	for i := len(c.kept) - 1; i >= 0; i-- {
-		if c.kept[i].Path == path {
+		if c.kept[i].path == path {
 			n, oldest = n+1, i
 		}
 	}
@@ -88,7 +94,7 @@ func (c *crashes) of(path string) (n, oldest int) {
 
 func (c *crashes) forget(i int) {
 	c.places[c.kept[i].place]--
-	if i == 0 { // as mostly; the room before it goes when append makes a new one
+	if i == 0 { // as mostly
 		c.kept[0] = kept{}
 		c.kept = c.kept[1:]
 		return
@@ -96,13 +102,23 @@ func (c *crashes) forget(i int) {
 	c.kept = slices.Delete(c.kept, i, i+1)
 }
 
+// goBack makes room for as many as there may be.
+func (c *crashes) goBack() {
+	if c.room == nil {
+		c.room = make([]kept, 2*KeptCrashes)
+	}
+	n := copy(c.room, c.kept)
+	clear(c.room[n:])
+	c.kept = c.room[:n]
+}
+
 // below are those of the child at path and all below it.
 func (c *crashes) below(path string) (found []tracing.Crash) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.kept {
-		if k.Path == path || strings.HasPrefix(k.Path, path+"/") {
-			one := *k.Crash
+		if k.path == path || strings.HasPrefix(k.path, path+"/") {
+			one := k.crash.(tracing.Crash)
 			one.Restarts = slices.Clone(one.Restarts) // those of the member itself are in there
 			found = append(found, one)
 		}
@@ -124,15 +140,15 @@ func (l *loop) crashedInStop(m *member, r *runner, reason exit.Reason) {
 // crashed begins the dossier of a member's incarnation; [loop.decided] ends it.
 // r is nil if none could begin.
 func (l *loop) crashed(m *member, reason exit.Reason, r *runner, now time.Time) {
-	past := l.remember(m)
-	past.crash = &tracing.Crash{
-		Head:     m.headAt(now),
-		Reason:   reason,
-		InStart:  true,
-		Restarts: slices.Clip(past.history),
+	past, c := l.remember(m), l.dossier
+	if c == nil {
+		c = new(tracing.Crash)
 	}
+	past.crash, l.dossier = c, nil
+	c.Head, c.Reason, c.InStart = m.headAt(now), reason, true
+	c.Restarts = slices.Clip(past.history)
 	if r != nil {
-		r.describe(past.crash, now)
+		r.describe(c, now)
 	}
 }
 
@@ -161,6 +177,8 @@ func (l *loop) decided(m *member, what tracing.Crash) {
 	m.past.crash = nil
 	c.Decision, c.Attempt, c.Delay, c.Why = what.Decision, what.Attempt, what.Delay, what.Why
 	m.life.Crash(c, l.tree.crashes.keep)
+	*c = tracing.Crash{}
+	l.dossier = c
 }
 
 // typeName is the name of a value's type, as fmt has it.

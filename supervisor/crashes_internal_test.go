@@ -20,11 +20,11 @@ func TestWhichCrashesAreKept(t *testing.T) {
 						c.places[place] = KeptCrashesPerChild
 					}
 				}
-				var want []*tracing.Crash
+				var want []tracing.Crash
 				random := rand.New(rand.NewPCG(1, uint64(children)))
-				for range 2000 {
-					crash := &tracing.Crash{Head: tracing.Head{Path: fmt.Sprintf("root/%d", random.IntN(children))}}
-					same := func(k *tracing.Crash) bool { return k.Path == crash.Path }
+				for number := range 2000 {
+					crash := tracing.Crash{Attempt: number, Head: tracing.Head{Path: fmt.Sprintf("root/%d", random.IntN(children))}}
+					same := func(k tracing.Crash) bool { return k.Path == crash.Path }
 					own := 0
 					for _, k := range want {
 						if same(k) {
@@ -39,7 +39,7 @@ func TestWhichCrashesAreKept(t *testing.T) {
 					}
 					want = append(want, crash)
 					c.keep(crash)
-					if !slices.EqualFunc(c.kept, want, func(k kept, w *tracing.Crash) bool { return k.Crash == w }) {
+					if !slices.EqualFunc(c.kept, want, func(k kept, w tracing.Crash) bool { return k.crash.(tracing.Crash).Attempt == w.Attempt }) {
 						t.Fatalf("got other crashes than a list keeps:\n%v\nwant\n%v", c.kept, want)
 					}
 				}

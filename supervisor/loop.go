@@ -37,6 +37,8 @@ type loop struct {
 	spare   *stopping // for the next stop; nil if there is none
 	usual   *Spec     // of the last child that has no backoff of its own
 
+	dossier *tracing.Crash // empty, for the next crash; nil if there is none
+
 	requests requests
 	prompt   prompt
 

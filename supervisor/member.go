@@ -76,6 +76,7 @@ type past struct {
 	delays  strategy.Delays
 	attempt int
 	delayed int32 // the number of the last plan that waits for its time
+	heard   bool  // its last end was told, as its next will be
 }
 
 // add adds a decision to the history. Those who have seen it keep what they saw: what

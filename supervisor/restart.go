@@ -24,10 +24,12 @@ func (l *loop) conclude(m *member, reason exit.Reason) {
 	now := time.Now() // once for all that follows
 	r, lived := m.current, m.current.lived(now)
 	l.lost(m, reason)
+	heard := m.life.Hears(slog.LevelDebug)
 	if !reason.Clean() {
 		l.crashed(m, reason, r, now)
+		m.past.heard = heard
 	}
-	if m.life.Hears(slog.LevelDebug) {
+	if heard {
 		m.life.Emit(tracing.Exited{Head: m.headAt(now), Reason: reason, Lived: lived})
 	}
 	if !m.spec.Restart.Restarts(reason) {

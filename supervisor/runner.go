@@ -35,6 +35,7 @@ type runner struct {
 	done   atomic.Bool // it has ended, and told of it
 	opened bool        // Start has returned without an error
 	itself bool        // it runs by the hooks of its cell
+	heard  bool        // what became of the one before was told; set before the goroutine begins
 
 	// What only some have, or only at their end.
 	crew        atomic.Pointer[crew] // nil while it has but one goroutine
@@ -110,8 +111,8 @@ func (r *runner) launch() { go r.start() }
 func (r *runner) start() {
 	r.label()
 	r.begin()
-	if !r.cell.Attached() { // an actor mostly parks now; if not, it says so
-		r.deepen()
+	if !r.cell.Attached() && r.deep() { // an actor mostly parks now; if not, it says so
+		deepen(r.cell.Number())
 	}
 	r.live()
 }
@@ -177,7 +178,11 @@ func (r *runner) live() {
 func (r *runner) Ended(reason exit.Reason) { r.end(over, reason) }
 
 // Works is told by an actor that has not parked after its start.
-func (r *runner) Works() { r.deepen() }
+func (r *runner) Works() {
+	if r.deep() {
+		deepen(r.cell.Number())
+	}
+}
 
 // Wake goes on with an incarnation that has parked.
 func (r *runner) Wake(here bool) {
@@ -185,7 +190,13 @@ func (r *runner) Wake(here bool) {
 		r.cell.Protect(r.cell.Run, r.Ended)
 		return
 	}
-	go r.resume()
+	go func() { // one frame fewer to walk over than with a method
+		r.label() // the sender's were inherited
+		if r.deep() {
+			deepen(r.cell.Number())
+		}
+		r.live()
+	}()
 }
 
 // Dismiss ends an incarnation whose goroutine leaves.
@@ -196,12 +207,6 @@ func (r *runner) Dismiss() {
 
 // Left is told by the goroutine of one that was dismissed.
 func (r *runner) Left() { r.leaving.end() }
-
-func (r *runner) resume() {
-	r.label() // the sender's were inherited
-	r.deepen()
-	r.live()
-}
 
 // end is told that Start has not succeeded, or that run has ended.
 func (r *runner) end(phase uint32, reason exit.Reason) {

@@ -63,6 +63,7 @@ func (l *loop) launch(m, origin *member) (declines bool, err error) {
 	terms := incarnation.Terms{CrashOnPanic: l.crash, Permanent: m.spec.Restart == strategy.Permanent}
 	number := 1 + min(max(int(m.number), l.tree.latest(m.path())), math.MaxInt32-1) // where it stays
 	r := newRunner(l.above, m, scope, number, terms)
+	r.heard = m.past != nil && m.past.heard
 	r.cell.Intercept(l.cell.Interceptor())
 	l.mu.Lock()
 	if l.fenced {

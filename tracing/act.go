@@ -106,7 +106,7 @@ func (l *Life) beginSpan(ctx context.Context, kind ActKind) (span trace.Span) {
 		options = append(options, trace.WithNewRoot())
 	}
 	var begun trace.SpanContext
-	l.tracing.guard("OpenTelemetry provider", func() {
+	l.tracing.guard(provider, func() {
 		_, started := l.tracing.tracer.Start(ctx, actNames[kind]+" "+m.destination, options...)
 		begun, span = started.SpanContext(), started
 	})
@@ -127,7 +127,7 @@ func (l *Life) beginSpan(ctx context.Context, kind ActKind) (span trace.Span) {
 
 // conclude ends the span of an act and remembers how the act went.
 func (l *Life) conclude(a Act, e Event) (done trace.SpanContext) {
-	l.tracing.guard("OpenTelemetry provider", func() {
+	l.tracing.guard(provider, func() {
 		done = a.span.SpanContext()
 		describe(a.span, e)
 		a.span.End()

@@ -119,7 +119,7 @@ func (e Crash) String() string {
 // within the time from the oldest to this crash: they had lines of their own, and
 // their reasons written again in each would take as long as all else of it.
 func (e Crash) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.Bool("in_start", e.InStart), slog.Duration("lived", e.Lived)}
+	attrs := append(make([]slog.Attr, 0, 11), slog.Bool("in_start", e.InStart), slog.Duration("lived", e.Lived))
 	if e.MessageType != "" {
 		attrs = append(attrs, slog.String("message", e.MessageType))
 	}
@@ -146,22 +146,19 @@ func (e Crash) stamped(path string) Event   { e.Head = e.Head.stamped(path); ret
 func (e Crash) entry() (string, slog.Level) { return "child crashed", slog.LevelError }
 
 // Crash tells of a crash, as [Life.Emit] does, and fills in the traces. keep, if
-// not nil, gets the event before everybody else, as they will see it. It may keep
-// what e points to, which nobody may change any more.
-func (l *Life) Crash(e *Crash, keep func(*Crash)) {
+// not nil, gets the event before everybody else, the same that they will see: it is
+// large, and there is one for all. What e points to is the caller's again afterwards.
+func (l *Life) Crash(e *Crash, keep func(Event)) {
 	if l == nil {
 		return
 	}
 	e.TraceID, e.MessageTraceID = l.traces(e.MessageType != "")
 	e.Head = e.Head.stamped(l.path)
-	if l.tracing.options.Redact != nil {
-		redacted := l.tracing.redact(*e).(Crash)
-		e = &redacted
-	}
+	told := l.prepare(*e)
 	if keep != nil {
-		keep(e)
+		keep(told)
 	}
 	if l.Hears(slog.LevelError) {
-		l.tell(*e, *e, trace.SpanContext{})
+		l.tell(told, told, trace.SpanContext{})
 	}
 }

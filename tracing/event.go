@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"time"
 
 	"github.com/coppice-go/coppice/exit"
@@ -204,6 +205,16 @@ type CastFailed struct {
 type Missed struct {
 	Head
 	Count int // how many, at least 1
+}
+
+// whole says whether an event has nothing to be filled in, and is no pointer, so that
+// stamped would give it as it is.
+func whole(e Event) bool {
+	if reflect.TypeOf(e).Kind() == reflect.Pointer {
+		return false
+	}
+	head := e.Where()
+	return head.Path != "" && !head.Time.IsZero()
 }
 
 func (e Started) stamped(path string) Event      { e.Head = e.Head.stamped(path); return e }

@@ -167,9 +167,14 @@ func (l *Life) prepare(e Event) Event {
 	if e == nil {
 		return nil
 	}
-	e = e.stamped(l.path)
+	if !whole(e) { // else it need not be copied
+		e = e.stamped(l.path)
+	}
 	if _, ok := e.(Missed); ok {
 		return nil
+	}
+	if l.tracing.options.Redact == nil {
+		return e
 	}
 	return l.tracing.redact(e)
 }
@@ -177,17 +182,23 @@ func (l *Life) prepare(e Event) Event {
 // tell tells of an event that was prepared, with the span of the act, if it had
 // one.
 func (l *Life) tell(e, told Event, act trace.SpanContext) {
-	if told == nil {
-		return
+	switch {
+	case told == nil:
+	case l.memory == nil:
+		l.tracing.publish(context.Background(), told)
+	default:
+		l.tellWithSpan(e, told, act)
 	}
-	ctx := context.Background()
-	if l.memory != nil {
-		if !act.IsValid() {
-			act = l.scene(told)
-		}
-		ctx = trace.ContextWithSpanContext(ctx, act)
-		l.tracing.guard("OpenTelemetry provider", func() { l.observe(ctx, e, told) })
+}
+
+// tellWithSpan is tell where there is a provider. It is apart to leave the stack of tell
+// small: an actor that crashes tells of its message on what stack it has.
+func (l *Life) tellWithSpan(e, told Event, act trace.SpanContext) {
+	if !act.IsValid() {
+		act = l.scene(told)
 	}
+	ctx := trace.ContextWithSpanContext(context.Background(), act)
+	l.tracing.guard(provider, func() { l.observe(ctx, e, told) })
 	l.tracing.publish(ctx, told)
 }
 

@@ -3,19 +3,31 @@ package tracing
 import (
 	"context"
 	"log/slog"
+	"runtime"
 
 	"github.com/coppice-go/coppice/exit"
 )
 
 // log writes e as one line of constant text with the event's group of
-// attributes. ctx lets handlers find the span.
+// attributes, at the time of the event. ctx lets handlers find the span.
 func (t *Tracing) log(ctx context.Context, e Event) {
-	logger := t.logger()
+	defer t.caught(logHandler)
+	handler := t.logger().Handler()
 	message, level := e.entry()
-	if logger.Enabled(ctx, level) {
-		logger.LogAttrs(ctx, level, message, slog.Attr{Key: group, Value: e.LogValue()})
+	if handler.Enabled(ctx, level) {
+		line := slog.NewRecord(e.Where().Time, level, message, source)
+		line.AddAttrs(slog.Attr{Key: group, Value: e.LogValue()})
+		_ = handler.Handle(ctx, line) // a Logger does not say either that it could not write
 	}
 }
+
+// source is where handlers that tell it say that a line comes from. It is always here:
+// so it is not looked up for each, as a [slog.Logger] does.
+var source = func() uintptr {
+	var here [1]uintptr
+	runtime.Callers(1, here[:])
+	return here[0]
+}()
 
 // group keeps the attributes of an event apart from the user's own.
 const group = "coppice"
@@ -131,11 +143,16 @@ func (e Missed) LogValue() slog.Value { return slog.GroupValue(slog.Int("count",
 
 // group puts the head in front of attrs.
 func (h Head) group(attrs ...slog.Attr) slog.Value {
-	head := append(make([]slog.Attr, 0, 2+len(attrs)), slog.String("path", h.Path))
+	return slog.GroupValue(append(h.attrs(len(attrs)), attrs...)...)
+}
+
+// attrs are those of the head, with room for more.
+func (h Head) attrs(more int) []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, 2+more), slog.String("path", h.Path))
 	if h.Incarnation > 0 {
-		head = append(head, slog.Int("incarnation", h.Incarnation))
+		attrs = append(attrs, slog.Int("incarnation", h.Incarnation))
 	}
-	return slog.GroupValue(append(head, attrs...)...)
+	return attrs
 }
 
 func because(reason exit.Reason) slog.Attr { return slog.String("reason", text(reason)) }
@@ -145,12 +162,12 @@ func typeOf(message any) slog.Attr { return slog.String("message", messageType(m
 // ended is group for a reason that is told for the first time, so with the stack
 // of a panic, last because it is long.
 func (h Head) ended(reason exit.Reason, attrs ...slog.Attr) slog.Value {
-	all := append(make([]slog.Attr, 0, 2+len(attrs)), because(reason))
+	all := append(h.attrs(2+len(attrs)), because(reason))
 	all = append(all, attrs...)
 	if p := panicOf(reason); p != nil {
 		all = append(all, slog.String("stack", p.Stack()))
 	}
-	return h.group(all...)
+	return slog.GroupValue(all...)
 }
 
 // panicOf is reason as a panic, or nil.

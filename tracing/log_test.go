@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -99,4 +100,18 @@ func TestLogLinesBelongToSpans(t *testing.T) {
 	stubs := kept.GetSpans()
 	start, process := named(t, stubs, "start a").SpanContext.SpanID(), named(t, stubs, "process a").SpanContext.SpanID()
 	checkList(t, "spans of started, exited, crashed, restarting", spans, []trace.SpanID{start, process, process, start, start})
+}
+
+// A line has the time of its event, and as its source always the same.
+func TestALogLineIsOfTheMomentOfItsEvent(t *testing.T) {
+	var out bytes.Buffer
+	handler := slog.NewTextHandler(&out, &slog.HandlerOptions{AddSource: true})
+	life := tracing.New(tracing.Options{Logger: slog.New(handler)}).Life("a", "", nil)
+	at := time.Date(2026, 11, 27, 14, 30, 0, 0, time.UTC)
+	life.Emit(tracing.AutoShutdown{Head: tracing.Head{Time: at}, Child: "b"})
+	for _, want := range []string{"time=2026-11-27T14:30:00.000Z", "/tracing/log.go:"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("got %s, want %s in it", out.String(), want)
+		}
+	}
 }

@@ -76,7 +76,7 @@ func (l *Life) startSpan(asked context.Context, name string, message any, option
 
 // provider calls f, which calls the code of a provider: whoever sends or handles
 // a message is not to hear of its panic.
-func (l *Life) provider(f func()) { l.tracing.guard("OpenTelemetry provider", f) }
+func (l *Life) provider(f func()) { l.tracing.guard(provider, f) }
 
 // Carrier is what the message has to take along, nil if there is no span.
 func (s Sent) Carrier() (c *Carrier) {

@@ -157,7 +157,7 @@ func (t *Tracing) redact(e Event) Event {
 // any case: without contents if the hook has failed to give one.
 func (t *Tracing) ask(e Event) Event {
 	var told Event
-	t.guarded("redaction hook", true, func() { told = t.options.Redact(e) })
+	t.guard(hook, func() { told = t.options.Redact(e) })
 	if reflect.TypeOf(told) != reflect.TypeOf(e) {
 		return Redacted(e)
 	}

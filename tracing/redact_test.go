@@ -115,7 +115,7 @@ func tellAll(t *testing.T, o *outside) {
 		l.Crash(&tracing.Crash{
 			Reason: reason, Message: message, MessageType: "login", Why: errPassword, Decision: tracing.GiveUp,
 			Restarts: []tracing.Restarting{{Reason: reason}},
-		}, func(c *tracing.Crash) { o.kept = append(o.kept, *c) })
+		}, func(c tracing.Event) { o.kept = append(o.kept, c.(tracing.Crash)) })
 		l.Emit(tracing.Restarting{Reason: reason})
 		l.Begin(t.Context(), tracing.ActRestart).End(tracing.Restarted{Reason: reason})
 		l.Begin(t.Context(), tracing.ActRestart).End(tracing.StartFailed{Reason: reason})
@@ -280,7 +280,7 @@ func TestRedactionKeepsTheHead(t *testing.T) {
 		}
 		return tracing.Started{}
 	})
-	o.life.Crash(&tracing.Crash{Head: head(), Reason: failed("no table")}, func(c *tracing.Crash) { o.kept = append(o.kept, *c) })
+	o.life.Crash(&tracing.Crash{Head: head(), Reason: failed("no table")}, func(c tracing.Event) { o.kept = append(o.kept, c.(tracing.Crash)) })
 	o.life.Emit(tracing.Started{Head: head(), Took: 1})
 	for i, got := range []tracing.Event{o.kept[0], o.seen.events[0], o.seen.events[1]} {
 		where := got.Where()

@@ -108,10 +108,10 @@ func New(options Options) *Tracing {
 // publish hands e to the log, the sinks and the subscriptions. The log is first:
 // a sink may end the program.
 func (t *Tracing) publish(ctx context.Context, e Event) {
-	t.guard("log handler", func() { t.log(ctx, e) })
+	t.log(ctx, e)
 	for _, sink := range t.options.Sinks {
 		if sink != nil {
-			t.guard("sink", func() { sink(e) })
+			t.show(sink, e)
 		}
 	}
 	if all := t.subscriptions.Load(); all != nil {
@@ -121,31 +121,40 @@ func (t *Tracing) publish(ctx context.Context, e Event) {
 	}
 }
 
+// show calls a sink.
+func (t *Tracing) show(sink Sink, e Event) {
+	defer t.caught(aSink)
+	sink(e)
+}
+
 // guard calls f, which is or calls the user's code, so that its panic does not
 // end the supervisor (S119).
-func (t *Tracing) guard(who string, f func()) { t.guarded(who, false, f) }
-
-// guarded is guard. hide says that the value of a panic is not to be logged.
-func (t *Tracing) guarded(who string, hide bool, f func()) {
-	defer t.caught(&guest{who, hide})
+func (t *Tracing) guard(g *guest, f func()) {
+	defer t.caught(g)
 	f()
 }
 
-// guest is whose code is called; see [Tracing.guarded].
+// guest is whose code is called. hide says that the value of a panic is not to be
+// logged.
 type guest struct {
 	who  string
 	hide bool
 }
 
-var logHandler = &guest{who: "log handler"}
+var (
+	logHandler = &guest{who: "log handler"}
+	aSink      = &guest{who: "sink"}
+	provider   = &guest{who: "OpenTelemetry provider"}
+	hook       = &guest{who: "redaction hook", hide: true}
+)
 
-// caught is guarded for what defers it. That may be deep in a small stack.
+// caught is guard for what defers it. That may be deep in a small stack.
 func (t *Tracing) caught(g *guest) {
 	if value := recover(); value != nil && !t.faulty.Swap(true) {
-		t.tellPanic(*g, exit.Recovered(value))
+		t.tellPanic(g, exit.Recovered(value))
 	}
 }
 
-func (t *Tracing) tellPanic(g guest, p *exit.Panic) {
-	t.guard("log handler", func() { t.logPanic(g.who, p, g.hide) })
+func (t *Tracing) tellPanic(g *guest, p *exit.Panic) {
+	t.guard(logHandler, func() { t.logPanic(g.who, p, g.hide) })
 }
