@@ -207,10 +207,27 @@ func (h *handlerContext) endUnasked() bool {
 	return true
 }
 
+// awaitCaller is for a real context that hangs below the caller's, which has ended, but
+// not yet what hangs there: who ends it closes Done first. It holds its lock until it
+// has told all, and whoever asks for the cause waits for that lock.
+func (h *handlerContext) awaitCaller() {
+	if !h.lock() {
+		return
+	}
+	caller := h.request.caller
+	h.request.mu.Unlock()
+	if caller != nil {
+		_ = context.Cause(caller)
+	}
+}
+
 func (h *handlerContext) endAsked(late, answered bool) (deferred bool) {
 	r := h.request
 	if late || r.overdue() {
 		h.materialize() // it has ended already, and goes on saying why
+	}
+	if late && h.found().Err() == nil {
+		h.awaitCaller()
 	}
 	r.mu.Lock()
 	if r.deferred && !answered { // it may have been answered since
