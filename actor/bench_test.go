@@ -48,6 +48,20 @@ func rawSend[M any](ctx context.Context, channel chan<- M, m M) error {
 	}
 }
 
+// rawPut and actorPut start what handles messages, and give what sends it one.
+func rawPut(b *testing.B, handle func(number)) func(context.Context, number) error {
+	channel := raw(b.Context(), b, handle)
+	return func(ctx context.Context, m number) error { return rawSend(ctx, channel, m) }
+}
+
+func actorPut(b *testing.B, handle func(number)) func(context.Context, number) error {
+	a := actor.New("a", func(context.Context) (actor.Behavior[number], error) {
+		return actor.Behavior[number]{Receive: func(_ context.Context, m number) error { handle(m); return nil }}, nil
+	}, actor.Options{Mailbox: mailbox.Options{Capacity: benchCapacity}})
+	plant(b, a)
+	return a.Send
+}
+
 func BenchmarkSend(b *testing.B) {
 	run := func(name string, send func(b *testing.B, handle func(number)) func(context.Context, number) error) {
 		b.Run("impl="+name, func(b *testing.B) {
@@ -75,17 +89,8 @@ func BenchmarkSend(b *testing.B) {
 			}
 		})
 	}
-	run("raw", func(b *testing.B, handle func(number)) func(context.Context, number) error {
-		channel := raw(b.Context(), b, handle)
-		return func(ctx context.Context, m number) error { return rawSend(ctx, channel, m) }
-	})
-	run("actor", func(b *testing.B, handle func(number)) func(context.Context, number) error {
-		a := actor.New("a", func(context.Context) (actor.Behavior[number], error) {
-			return actor.Behavior[number]{Receive: func(_ context.Context, m number) error { handle(m); return nil }}, nil
-		}, actor.Options{Mailbox: mailbox.Options{Capacity: benchCapacity}})
-		plant(b, a)
-		return a.Send
-	})
+	run("raw", rawPut)
+	run("actor", actorPut)
 }
 
 // tally is the message of the casts and calls: a pointer, which a server takes

@@ -52,17 +52,8 @@ func BenchmarkSendAtOnce(b *testing.B) {
 				all.Wait()
 			})
 		}
-		run("raw", func(b *testing.B, handle func(number)) func(context.Context, number) error {
-			channel := raw(b.Context(), b, handle)
-			return func(ctx context.Context, m number) error { return rawSend(ctx, channel, m) }
-		})
-		run("actor", func(b *testing.B, handle func(number)) func(context.Context, number) error {
-			a := actor.New("a", func(context.Context) (actor.Behavior[number], error) {
-				return actor.Behavior[number]{Receive: func(_ context.Context, m number) error { handle(m); return nil }}, nil
-			}, actor.Options{Mailbox: mailbox.Options{Capacity: benchCapacity}})
-			plant(b, a)
-			return a.Send
-		})
+		run("raw", rawPut)
+		run("actor", actorPut)
 	}
 }
 
